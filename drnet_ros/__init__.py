@@ -1,0 +1,9 @@
+"""Metric depth from one ordinary camera, with the Double Refinement Network.
+
+The package has three floors, and imports only go down: `drnet_ros.node` (ROS 2) stands on
+`drnet_ros.inference` (image and camera in, depth out; plain numpy, no ROS), which stands on
+`drnet_ros.network` (the network itself and its weights files). Importing this package alone
+imports none of them.
+"""
+
+__version__ = '0.1.0'

@@ -1,0 +1,53 @@
+"""The one tree of exceptions: everything that `drnet_ros` raises on purpose.
+
+A message says what must hold, what was got and what to do about it, in one line, so that a node or
+a command can show it as it is.
+"""
+
+__all__ = [
+    'CameraError',
+    'DrnetError',
+    'EngineError',
+    'ImageError',
+    'SettingsError',
+    'WeightsError',
+]
+
+
+class DrnetError(Exception):
+    """An expected failure: report its one-line message, never a traceback."""
+
+
+class SettingsError(DrnetError):
+    """A parameter is unknown, has the wrong type, is out of range or contradicts another."""
+
+
+class WeightsError(DrnetError):
+    """A weights file is missing, unreadable, of an unknown version or of another network."""
+
+
+class EngineError(DrnetError):
+    """An engine cannot run as configured, or failed while it ran."""
+
+
+class ImageError(DrnetError):
+    """One image cannot be decoded; the stream it belongs to may well go on.
+
+    Attributes:
+        kind: A short stable slug such as 'truncated', the same for the same kind of defect, so that
+            a node can log each kind once and count the rest.
+    """
+
+    def __init__(self, message: str, *, kind: str) -> None:
+        """Keep the message and the kind.
+
+        Args:
+            message: What must hold, what was got, what to do.
+            kind: The slug that names the kind of defect.
+        """
+        super().__init__(message)
+        self.kind = kind
+
+
+class CameraError(DrnetError):
+    """Camera parameters are unusable: uncalibrated, not finite, or of an unknown model."""
