@@ -1,0 +1,209 @@
+"""The interface that every engine has: a batch of frames in, a future-like result out.
+
+An engine owns everything between the decoded image and the finished depth frame: resizing to the
+network, normalisation, the network, focal scaling, resizing to the output, range, edge filter and
+cloud. So an engine on a GPU can do all of it there, and callers never see where it happened.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drnet_ros.errors import EngineError
+from drnet_ros.inference.devices import has_cuda
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.settings import Settings
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = [
+    'DepthFrame',
+    'Engine',
+    'FloatArray',
+    'Frame',
+    'Pending',
+    'UInt8Array',
+    'check_batch',
+    'create_engine',
+]
+
+FloatArray: TypeAlias = NDArray[np.float32]
+UInt8Array: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One image to estimate depth for.
+
+    Attributes:
+        rgb_hwc: Image, uint8 (H, W, 3), RGB. Not copied: leave it unchanged until the result is
+            there. May be read-only, and need not be contiguous.
+        camera: Intrinsics of this image at its own size, or None if unknown; without them depth is
+            not scaled by focal length, and there is no cloud.
+        points: Whether the cloud is wanted.
+    """
+
+    rgb_hwc: UInt8Array
+    camera: CameraModel | None = None
+    points: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthFrame:
+    """Depth of one image; the arrays own their memory and are the caller's to keep.
+
+    Attributes:
+        depth_hw: Depth along the optical z axis in metres, float32 (H, W), C-contiguous, NaN where
+            invalid; at `Settings.output_size`, or at the image's size.
+        camera: The frame's camera scaled to the size of the depth, or None if it had none.
+        points: Organised cloud in the optical frame in metres, float32 (h, w, 3 or 4),
+            C-contiguous, NaN where invalid, h = ceil(H / point_stride); the fourth channel holds
+            the bits of the packed color 0x00RRGGBB. None if not wanted or without a camera.
+    """
+
+    depth_hw: FloatArray
+    camera: CameraModel | None = None
+    points: FloatArray | None = None
+
+
+class Pending(ABC):
+    """Work under way for one submitted batch."""
+
+    @abstractmethod
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
+        """Wait for the batch and return one depth frame for each of its frames, in order.
+
+        Args:
+            timeout_s: Longest time to wait, or None to wait until it is done.
+
+        Returns:
+            The depth frames; the same ones if called again.
+
+        Raises:
+            TimeoutError: If it is not done in time; the work goes on, and result may be called again.
+            EngineError: If the computation failed.
+        """
+
+
+class Engine(ABC):
+    """Runs one network on one device. Submit from one thread at a time.
+
+    Attributes:
+        name: The `engine` it is, such as 'openvino'.
+        device: The device it runs on, in words, such as 'cpu' or 'cuda:0'.
+        precision: The arithmetic it computes in, such as 'bf16'.
+    """
+
+    name: str
+    device: str
+    precision: str
+
+    @abstractmethod
+    def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
+        """Start work on a batch and return at once, as far as the device allows.
+
+        Args:
+            frames: One or more frames, all images of the same size.
+            settings: The settings for this batch; those that cannot change live are ignored.
+
+        Returns:
+            The work under way. Results may be fetched in any order; one that is never fetched
+            costs nothing once it is garbage.
+
+        Raises:
+            EngineError: If the batch is empty, sizes differ, or the engine is closed or failed.
+        """
+
+    @abstractmethod
+    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
+        """Get ready for images of this size, so that the first frame does not pay for it.
+
+        Args:
+            image_hw: Height and width of the images to come.
+            settings: The settings they will come with.
+
+        Raises:
+            EngineError: If the network cannot be made ready for this size.
+        """
+
+    @abstractmethod
+    def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width at which the network sees an image of the given size."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the engine holds; results already submitted may still be fetched."""
+
+
+def check_batch(frames: Sequence[Frame]) -> tuple[int, int]:
+    """Return the common height and width of a batch.
+
+    Args:
+        frames: The batch.
+
+    Returns:
+        Height and width of its images.
+
+    Raises:
+        EngineError: If the batch is empty, an image is not uint8 (H, W, 3), or sizes differ.
+    """
+    if not frames:
+        msg = 'a batch must hold at least one frame, got none'
+        raise EngineError(msg)
+    for frame in frames:
+        rgb = frame.rgb_hwc
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+            msg = f'an image must be uint8 (H, W, 3), got {rgb.dtype} {rgb.shape}'
+            raise EngineError(msg)
+        if rgb.shape != frames[0].rgb_hwc.shape:
+            msg = (f'all images of a batch must have the same size, got '
+                   f'{frames[0].rgb_hwc.shape[:2]} and {rgb.shape[:2]}; submit them apart')
+            raise EngineError(msg)
+    height, width = frames[0].rgb_hwc.shape[:2]
+    return height, width
+
+
+def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetadata) -> Engine:
+    """Create the engine that the settings ask for; imports its library only now.
+
+    Args:
+        settings: `engine`, `device`, `precision` and `input_size` are read.
+        weights_path: The weights file.
+        metadata: What the weights file says about itself.
+
+    Returns:
+        The engine, ready to `prepare` or `submit`.
+
+    Raises:
+        EngineError: If the engine's library is missing, or it cannot run as configured.
+        WeightsError: If the weights cannot be loaded.
+    """
+    name = _chosen(settings)
+    try:
+        if name == 'torch':
+            from drnet_ros.inference.torch_engine import TorchEngine  # noqa: PLC0415
+
+            return TorchEngine(settings, weights_path, metadata)
+        from drnet_ros.inference.openvino_engine import OpenvinoEngine  # noqa: PLC0415
+
+        return OpenvinoEngine(settings, weights_path, metadata)
+    except ImportError as error:
+        msg = f'engine {name!r} must have its library installed, got: {error}; pip install {name}'
+        raise EngineError(msg) from error
+
+
+def _chosen(settings: Settings) -> str:
+    if settings.engine != 'auto':
+        return settings.engine
+    if settings.device == 'auto':
+        return 'torch' if has_cuda() else 'openvino'
+    return 'torch' if settings.device.startswith('cuda') else 'openvino'
