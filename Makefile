@@ -1,0 +1,87 @@
+# make help lists what there is. Everything runs in a virtual environment with pinned packages, ROS 2 included.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3)
+PYTHON := $(PYTHON)
+ROS ?= kilted
+VENV := $(CURDIR)/$(if $(filter kilted,$(ROS)),.venv,.venv-$(ROS))
+BIN := $(VENV)/bin
+LOCKS := requirements/base.lock.txt requirements/ros-$(ROS).lock.txt
+# By content, not by time: a fresh clone, a switched branch and a touched file all give the right answer.
+STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
+PYTEST_ARGS ?=
+BAG ?=
+
+ifeq ($(filter $(ROS),kilted jazzy),)
+$(error ROS must be kilted or jazzy, got '$(ROS)')
+endif
+
+# The wheels bring their own ROS: one sourced in this shell would mix two of them in a process.
+unexport PYTHONPATH
+ifdef ROS_DISTRO
+unexport LD_LIBRARY_PATH
+endif
+export AMENT_PREFIX_PATH := $(VENV)
+export ROS_DISTRO := $(ROS)
+export PATH := $(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test check format lock build clean distclean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo 'variables   PYTHON=python3.12 chooses the interpreter, ROS=kilted|jazzy the ROS 2 (jazzy lives in .venv-jazzy),'
+	@echo '            BAG=path the recording of make demo, PYTEST_ARGS="-k name" what make test passes on'
+
+setup: $(STAMP)  ## make .venv with everything, from the pinned requirements (the second run takes seconds)
+
+$(STAMP): $(LOCKS)
+	@$(PYTHON) -c 'import sys; (3, 10) <= sys.version_info < (3, 14) or sys.exit(f"Python 3.10 to 3.13 is needed, {sys.executable} is {sys.version.split()[0]}: say make PYTHON=python3.12 setup")'
+	@echo "== $(VENV): Python, ROS 2 $(ROS), PyTorch, OpenVINO (some minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $(VENV)/COLCON_IGNORE
+	@$(BIN)/python -m pip install $(if $(CI),--quiet) --no-deps $(addprefix --requirement ,$(LOCKS))
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . --editable offline
+	@rm -f $(VENV)/.setup-*
+	@touch $@
+
+demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
+	@$(BIN)/python scripts/demo.py $(if $(BAG),--bag '$(BAG)')
+
+test: setup  ## run all tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: setup  ## lint, format, types, generated files up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m drnet_ros.inference.settings_docs --check
+
+format: setup  ## let ruff format the code and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup  ## resolve requirements/*.in anew into the pinned *.lock.txt (Python 3.10 to 3.13, Linux)
+	@for lock in base kilted jazzy; do \
+	    case $$lock in \
+	        base) out=base; sources='requirements/runtime.in requirements/offline.in requirements/dev.in' ;; \
+	        *) out=ros-$$lock; sources="requirements/ros-$$lock.in --constraints requirements/base.lock.txt" ;; \
+	    esac; \
+	    echo "== requirements/$$out.lock.txt"; \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate $(LOCK_ARGS) \
+	        --custom-compile-command 'make lock' $$sources --output-file requirements/$$out.lock.txt; \
+	done
+
+build: setup  ## colcon build into build/ and install/, as in a ROS 2 workspace
+	@$(BIN)/colcon --log-base build/log build --packages-select drnet_ros
+
+clean:  ## remove what builds and runs leave behind, but not .venv
+	rm -rf build dist install log demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+	rm -rf *.egg-info offline/*.egg-info
+
+distclean: clean  ## remove .venv and .venv-jazzy too
+	rm -rf .venv .venv-jazzy
