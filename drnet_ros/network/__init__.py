@@ -1,0 +1,1 @@
+"""The network: DRNet, its backbones, the guided filter and the weights files. No ROS here."""

@@ -1,0 +1,202 @@
+"""The Double Refinement Network (Durasov et al., arXiv 1811.08466).
+
+Notation as in the paper, Sec. III-B. The backbone gives down1..down5. Level i has the size of
+down_i, level 0 that of the input. The text leaves room; this is our reading:
+
+    upI5 = down5,  upII5 = Conv1x1(upI5)
+    from level i+1 to i = 4..0, with r = stride(i+1) / stride(i) in {1, 2, 4}:
+        U_i = PixelShuffle_r(ReLU(BN(Conv1x1(upI_{i+1}))))       at i = 4 only PixelShuffle_r
+        D_i = Up_r(upII_{i+1})                                   bilinear, or the guided filter
+        upI_i = concat(U_i, down_i [i > 0], D_i [diagonal connection])
+        upII_i = D_i + Conv_kxk(concat(down_i [i > 0], D_i, U_i))
+
+upII_0 is the prediction in metres. Without the second branch (the paper's ablation) there is no
+D_i, and Conv_kxk(U_0) is the prediction.
+
+Channels of U_i shrink level by level, so that upsampling stays cheap:
+
+    backbone            strides of down1..5   U_4  U_3  U_2  U_1  U_0
+    efficientnet_lite0  2  4  8 16 32          80  128   64   32    8
+    efficientnet_lite1  2  4  8 16 32          80  128   64   32    8
+    efficientnet_lite2  2  4  8 16 32          88  128   64   32    8
+    resnet50, resnet152 4  4  8 16 32         512  256  128   64   16
+    densenet161         4  4  8 16 32         552  256  128   64   16
+    senet154            4  4  8 16 32         512  256  128   64   16
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from drnet_ros.network.backbones import BACKBONES, Backbone, build_backbone
+from drnet_ros.network.config import STRIDE, NetworkConfig
+from drnet_ros.network.guided_filter import GuidedUpsampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ['DRNet']
+
+_TYPICAL_DEPTH_M = 2.7
+"""Start of upII5's bias, so that training begins at the depth of a room and not at zero."""
+
+
+class Level(nn.Module):
+    """One step of both upsampling branches, from level i+1 to level i.
+
+    Args:
+        in_channels: Channels of upI_{i+1}.
+        up_channels: Channels of U_i; None for "except upI5": no Conv, BN and ReLU.
+        down_channels: Channels of down_i, 0 at level 0.
+        ratio: r, how much finer level i is.
+        config: The network's choices.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        up_channels: int | None,
+        down_channels: int,
+        ratio: int,
+        config: NetworkConfig,
+    ) -> None:
+        super().__init__()
+        self.ratio = ratio
+        self.diagonal = config.diagonal_connections and config.second_branch
+        self.reduce: nn.Module = nn.Identity()
+        if up_channels is None:
+            up_channels = in_channels // ratio**2
+        else:
+            self.reduce = nn.Sequential(
+                nn.Conv2d(in_channels, up_channels * ratio**2, 1, bias=False),
+                nn.BatchNorm2d(up_channels * ratio**2),
+                nn.ReLU(inplace=True),
+            )
+        self.shuffle = nn.PixelShuffle(ratio)
+        self.guided = GuidedUpsampler() if config.guided_filter and ratio > 1 else None
+        self.out_channels = up_channels + down_channels + int(self.diagonal)
+        self.correction: nn.Conv2d | None = None
+        if config.second_branch:
+            kernel = config.correction_kernel
+            inputs = up_channels + down_channels + 1
+            self.correction = nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
+
+    def forward(
+        self, up: Tensor, depth: Tensor | None, down: Tensor | None, images: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Refine once.
+
+        Args:
+            up: upI_{i+1}, (B, in_channels, h, w).
+            depth: upII_{i+1}, (B, 1, h, w) metres; None without the second branch.
+            down: down_i, (B, down_channels, r h, r w); None at level 0.
+            images: The input at level i+1 and at level i, (B, 3, h, w) and (B, 3, r h, r w);
+                empty where no guided filter asks for them.
+
+        Returns:
+            upI_i (B, out_channels, r h, r w) and upII_i (B, 1, r h, r w) in metres or None.
+        """
+        shuffled = self.shuffle(self.reduce(up))
+        features = [] if down is None else [down]
+        if depth is None or self.correction is None:
+            return torch.cat([shuffled, *features], 1), None
+        upsampled = self._upsample(depth, images)
+        correction = self.correction(torch.cat([*features, upsampled, shuffled], 1))
+        diagonal = [upsampled] if self.diagonal else []
+        return torch.cat([shuffled, *features, *diagonal], 1), upsampled + correction
+
+    def _upsample(self, depth: Tensor, images: Sequence[Tensor]) -> Tensor:
+        if self.ratio == 1:
+            return depth
+        if self.guided is not None:
+            upsampled: Tensor = self.guided(depth, *images)
+            return upsampled
+        return functional.interpolate(
+            depth, scale_factor=float(self.ratio), mode='bilinear', align_corners=False
+        )
+
+
+class DRNet(nn.Module):
+    """The network: a backbone and the levels of the two upsampling branches.
+
+    Args:
+        config: Its choices.
+        backbone: Built beforehand, for instance with ImageNet weights; None for random ones.
+    """
+
+    def __init__(self, config: NetworkConfig, backbone: Backbone | None = None) -> None:
+        super().__init__()
+        self.config = config
+        spec = BACKBONES[config.backbone]
+        self.strides = (1, *spec.strides)
+        widths = config.decoder_channels or spec.decoder_channels
+        self.backbone = build_backbone(config.backbone) if backbone is None else backbone
+        self.coarsest = nn.Conv2d(spec.channels[4], 1, 1) if config.second_branch else None
+        levels: list[Level] = []
+        channels = spec.channels[4]
+        for i, width in zip(range(4, -1, -1), (None, *widths), strict=True):
+            ratio = self.strides[i + 1] // self.strides[i]
+            level = Level(channels, width, spec.channels[i - 1] if i else 0, ratio, config)
+            channels = level.out_channels
+            levels.append(level)
+        self.levels = nn.ModuleList(levels)
+        kernel = config.correction_kernel
+        self.head = (
+            None
+            if config.second_branch
+            else nn.Conv2d(widths[-1], 1, kernel, padding=kernel // 2)
+        )
+        self._start_at_typical_depth()
+
+    def _start_at_typical_depth(self) -> None:
+        for module in (self.coarsest, self.head):
+            if module is not None and module.bias is not None:
+                nn.init.constant_(module.bias, _TYPICAL_DEPTH_M)
+
+    def forward(self, rgb_bchw: Tensor) -> list[Tensor]:
+        """Predict depth on every level.
+
+        Args:
+            rgb_bchw: Float (B, 3, H, W), normalised as the weights' metadata say. Sides that are
+                no multiple of 32 are padded inside by repeating the border, and depth is cropped.
+
+        Returns:
+            upII_0..upII_5, finest first: (B, 1, ceil(H / stride), ceil(W / stride)) in metres,
+            strides 1 and the backbone's. Without the second branch only upII_0.
+        """
+        height, width = rgb_bchw.shape[-2:]
+        pad = (0, -width % STRIDE, 0, -height % STRIDE)
+        x = functional.pad(rgb_bchw, pad, mode='replicate') if any(pad) else rgb_bchw
+        depths = self._refine(x)
+        if not any(pad):
+            return depths
+        return [
+            depth[..., : -(-height // stride), : -(-width // stride)]
+            for depth, stride in zip(depths, self.strides, strict=False)
+        ]
+
+    def _refine(self, x: Tensor) -> list[Tensor]:
+        downs: list[Tensor] = self.backbone(x)
+        images = self._pyramid(x)
+        up = downs[4]
+        depth: Tensor | None = None if self.coarsest is None else self.coarsest(up)
+        depths = [] if depth is None else [depth]
+        for i, level in zip(range(4, -1, -1), self.levels, strict=True):
+            down = downs[i - 1] if i else None
+            pair = (images[i + 1], images[i]) if images else ()
+            up, depth = level(up, depth, down, pair)
+            if depth is not None:
+                depths.append(depth)
+        if self.head is not None:
+            depths.append(self.head(up))
+        return depths[::-1]
+
+    def _pyramid(self, x: Tensor) -> list[Tensor]:
+        """Return the input at the sizes of levels 0..5, for the guided filter."""
+        if not self.config.guided_filter:
+            return []
+        return [x if s == 1 else functional.avg_pool2d(x, s) for s in self.strides]

@@ -1,0 +1,28 @@
+"""The embedded weights, and where named weights lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drnet_ros.errors import WeightsError
+
+__all__ = ['EMBEDDED', 'resolve_weights']
+
+EMBEDDED = 'embedded'
+_EMBEDDED_FILE = Path(__file__).parent / 'drnet_lite.safetensors'
+
+
+def resolve_weights(weights: str) -> Path:
+    """Return the weights file that a `weights` parameter names.
+
+    Args:
+        weights: 'embedded', or a path; `~` is the home folder.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    path = _EMBEDDED_FILE if weights == EMBEDDED else Path(weights).expanduser()
+    if not path.is_file():
+        msg = f"weights must be 'embedded' or a .safetensors file, found no file at {path}"
+        raise WeightsError(msg)
+    return path
