@@ -21,6 +21,8 @@ endif
 
 # The wheels bring their own ROS: one sourced in this shell would mix two of them in a process.
 unexport PYTHONPATH
+# They start python anew with the right library path, once; a mark of that from another environment would stop them.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 ifdef ROS_DISTRO
 unexport LD_LIBRARY_PATH
 endif
@@ -57,7 +59,8 @@ test: setup  ## run all tests
 check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy drnet_ros test launch setup.py $(wildcard scripts)
+	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test
 	$(BIN)/python -m drnet_ros.inference.settings_docs --check
 
 format: setup  ## let ruff format the code and mend what it can
