@@ -1,0 +1,163 @@
+"""Writes the rendered frames as a rosbag2 in mcap storage, in the layouts that ROS drivers use.
+
+    python write_bag.py --frames /tmp/clip_frames --output room
+
+Topics: compressed colour, camera_info, compressedDepth, the camera's pose in `map` and the same
+pose on /tf. Image, info, depth and pose of one frame share the stamp.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import clip_camera
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+OPTICAL_FRAME = 'camera_optical_frame'
+MAP_FRAME = 'map'
+START_NS = 1_700_000_000_000_000_000
+STEP_NS = round(1e9 / clip_camera.RATE_HZ)
+# Beyond this lies only the view through the window, which no depth sensor indoors would give.
+MAX_DEPTH_M = 10.0
+JPEG_QUALITY = 87
+TOPICS = {
+    '/camera/image_raw/compressed': 'sensor_msgs/msg/CompressedImage',
+    '/camera/camera_info': 'sensor_msgs/msg/CameraInfo',
+    '/camera/depth/image_rect/compressedDepth': 'sensor_msgs/msg/CompressedImage',
+    '/camera/pose': 'geometry_msgs/msg/PoseStamped',
+    '/tf': 'tf2_msgs/msg/TFMessage',
+}
+
+
+def _message(kind: str, *values: Any) -> Any:
+    return STORE.types[kind](*values)
+
+
+def _header(stamp_ns: int, frame_id: str) -> Any:
+    stamp = _message('builtin_interfaces/msg/Time', *divmod(stamp_ns, 1_000_000_000))
+    return _message('std_msgs/msg/Header', stamp, frame_id)
+
+
+def encode_colour(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Encodes a BGR picture as JPEG, as compressed_image_transport does for an rgb8 camera."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    return np.asarray(cv2.imencode('.jpg', bgr, options)[1], np.uint8).ravel()
+
+
+def encode_depth(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Encodes metres as compressed_depth_image_transport does for 16UC1 (millimetres, 0 invalid).
+
+    The PNG follows a 12-byte header: int32 format (0 = INV_DEPTH) and two float32 that 16UC1
+    leaves unused.
+    """
+    valid = (depth_m > 0) & (depth_m <= MAX_DEPTH_M)
+    depth_mm = np.where(valid, np.rint(depth_m * 1000), 0).astype(np.uint16)
+    options = [
+        cv2.IMWRITE_PNG_COMPRESSION,
+        9,
+        cv2.IMWRITE_PNG_STRATEGY,
+        cv2.IMWRITE_PNG_STRATEGY_FILTERED,
+    ]
+    png = cv2.imencode('.png', depth_mm, options)[1].tobytes()
+    return np.frombuffer(struct.pack('<iff', 0, 0.0, 0.0) + png, np.uint8)
+
+
+def camera_info(header: Any) -> Any:
+    """Returns the CameraInfo of an undistorted pinhole camera."""
+    focal, (cx, cy) = clip_camera.FOCAL_PX, clip_camera.CENTRE_PX
+    do_rectify = False
+    region = _message('sensor_msgs/msg/RegionOfInterest', 0, 0, 0, 0, do_rectify)
+    return _message(
+        'sensor_msgs/msg/CameraInfo',
+        header,
+        clip_camera.HEIGHT,
+        clip_camera.WIDTH,
+        'plumb_bob',
+        np.zeros(5),
+        np.array([focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]),
+        np.eye(3).ravel(),
+        np.array([focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]),
+        0,
+        0,
+        region,
+    )
+
+
+def pose_messages(frame: int, stamp_ns: int) -> tuple[Any, Any]:
+    """Returns the camera's pose in `map` as PoseStamped and as TFMessage."""
+    pose = clip_camera.optical_pose(frame)
+    place = [float(value) for value in pose[:3, 3]]
+    turn = [float(value) for value in clip_camera.quaternion_xyzw(pose[:3, :3])]
+    rotation = _message('geometry_msgs/msg/Quaternion', *turn)
+    header = _header(stamp_ns, MAP_FRAME)
+    point = _message('geometry_msgs/msg/Point', *place)
+    stamped = _message(
+        'geometry_msgs/msg/PoseStamped',
+        header,
+        _message('geometry_msgs/msg/Pose', point, rotation),
+    )
+    vector = _message('geometry_msgs/msg/Vector3', *place)
+    transform = _message('geometry_msgs/msg/Transform', vector, rotation)
+    link = _message('geometry_msgs/msg/TransformStamped', header, OPTICAL_FRAME, transform)
+    return stamped, _message('tf2_msgs/msg/TFMessage', [link])
+
+
+def frame_messages(frames: Path, frame: int, stamp_ns: int) -> tuple[Any, ...]:
+    """Returns the messages of one frame, in the order of `TOPICS`."""
+    header = _header(stamp_ns, OPTICAL_FRAME)
+    bgr = cv2.imread(str(frames / f'{frame:03d}.png'), cv2.IMREAD_COLOR)
+    if bgr is None:
+        msg = f'{frames / f"{frame:03d}.png"} is missing or unreadable; run render_room.py first'
+        raise FileNotFoundError(msg)
+    depth_m = np.load(frames / f'{frame:03d}.npy')
+    kind = 'sensor_msgs/msg/CompressedImage'
+    colour = np.asarray(bgr, np.uint8)
+    return (
+        _message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(colour)),
+        camera_info(header),
+        _message(kind, header, '16UC1; compressedDepth png', encode_depth(depth_m)),
+        *pose_messages(frame, stamp_ns),
+    )
+
+
+def write_bag(frames: Path, output: Path) -> None:
+    """Writes the whole clip.
+
+    Args:
+        frames: Folder with NNN.png (colour) and NNN.npy (metres, float32) per frame.
+        output: Folder of the bag; replaced if it exists.
+    """
+    if output.exists():
+        shutil.rmtree(output)
+    with Writer(output, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections = [
+            writer.add_connection(topic, kind, typestore=STORE) for topic, kind in TOPICS.items()
+        ]
+        for frame in range(clip_camera.FRAME_COUNT):
+            stamp_ns = START_NS + frame * STEP_NS
+            messages = frame_messages(frames, frame, stamp_ns)
+            for connection, message in zip(connections, messages, strict=True):
+                data = STORE.serialize_cdr(message, connection.msgtype)
+                writer.write(connection, stamp_ns, data)
+
+
+def main() -> None:
+    """Reads the command line and writes the bag."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument('--frames', type=Path, required=True, help='folder of the frames')
+    parser.add_argument('--output', type=Path, default=Path(__file__).parent / 'room')
+    arguments = parser.parse_args()
+    write_bag(arguments.frames, arguments.output)
+
+
+if __name__ == '__main__':
+    main()
