@@ -1,0 +1,122 @@
+"""Starts `depth_node` on one camera: ros2 launch drnet_ros depth.launch.py image:=/camera/image_raw."""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from drnet_ros.node.transport import use_large_message_profile
+
+CONFIG = Path(__file__).parents[1] / 'config'
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and what they start; nothing is looked up before."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=str(CONFIG / 'depth.yaml'),
+                description='Parameters of the node; config/ has one file for each backbone.',
+            ),
+            DeclareLaunchArgument(
+                'image',
+                default_value='image',
+                description='Image topic. With image_transport compressed its /compressed is read.',
+            ),
+            DeclareLaunchArgument(
+                'camera_info',
+                default_value='',
+                description="CameraInfo topic; '' is camera_info beside the image topic.",
+            ),
+            DeclareLaunchArgument(
+                'namespace',
+                default_value='',
+                description='Namespace of the node and of all topics that have no leading slash.',
+            ),
+            DeclareLaunchArgument(
+                'weights',
+                default_value='',
+                description="Weights file or 'embedded'; '' is what params_file says.",
+            ),
+            DeclareLaunchArgument(
+                'rviz',
+                default_value='false',
+                choices=['true', 'false'],
+                description='Whether to show image, depth and points in RViz, which must be installed.',
+            ),
+            DeclareLaunchArgument(
+                'rviz_frame',
+                default_value='camera_color_optical_frame',
+                description='Fixed frame of RViz: the frame_id of the images, or one that tf knows.',
+            ),
+            DeclareLaunchArgument(
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                description='Least severe messages that are logged.',
+            ),
+            DeclareLaunchArgument(
+                'respawn',
+                default_value='false',
+                choices=['true', 'false'],
+                description='Whether to start the node again, after two seconds, when it ends.',
+            ),
+            # A group, so that the environment of whatever includes this file stays as it is.
+            GroupAction(
+                [OpaqueFunction(function=_set_environment), OpaqueFunction(function=_nodes)]
+            ),
+        ]
+    )
+
+
+def _set_environment(_context: LaunchContext) -> None:
+    """Let RViz receive large messages too; a launch context's environment is the process's."""
+    use_large_message_profile()
+
+
+def _nodes(context: LaunchContext) -> list[Node]:
+    image = _value(context, 'image')
+    remappings = [
+        ('image', image),
+        ('image/compressed', f'{image}/compressed'),
+        ('camera_info', _value(context, 'camera_info') or _sibling(image, 'camera_info')),
+    ]
+    weights = _value(context, 'weights')
+    depth_node = Node(
+        package='drnet_ros',
+        executable='depth_node',
+        name='depth_node',
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[
+            LaunchConfiguration('params_file'),
+            *([{'weights': weights}] if weights else []),
+        ],
+        remappings=remappings,
+        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        output='screen',
+        respawn=_value(context, 'respawn') == 'true',
+        respawn_delay=2.0,
+    )
+    rviz = Node(
+        package='rviz2',
+        executable='rviz2',
+        namespace=LaunchConfiguration('namespace'),
+        arguments=['-d', str(CONFIG / 'depth.rviz'), '-f', LaunchConfiguration('rviz_frame')],
+        remappings=remappings,
+        condition=IfCondition(LaunchConfiguration('rviz')),
+    )
+    return [depth_node, rviz]
+
+
+def _value(context: LaunchContext, argument: str) -> str:
+    return LaunchConfiguration(argument).perform(context)
+
+
+def _sibling(topic: str, name: str) -> str:
+    """Return the topic of that name in the namespace of another topic."""
+    parent, slash, _ = topic.rpartition('/')
+    return f'{parent}{slash}{name}'
