@@ -9,6 +9,7 @@ __all__ = [
     'DrnetError',
     'EngineError',
     'ImageError',
+    'RecordingError',
     'SettingsError',
     'WeightsError',
 ]
@@ -51,3 +52,7 @@ class ImageError(DrnetError):
 
 class CameraError(DrnetError):
     """Camera parameters are unusable: uncalibrated, not finite, or of an unknown model."""
+
+
+class RecordingError(DrnetError):
+    """A recording is missing, damaged, of an unknown format, or lacks a topic that was asked for."""

@@ -1,0 +1,1 @@
+"""The ROS 2 side: messages in, messages out; all depth comes from `drnet_ros.inference`."""

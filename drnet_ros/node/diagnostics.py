@@ -1,0 +1,110 @@
+"""How the node is: one status for each camera on /diagnostics, once a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from drnet_ros.node.statistics import Snapshot
+
+__all__ = ['CameraHealth', 'camera_status']
+
+_STALE_AFTER_S = 2.0
+_DROPPING_FRACTION = 0.1
+
+_OK: bytes = DiagnosticStatus.OK
+_WARN: bytes = DiagnosticStatus.WARN
+_ERROR: bytes = DiagnosticStatus.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHealth:
+    """What a status is made of.
+
+    Attributes:
+        state: State of the lifecycle node, such as 'active'.
+        is_wanted: Whether anybody subscribes to an output.
+        camera_problem: Why there is no cloud, '' if there is none.
+        image_topic: Topic of the images, '' while the node is not active.
+        image_publishers: How many publishers that topic has.
+        counts: Counts and times.
+    """
+
+    state: str
+    is_wanted: bool
+    camera_problem: str
+    image_topic: str
+    image_publishers: int
+    counts: Snapshot
+
+
+def camera_status(
+    name: str, health: CameraHealth, description: Mapping[str, str],
+) -> DiagnosticStatus:
+    """Judge the health of one camera.
+
+    Args:
+        name: Name of the status.
+        health: What is known.
+        description: What runs: engine, device, weights and the like, shown as it is.
+
+    Returns:
+        The status: level, reasons, and all figures as values.
+    """
+    level, message = _judge(health)
+    counts = health.counts
+    values = {
+        'state': health.state,
+        'rate_hz': f'{counts.rate_hz:.2f}',
+        'latency_ms_p50': f'{counts.latency_ms(0.5):.1f}',
+        'latency_ms_p95': f'{counts.latency_ms(0.95):.1f}',
+        'frames_in': str(counts.frames_in),
+        'frames_out': str(counts.frames_out),
+        'frames_dropped': str(counts.frames_dropped),
+        'frames_failed': str(counts.frames_failed),
+        'frames_skipped': str(counts.frames_skipped),
+        'last_failure': counts.last_failure,
+        **description,
+    }
+    return DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id='drnet_ros',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()])
+
+
+def _judge(health: CameraHealth) -> tuple[bytes, str]:
+    """Return the level, and its reasons in words."""
+    if health.state != 'active':
+        return _OK, health.state
+    counts = health.counts
+    reasons: list[tuple[bytes, str]] = []
+    if counts.input_age_s is None or counts.input_age_s > _STALE_AFTER_S:
+        reasons.append((_WARN, _missing_input(health)))
+    if counts.recent_failed:
+        level = _WARN if counts.recent_out else _ERROR
+        reasons.append((level, f'failing ({counts.recent_failed} of {counts.recent_in} frames): '
+                               f'{counts.last_failure}'))
+    if not health.is_wanted and not reasons:
+        return _OK, 'idle: nobody subscribes'
+    if counts.recent_in and health.camera_problem:
+        reasons.append((_WARN, f'{health.camera_problem}: depth without cloud'))
+    if counts.recent_dropped > _DROPPING_FRACTION * counts.recent_in:
+        share = counts.recent_dropped / counts.recent_in
+        reasons.append((_WARN, f'dropping {share:.0%} of the frames: images come faster than '
+                               f'depth can be computed'))
+    if not reasons:
+        return _OK, 'running'
+    return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)
+
+
+def _missing_input(health: CameraHealth) -> str:
+    age_s = health.counts.input_age_s
+    if age_s is not None:
+        return f'stale input: no image on {health.image_topic} for {age_s:.0f} s'
+    if health.image_publishers == 0:
+        return f'no input: nobody publishes {health.image_topic}'
+    return f'no input: {health.image_topic} has a publisher, but no image has come'

@@ -1,0 +1,148 @@
+"""Arrays to messages. Headers are taken over as they are; received messages are never edited."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+
+from drnet_ros.inference.depth import to_millimetres
+
+if TYPE_CHECKING:
+    from array import array
+
+    from numpy.typing import NDArray
+    from std_msgs.msg import Header
+
+    from drnet_ros.inference import CameraModel
+    from drnet_ros.inference.engine import FloatArray, UInt8Array
+
+__all__ = [
+    'camera_info_message',
+    'camera_model_fields',
+    'depth_message',
+    'points_message',
+    'preview_message',
+]
+
+_IS_BIGENDIAN = sys.byteorder == 'big'
+_POINT_FIELDS = tuple(
+    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+    for index, name in enumerate(('x', 'y', 'z', 'rgb')))
+
+
+def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
+    """Build a depth image.
+
+    Args:
+        depth_hw: Depth in metres, float32 (H, W), NaN where invalid.
+        header: Header of the image that the depth belongs to.
+        encoding: '32FC1' (metres, NaN where invalid) or '16UC1' (millimetres, 0 where invalid).
+
+    Returns:
+        The message; the array is copied into it once.
+    """
+    if encoding == '16UC1':
+        return _image(to_millimetres(depth_hw), header, encoding)
+    return _image(depth_hw, header, encoding)
+
+
+def preview_message(rgb_hwc: UInt8Array, header: Header) -> Image:
+    """Build an rgb8 image.
+
+    Args:
+        rgb_hwc: Colors, uint8 (H, W, 3).
+        header: Header of the image that the preview belongs to.
+
+    Returns:
+        The message; the array is copied into it once.
+    """
+    return _image(rgb_hwc, header, 'rgb8')
+
+
+def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
+    """Build an organised cloud.
+
+    Args:
+        points_hwc: x, y, z and, if there is a fourth channel, packed color; float32 (H, W, 3 or 4),
+            in metres in the optical frame, NaN where invalid.
+        header: Header of the image that the cloud belongs to.
+
+    Returns:
+        The message; the array is copied into it once.
+    """
+    height, width, channels = points_hwc.shape
+    message = PointCloud2(
+        header=header, height=height, width=width, fields=list(_POINT_FIELDS[:channels]),
+        is_bigendian=_IS_BIGENDIAN, point_step=4 * channels, row_step=4 * channels * width,
+        is_dense=False)
+    _fill(message.data, points_hwc)
+    return message
+
+
+def camera_info_message(
+    received: CameraInfo, camera: CameraModel, header: Header, *, image_hw: tuple[int, int],
+) -> CameraInfo:
+    """Build the CameraInfo of a depth image.
+
+    Args:
+        received: The CameraInfo of the input image.
+        camera: The same camera at the size of the depth image.
+        header: Header of the input image.
+        image_hw: Height and width of the input image.
+
+    Returns:
+        What was received, under the new header, where sizes agree; else the scaled camera, without
+        binning and region of interest, which it has in its intrinsics already.
+    """
+    message = copy.copy(received)
+    message.header = header
+    if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
+        return message
+    return CameraInfo(
+        header=header, height=camera.height, width=camera.width,
+        distortion_model=received.distortion_model, d=received.d, r=list(camera.r),
+        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0], p=list(camera.p))
+
+
+def camera_model_fields(received: CameraInfo) -> dict[str, object]:
+    """Return the plain numbers of a CameraInfo as `CameraModel.from_fields` takes them.
+
+    Args:
+        received: The message.
+
+    Returns:
+        Keyword arguments; equal for messages that describe the same camera.
+    """
+    roi = received.roi
+    return {
+        'width': received.width, 'height': received.height, 'k': tuple(received.k),
+        'd': tuple(received.d), 'distortion_model': received.distortion_model,
+        'r': tuple(received.r), 'p': tuple(received.p),
+        'binning': (received.binning_x, received.binning_y),
+        'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height),
+    }
+
+
+def _is_of_size(received: CameraInfo, image_hw: tuple[int, int]) -> bool:
+    """Whether a CameraInfo, by its binning and region of interest, is of images of this size."""
+    height, width = received.roi.height or received.height, received.roi.width or received.width
+    return image_hw == (height // (received.binning_y or 1), width // (received.binning_x or 1))
+
+
+def _image(pixels: NDArray[np.generic], header: Header, encoding: str) -> Image:
+    height, width = pixels.shape[:2]
+    message = Image(
+        header=header, height=height, width=width, encoding=encoding, is_bigendian=_IS_BIGENDIAN,
+        step=pixels[0].nbytes)
+    _fill(message.data, pixels)
+    return message
+
+
+def _fill(data: array[int], pixels: NDArray[np.generic]) -> None:
+    # Appending to the array that the message was born with is one copy; assigning another array
+    # makes the message copy it once more, and assigning a list takes fifty times as long.
+    data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast('B'))

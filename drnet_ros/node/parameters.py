@@ -1,0 +1,139 @@
+"""`Settings` as ROS parameters: declared, described, and changed while the node runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterUninitializedException,
+)
+from rclpy.parameter import Parameter
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+
+__all__ = ['NodeParameters', 'describe']
+
+_SPECS = {spec.name: spec for spec in PARAMETERS}
+# Parameters of rclpy itself, which nobody misspelled.
+_FOREIGN_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
+
+
+class NodeParameters:
+    """The parameters of one node, always equal to its `settings`.
+
+    Attributes:
+        settings: The settings that hold now; immutable, so a reader sees old or new ones, never a mix.
+    """
+
+    def __init__(self, node: Node, on_change: Callable[[Settings], None]) -> None:
+        """Declare all parameters and accept live changes from now on.
+
+        Args:
+            node: The node to declare them on.
+            on_change: Called with the new settings after each change, in the executor's thread.
+
+        Raises:
+            SettingsError: If a value from a file or the command line is not allowed.
+        """
+        self._node = node
+        self._on_change = on_change
+        self.settings = Settings.from_mapping(
+            {spec.name: self._declare(spec) for spec in PARAMETERS})
+        self._warn_of_unknown()
+        node.add_pre_set_parameters_callback(_integers_to_floats)
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._apply)
+
+    def _declare(self, spec: ParameterSpec) -> object:
+        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
+        descriptor = describe(spec)
+        try:
+            return self._node.declare_parameter(spec.name, default, descriptor).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            given = self._given(spec.name, error)
+        except (ParameterUninitializedException, ValueError, TypeError) as error:
+            msg = f'{spec.name} must have a value, got none: {error}'
+            raise SettingsError(msg) from error
+        # Our own check explains better. It lets pass what rclpy is stricter about: 10 for 10.0.
+        value = spec.check(given)
+        canonical = list(value) if isinstance(value, tuple) else value
+        return self._node.declare_parameter(
+            spec.name, canonical, descriptor, ignore_override=True).value
+
+    def _given(self, name: str, error: Exception) -> object:
+        override = self._overrides().get(name)
+        if override is None:
+            msg = f'{name} has a value that is not allowed: {error}'
+            raise SettingsError(msg) from error
+        return override.value
+
+    def _overrides(self) -> dict[str, Parameter[Any]]:
+        # What files and the command line gave; rclpy offers no public way to it.
+        overrides: dict[str, Parameter[Any]] = self._node._parameter_overrides  # noqa: SLF001
+        return overrides
+
+    def _warn_of_unknown(self) -> None:
+        for name in sorted(self._overrides()):
+            if name not in _SPECS and not name.startswith(_FOREIGN_PREFIXES):
+                self._node.get_logger().warning(
+                    f'parameter {name!r} is unknown and has no effect; known are '
+                    f'{", ".join(sorted(_SPECS))}')
+
+    def _check(self, changes: list[Parameter[Any]]) -> SetParametersResult:
+        values = {change.name: change.value for change in changes if change.name in _SPECS}
+        try:
+            self.settings.changed(**values)
+        except SettingsError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply(self, changes: list[Parameter[Any]]) -> None:
+        values = {change.name: change.value for change in changes if change.name in _SPECS}
+        if values:
+            self.settings = self.settings.changed(**values)
+            self._on_change(self.settings)
+
+
+def describe(spec: ParameterSpec) -> ParameterDescriptor:
+    """Build the descriptor that `ros2 param describe` shows.
+
+    Args:
+        spec: The parameter.
+
+    Returns:
+        Text, allowed values, range, and read-only unless it may change live.
+    """
+    descriptor = ParameterDescriptor(
+        name=spec.name, description=spec.text, additional_constraints=spec.range_text,
+        read_only=not spec.live)
+    if spec.minimum is not None and spec.maximum is not None:
+        if spec.kind == 'float':
+            descriptor.floating_point_range = [FloatingPointRange(
+                from_value=float(spec.minimum), to_value=float(spec.maximum), step=0.0)]
+        elif spec.kind == 'int':
+            descriptor.integer_range = [IntegerRange(
+                from_value=int(spec.minimum), to_value=int(spec.maximum), step=1)]
+    return descriptor
+
+
+def _integers_to_floats(changes: list[Parameter[Any]]) -> list[Parameter[Any]]:
+    """Take `ros2 param set ... max_depth 8` for 8.0."""
+    return [
+        Parameter(change.name, Parameter.Type.DOUBLE, float(change.value))
+        if change.type_ is Parameter.Type.INTEGER
+        and change.name in _SPECS and _SPECS[change.name].kind == 'float'
+        else change
+        for change in changes]

@@ -1,0 +1,133 @@
+"""Subscriptions that choose their QoS by what the publishers of the topic offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.exceptions import ParameterAlreadyDeclaredException
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from drnet_ros.errors import SettingsError
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.subscription import Subscription
+
+__all__ = ['MatchingSubscription']
+
+MessageT = TypeVar('MessageT')
+
+_RELIABILITIES = {
+    'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
+
+
+class MatchingSubscription:
+    """A KEEP_LAST 1 subscription, made anew when another QoS suits the publishers better.
+
+    Reliable where every publisher offers it: with large images a best-effort reader loses most of
+    them on a bad transport. Best effort as soon as one publisher does not, since a reliable reader
+    would get nothing from that one. `refresh` looks again; call it now and then.
+    """
+
+    def __init__(
+        self, node: Node, message_type: type[MessageT], topic: str,
+        callback: Callable[[MessageT], None], *, reliability: str = 'auto',
+        takes_latched: bool = False,
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: The node that subscribes.
+            message_type: Class of the messages.
+            topic: Name of the topic, before remapping.
+            callback: Called with each message in the executor's thread.
+            reliability: 'auto', 'reliable' or 'best_effort'; the parameter
+                `qos_overrides.<topic>.subscription.reliability` goes first.
+            takes_latched: Whether to get the last message of publishers that all keep it for
+                latecomers (transient local).
+
+        Raises:
+            SettingsError: If a QoS override is not allowed.
+        """
+        self._node = node
+        self._message_type = message_type
+        self._topic = topic
+        self._callback = callback
+        self._takes_latched = takes_latched
+        self.resolved_topic = node.resolve_topic_name(topic)
+        self._reliability = _overridden_reliability(node, self.resolved_topic, reliability)
+        self._chosen = self._choose()
+        self._subscription: Subscription[Any] | None = self._subscribe()
+
+    @property
+    def publisher_count(self) -> int:
+        """How many publishers the topic has, whether they match or not."""
+        return self._node.count_publishers(self._topic)
+
+    @property
+    def reliability(self) -> str:
+        """The reliability that is in use: 'reliable' or 'best_effort'."""
+        return self._chosen[0].name.lower()
+
+    def refresh(self) -> None:
+        """Look at the publishers again, and subscribe anew if another QoS suits them better."""
+        chosen = self._choose()
+        if self._subscription is None or chosen == self._chosen:
+            return
+        self._chosen = chosen
+        self._node.destroy_subscription(self._subscription)
+        self._subscription = self._subscribe()
+
+    def close(self) -> None:
+        """Unsubscribe for good."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _choose(self) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
+        offers = [
+            info.qos_profile for info in self._node.get_publishers_info_by_topic(self._topic)]
+        all_reliable = all(offer.reliability is ReliabilityPolicy.RELIABLE for offer in offers)
+        all_latched = bool(offers) and all(
+            offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+        automatic = ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
+        is_latched = self._takes_latched and all_latched
+        return (
+            _RELIABILITIES.get(self._reliability, automatic),
+            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE)
+
+    def _subscribe(self) -> Subscription[Any]:
+        reliability, durability = self._chosen
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability,
+            durability=durability)
+        return self._node.create_subscription(
+            self._message_type, self._topic, self._callback, profile,
+            # The publisher that does not fit is a reason to choose anew at once, not to complain.
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False),
+            qos_overriding_options=QoSOverridingOptions(
+                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)))
+
+
+def _overridden_reliability(node: Node, resolved_topic: str, reliability: str) -> str:
+    """Return the reliability asked for, from the override parameter if it is set.
+
+    rclpy would fix a reliability override when it first subscribes, at whatever was chosen then.
+    """
+    name = f'qos_overrides.{resolved_topic}.subscription.reliability'
+    try:
+        node.declare_parameter(name, reliability, ParameterDescriptor(
+            name=name, read_only=True,
+            description=f'reliability for subscription `{resolved_topic}`: auto, reliable or best_effort'))
+    except ParameterAlreadyDeclaredException:
+        pass
+    value = node.get_parameter(name).value
+    if value not in {'auto', *_RELIABILITIES}:
+        msg = f'{name} must be auto, reliable or best_effort, got {value!r}'
+        raise SettingsError(msg)
+    return str(value)

@@ -1,0 +1,191 @@
+"""The thread beside the executor in which frames are decoded, computed and published."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from drnet_ros.errors import DrnetError, ImageError
+from drnet_ros.inference import Frame
+from drnet_ros.node.camera_input import decode
+from drnet_ros.node.inbox import Inbox, WaitingImage
+
+if TYPE_CHECKING:
+    from rclpy.impl.rcutils_logger import RcutilsLogger
+    from sensor_msgs.msg import CameraInfo
+
+    from drnet_ros.inference import DepthEstimator, Pending, Settings
+    from drnet_ros.node.camera_input import CameraInput, InputMessage
+    from drnet_ros.node.camera_output import CameraOutput
+    from drnet_ros.node.statistics import CameraStatistics
+
+__all__ = ['Camera', 'Worker']
+
+
+class Camera(Protocol):
+    """What the worker needs of a camera."""
+
+    input: CameraInput
+    output: CameraOutput
+    statistics: CameraStatistics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A decoded image on its way through the network."""
+
+    image: WaitingImage
+    frame: Frame
+    info: CameraInfo | None
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        return self.frame.rgb_hwc.shape[0], self.frame.rgb_hwc.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """Jobs that share one forward pass."""
+
+    jobs: list[_Job]
+    pending: Pending
+    settings: Settings
+
+
+class Worker:
+    """Takes the newest image of each camera, and brings it to its publishers as depth.
+
+    While a batch is computed, the next one is decoded and handed to the engine, and while that one
+    is computed, the first is published. No lock is held meanwhile, so callbacks never wait.
+    """
+
+    def __init__(
+        self, estimator: DepthEstimator, cameras: Mapping[str, Camera],
+        settings: Callable[[], Settings], logger: RcutilsLogger,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            estimator: What computes depth; used by this worker only, until it has stopped.
+            cameras: The cameras by their prefix.
+            settings: Returns the settings that hold now.
+            logger: Logger of the node.
+        """
+        self._estimator = estimator
+        self._cameras = cameras
+        self._settings = settings
+        self._logger = logger
+        self._inbox = Inbox()
+        self._used = settings()
+        # A daemon, so that an engine that never returns cannot keep the process alive.
+        self._thread = threading.Thread(target=self._run, name='depth_worker', daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Finish what is being computed, and stop.
+
+        Args:
+            timeout_s: Longest time to wait for it.
+
+        Returns:
+            Whether it has stopped.
+        """
+        self._inbox.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def receive(self, prefix: str, message: InputMessage) -> None:
+        """Take an image in; returns at once.
+
+        Args:
+            prefix: Prefix of the camera it comes from.
+            message: The image.
+        """
+        statistics = self._cameras[prefix].statistics
+        statistics.received()
+        if self._inbox.put(prefix, message):
+            statistics.dropped()
+
+    def _run(self) -> None:
+        computing: list[_Batch] = []
+        while not self._inbox.is_closed:
+            images = self._inbox.take(wait=not computing)
+            submitted = self._submit(images)
+            for batch in computing:
+                self._publish(batch)
+            computing = submitted
+
+    def _submit(self, images: list[WaitingImage]) -> list[_Batch]:
+        """Decode images and hand them to the engine, those of the same size together."""
+        settings = self._settings()
+        sizes: dict[tuple[int, int], list[_Job]] = {}
+        for image in images:
+            job = self._decoded(image, settings)
+            if job is not None:
+                sizes.setdefault(job.image_hw, []).append(job)
+        batches = []
+        for jobs in sizes.values():
+            try:
+                if settings is not self._used:
+                    self._estimator.update(settings)
+                    self._used = settings
+                pending = self._estimator.submit([job.frame for job in jobs])
+                batches.append(_Batch(jobs, pending, settings))
+            except Exception as error:  # noqa: BLE001 - one frame must not end the node
+                self._fail(jobs, error)
+        return batches
+
+    def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
+        camera = self._cameras[image.prefix]
+        if not camera.output.is_wanted(settings):
+            camera.statistics.skipped()
+            return None
+        try:
+            rgb_hwc = decode(image.message)
+            found = camera.input.find_camera((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+        except Exception as error:  # noqa: BLE001 - one frame must not end the node
+            self._fail_one(camera, image, error)
+            return None
+        info, model = found or (None, None)
+        wants_points = model is not None and camera.output.wants_points(settings)
+        return _Job(image, Frame(rgb_hwc, model, points=wants_points), info)
+
+    def _publish(self, batch: _Batch) -> None:
+        try:
+            results = batch.pending.result()
+        except Exception as error:  # noqa: BLE001 - one frame must not end the node
+            self._fail(batch.jobs, error)
+            return
+        for job, result in zip(batch.jobs, results, strict=True):
+            camera = self._cameras[job.image.prefix]
+            try:
+                camera.output.publish(
+                    result, job.image.message.header, job.info, job.image_hw, batch.settings)
+            except Exception as error:  # noqa: BLE001 - one frame must not end the node
+                self._fail_one(camera, job.image, error)
+            else:
+                camera.statistics.published(job.image.received_s)
+
+    def _fail(self, jobs: list[_Job], error: Exception) -> None:
+        for job in jobs:
+            self._fail_one(self._cameras[job.image.prefix], job.image, error)
+
+    def _fail_one(self, camera: Camera, image: WaitingImage, error: Exception) -> None:
+        """Count a frame that failed; log the first one of each kind."""
+        is_expected = isinstance(error, DrnetError)
+        kind = error.kind if isinstance(error, ImageError) else type(error).__name__
+        message = str(error) if is_expected else f'{type(error).__name__}: {error}'
+        if not camera.statistics.failed(kind, message):
+            return
+        details = '' if is_expected else '\n' + ''.join(traceback.format_exception(error))
+        source = f' of camera {image.prefix.rstrip("/")}' if image.prefix else ''
+        self._logger.error(
+            f'dropped a frame{source}: {message} (further ones of this kind are only counted)'
+            f'{details}')
