@@ -3,9 +3,8 @@
 import ctypes
 import os
 from importlib.util import find_spec
-from pathlib import Path
 
-__all__ = ['cpu_flags', 'has_cuda', 'usable_cores']
+__all__ = ['has_cuda', 'usable_cores']
 
 
 def has_cuda() -> bool:
@@ -29,19 +28,6 @@ def usable_cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def cpu_flags() -> frozenset[str]:
-    """Return the feature flags of the CPU as Linux names them; empty where it does not tell."""
-    try:
-        text = Path('/proc/cpuinfo').read_text(encoding='ascii', errors='replace')
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
-        name, _, value = line.partition(':')
-        if name.strip() in {'flags', 'Features'}:
-            return frozenset(value.split())
-    return frozenset()
 
 
 def _driver_device_count() -> int:

@@ -92,6 +92,12 @@ class Settings:
              'the topic offers it, else best effort.',
     )] = 'auto'
 
+    image_is_rectified: Annotated[bool, About(
+        group='Input', live=True,
+        text='The images are rectified already (an image_rect topic): P of camera_info applies to '
+             'them instead of K and D.',
+    )] = False
+
     scale_by_focal_length: Annotated[bool, About(
         group='Depth', live=True,
         text='Multiply depth by the ratio of the focal length of the camera to that of the training '

@@ -1,0 +1,259 @@
+"""The camera of an image: intrinsics, distortion, their scaling, and the ray of each pixel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drnet_ros.errors import CameraError
+from drnet_ros.inference.distortion import COEFFICIENTS, undistort
+
+if TYPE_CHECKING:
+    from drnet_ros.inference.engine import FloatArray
+
+__all__ = ['CameraModel', 'rays']
+
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+_NO_DISTORTION = frozenset({'', 'none'})
+# 32 rows at a time keep the undistortion's float64 temporaries in the CPU's cache.
+_ROWS_AT_ONCE = 32
+_CACHED_CAMERAS = 8
+_ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class CameraModel:
+    """A pinhole camera with lens distortion, at the size of one image; hashable.
+
+    Pixel centers have whole coordinates, as in OpenCV and ROS: the image reaches from -0.5 to
+    width - 0.5. So scaling by s maps cx to (cx + 0.5) s - 0.5.
+
+    Attributes:
+        width: Columns of the image.
+        height: Rows of the image.
+        fx: Focal length along the columns, in pixels.
+        fy: Focal length along the rows, in pixels.
+        cx: Column of the principal point, in pixels.
+        cy: Row of the principal point, in pixels.
+        distortion_model: 'plumb_bob', 'rational_polynomial', 'equidistant', or 'none'.
+        d: Coefficients of the distortion, in the order of sensor_msgs/CameraInfo; () for 'none'.
+        r: Rectification rotation, 3 x 3 by rows.
+        p: Projection of rectified points, 3 x 4 by rows, in pixels; p[3] and p[7] in pixel metres.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str = 'none'
+    d: tuple[float, ...] = ()
+    r: tuple[float, ...] = _IDENTITY
+    p: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Complete and check the values.
+
+        Raises:
+            CameraError: If a value is not finite or not positive where it must be, or the
+                distortion model or its number of coefficients is unknown.
+        """
+        if self.width <= 0 or self.height <= 0:
+            msg = f'a camera must have a positive size, got {self.width} x {self.height}'
+            raise CameraError(msg)
+        if not (0 < self.fx < math.inf and 0 < self.fy < math.inf):
+            msg = (f'focal lengths must be positive, got fx {self.fx} and fy {self.fy}; '
+                   'calibrate the camera')
+            raise CameraError(msg)
+        object.__setattr__(self, 'd', _checked_distortion(self.distortion_model, self.d))
+        if not self.d:
+            object.__setattr__(self, 'distortion_model', 'none')
+        if not any(self.p):
+            p = (self.fx, 0.0, self.cx, 0.0, 0.0, self.fy, self.cy, 0.0, 0.0, 0.0, 1.0, 0.0)
+            object.__setattr__(self, 'p', p)
+        if not any(self.r):
+            object.__setattr__(self, 'r', _IDENTITY)
+        for name, values, count in (('K', (self.cx, self.cy), 2), ('R', self.r, 9), ('P', self.p, 12)):
+            if len(values) != count or not all(map(math.isfinite, values)):
+                msg = f'{name} must have finite values, got {list(values)}'
+                raise CameraError(msg)
+
+    @classmethod
+    def from_fields(
+        cls, *, width: int, height: int, k: Sequence[float], d: Sequence[float] = (),
+        distortion_model: str = '', r: Sequence[float] = (), p: Sequence[float] = (),
+        binning: tuple[int, int] = (0, 0), roi: tuple[int, int, int, int] = (0, 0, 0, 0),
+    ) -> CameraModel:
+        """Build the model of the images that come with a sensor_msgs/CameraInfo.
+
+        CameraInfo's matrices are those of the full sensor; region of interest and binning (in this
+        order) lead from there to the image. Binning obeys the pixel-center rule above.
+
+        Args:
+            width: Columns of the full sensor.
+            height: Rows of the full sensor.
+            k: Intrinsic matrix, 9 values by rows.
+            d: Distortion coefficients.
+            distortion_model: Their model; '' and 'none' are no distortion.
+            r: Rectification rotation, 9 values by rows; empty or zeros for none.
+            p: Projection matrix, 12 values by rows; empty or zeros for K without rectification.
+            binning: binning_x and binning_y; 0 means 1.
+            roi: x_offset, y_offset, width and height on the full sensor; width or height 0 means all.
+
+        Returns:
+            The camera at the size of its images.
+
+        Raises:
+            CameraError: If K is zero (the camera is not calibrated), or values are not usable.
+        """
+        if len(k) != 9 or not any(k):
+            msg = 'K must be calibrated, got zeros only; calibrate the camera, or set its camera_info'
+            raise CameraError(msg)
+        full = cls(
+            int(width), int(height), float(k[0]), float(k[4]), float(k[2]), float(k[5]),
+            distortion_model, _floats(d), _floats(r), _floats(p))
+        return full._region(roi)._binned(*binning)  # noqa: SLF001
+
+    def scaled_to(self, height: int, width: int) -> CameraModel:
+        """Return the camera of the same image resized; K and P (P[3], P[7] too) scale, D and R stay.
+
+        Args:
+            height: Rows of the resized image.
+            width: Columns of the resized image.
+
+        Returns:
+            The scaled camera, or this one if it has the size already.
+
+        Raises:
+            CameraError: If the size is not positive.
+        """
+        if (height, width) == (self.height, self.width):
+            return self
+        return self._scaled(width / self.width, height / self.height, (height, width))
+
+    def matching(self, height: int, width: int) -> CameraModel:
+        """Return the camera at the size of an image that it came with.
+
+        Args:
+            height: Rows of the image.
+            width: Columns of the image.
+
+        Returns:
+            This camera, scaled if the image was resized as a whole.
+
+        Raises:
+            CameraError: If the aspect ratios differ by over 1 %, so that the image must have been
+                cropped in a way that the camera does not tell.
+        """
+        if abs(width * self.height / (height * self.width) - 1) > _ASPECT_TOLERANCE:
+            msg = (f'camera_info must be of the image, got {self.width} x {self.height} for an image '
+                   f'of {width} x {height}; publish matching ones, or set the ROI in camera_info')
+            raise CameraError(msg)
+        return self.scaled_to(height, width)
+
+    def rectified(self) -> CameraModel:
+        """Return the camera of the rectified image: intrinsics from P, neither distortion nor R."""
+        return replace(
+            self, fx=self.p[0], fy=self.p[5], cx=self.p[2], cy=self.p[6],
+            distortion_model='none', d=(), r=_IDENTITY)
+
+    def focal_at(self, height: int, width: int) -> float:
+        """Return the focal length, geometric mean of both axes, of the image at another size.
+
+        Args:
+            height: Rows of the resized image.
+            width: Columns of the resized image.
+
+        Returns:
+            The focal length in pixels at that size.
+        """
+        return math.sqrt(self.fx * (width / self.width) * self.fy * (height / self.height))
+
+    def _region(self, roi: tuple[int, int, int, int]) -> CameraModel:
+        left, top, width, height = roi
+        if width == 0 or height == 0:
+            return self
+        if left < 0 or top < 0 or left + width > self.width or top + height > self.height:
+            msg = (f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
+                   f'at {left}, {top}')
+            raise CameraError(msg)
+        p = list(self.p)
+        p[2] -= left
+        p[6] -= top
+        return replace(
+            self, width=width, height=height, cx=self.cx - left, cy=self.cy - top, p=tuple(p))
+
+    def _binned(self, by_x: int, by_y: int) -> CameraModel:
+        by_x, by_y = by_x or 1, by_y or 1
+        if by_x < 0 or by_y < 0:
+            msg = f'binning must not be negative, got {by_x} x {by_y}'
+            raise CameraError(msg)
+        if (by_x, by_y) == (1, 1):
+            return self
+        return self._scaled(1 / by_x, 1 / by_y, (self.height // by_y, self.width // by_x))
+
+    def _scaled(self, by_x: float, by_y: float, size: tuple[int, int]) -> CameraModel:
+        p = list(self.p)
+        p[0], p[1], p[3] = p[0] * by_x, p[1] * by_x, p[3] * by_x
+        p[4], p[5], p[7] = p[4] * by_y, p[5] * by_y, p[7] * by_y
+        p[2], p[6] = (p[2] + 0.5) * by_x - 0.5, (p[6] + 0.5) * by_y - 0.5
+        return replace(
+            self, height=size[0], width=size[1], fx=self.fx * by_x, fy=self.fy * by_y,
+            cx=(self.cx + 0.5) * by_x - 0.5, cy=(self.cy + 0.5) * by_y - 0.5, p=tuple(p))
+
+
+@lru_cache(maxsize=_CACHED_CAMERAS)
+def rays(camera: CameraModel) -> FloatArray:
+    """Return the ray of each pixel, with the lens distortion undone.
+
+    Args:
+        camera: The camera; results for the last few are kept.
+
+    Returns:
+        x / z and y / z in the optical frame, float32 (H, W, 2), read-only and shared; the two
+        channels lie in memory as separate planes. NaN where the distortion cannot be undone.
+    """
+    planes = np.empty((2, camera.height, camera.width), np.float32)
+    columns = (np.arange(camera.width, dtype=np.float64) - camera.cx) / camera.fx
+    rows = (np.arange(camera.height, dtype=np.float64) - camera.cy) / camera.fy
+    for top in range(0, camera.height, _ROWS_AT_ONCE):
+        block = rows[top:top + _ROWS_AT_ONCE, np.newaxis]
+        x = np.repeat(columns[np.newaxis], len(block), axis=0)
+        y = np.repeat(block, camera.width, axis=1)
+        if camera.d:
+            with np.errstate(all='ignore'):
+                undistort(camera.distortion_model, camera.d, x, y)
+        planes[0, top:top + _ROWS_AT_ONCE] = x
+        planes[1, top:top + _ROWS_AT_ONCE] = y
+    planes.flags.writeable = False
+    return planes.transpose(1, 2, 0)
+
+
+def _floats(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _checked_distortion(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
+    """Return exactly as many coefficients as the model has, or () where nothing is distorted."""
+    if not all(map(math.isfinite, d)):
+        msg = f'D must have finite values, got {list(d)}'
+        raise CameraError(msg)
+    # An equidistant camera bends rays even with all coefficients zero; no other model does.
+    if not any(d) and model != 'equidistant':
+        return ()
+    if model not in COEFFICIENTS:
+        known = ', '.join(sorted(COEFFICIENTS))
+        msg = f'distortion_model must be one of {known}, got {model!r} with D {list(d)}'
+        raise CameraError(msg)
+    count = COEFFICIENTS[model]
+    # Drivers pad D with zeros, or leave out k3.
+    if any(d[count:]):
+        msg = f'D must have {count} coefficients for {model}, got {list(d)}'
+        raise CameraError(msg)
+    return (*d, *[0.0] * count)[:count]

@@ -1,0 +1,166 @@
+"""The public numpy interface: image and camera in, metric depth out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drnet_ros.errors import SettingsError, WeightsError
+from drnet_ros.inference.engine import DepthFrame, Frame, Pending, create_engine
+from drnet_ros.inference.preprocess import network_area
+from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.network.metadata import WeightsMetadata, read_metadata
+from drnet_ros.weights import resolve_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engine import UInt8Array
+
+__all__ = ['DepthEstimator']
+
+
+class DepthEstimator:
+    """Estimates metric depth from single images.
+
+    Example:
+        with DepthEstimator() as estimator:
+            depth_hw = estimator.estimate(rgb_hwc, camera).depth_hw
+
+    Attributes:
+        settings: The settings in force; change live ones with `update`.
+        metadata: What the weights file says about itself.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Load metadata and create the engine; the network is made ready for the training size.
+
+        Args:
+            settings: The settings, or None for the defaults.
+
+        Raises:
+            WeightsError: If the weights are missing, unreadable, or of another network than the
+                settings ask for.
+            EngineError: If the engine cannot run as configured.
+        """
+        self.settings = Settings() if settings is None else settings
+        self._weights_path = resolve_weights(self.settings.weights)
+        self.metadata = read_metadata(self._weights_path)
+        _check_network(self.settings, self.metadata)
+        self._engine = create_engine(self.settings, self._weights_path, self.metadata)
+
+    def prepare(self, height: int, width: int) -> None:
+        """Get ready for images of a size, so that the first one does not wait for it.
+
+        Args:
+            height: Rows of the images to come.
+            width: Columns of the images to come.
+
+        Raises:
+            EngineError: If the network cannot be made ready.
+        """
+        self._engine.prepare((height, width), self.settings)
+
+    def submit(self, frames: Sequence[Frame]) -> Pending:
+        """Start work on a batch of frames with images of the same size.
+
+        Args:
+            frames: The frames; their images must stay unchanged until the result is there.
+
+        Returns:
+            The work under way; `result()` waits for it.
+
+        Raises:
+            EngineError: If the batch cannot be run.
+        """
+        return self._engine.submit(frames, self.settings)
+
+    def estimate(
+        self, rgb_hwc: UInt8Array, camera: CameraModel | None = None, *, points: bool = False,
+    ) -> DepthFrame:
+        """Estimate the depth of one image and wait for it.
+
+        Args:
+            rgb_hwc: Image, uint8 (H, W, 3), RGB.
+            camera: Its camera; None if unknown, then depth is right only for a camera with the
+                training camera's field of view, and there is no cloud.
+            points: Whether to build the cloud.
+
+        Returns:
+            Depth in metres at the image's size (or `output_size`), NaN where invalid, with camera
+            and cloud.
+
+        Raises:
+            EngineError: If the network fails.
+            CameraError: If the camera cannot be that of the image.
+        """
+        return self.submit([Frame(rgb_hwc, camera, points)]).result()[0]
+
+    def update(self, settings: Settings) -> None:
+        """Take over changed live settings, from the next submitted batch on.
+
+        Args:
+            settings: The new settings.
+
+        Raises:
+            SettingsError: If a setting differs that cannot change while running.
+        """
+        for spec in PARAMETERS:
+            old, new = getattr(self.settings, spec.name), getattr(settings, spec.name)
+            if old != new and not spec.live:
+                msg = (f'{spec.name} must stay {old!r} while running, got {new!r}; '
+                       'create another estimator')
+                raise SettingsError(msg)
+        self.settings = settings
+
+    def describe(self) -> dict[str, str]:
+        """Return what runs here, in words.
+
+        Returns:
+            Engine, device, precision, weights, backbone and network_size (height x width at the
+            training aspect ratio).
+        """
+        height, width = self._engine.network_size(network_area(self.settings, self.metadata))
+        return {
+            'engine': self._engine.name,
+            'device': self._engine.device,
+            'precision': self._engine.precision,
+            'weights': str(self._weights_path),
+            'backbone': self.metadata.network.backbone,
+            'guided_filter': str(self.metadata.network.guided_filter).lower(),
+            'network_size': f'{height}x{width}',
+        }
+
+    def close(self) -> None:
+        """Free the engine; pending results may still be fetched, nothing more be submitted."""
+        self._engine.close()
+
+    def __enter__(self) -> DepthEstimator:
+        """Return this estimator."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:
+    """Refuse weights of another network than the settings name."""
+    network = metadata.network
+    named = settings.backbone != 'auto'
+    wanted = {
+        'backbone': settings.backbone if named else network.backbone,
+        'guided_filter': settings.guided_filter if named or settings.guided_filter
+        else network.guided_filter,
+        'correction_kernel': settings.correction_kernel or network.correction_kernel,
+    }
+    for name, value in wanted.items():
+        found = getattr(network, name)
+        if found != value:
+            msg = (f'weights {settings.weights!r} must hold a network with {name} {value!r}, got '
+                   f"{found!r}; give weights of that network, or set backbone to 'auto'")
+            raise WeightsError(msg)

@@ -1,0 +1,107 @@
+"""Converts a weights file into an OpenVINO model: the only step that needs PyTorch.
+
+Run as a program it writes the model into a folder. The engine starts it so, in a process of its
+own, because importing PyTorch costs hundreds of megabytes that a robot's node never gives back.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openvino as ov
+
+from drnet_ros.errors import DrnetError, EngineError
+
+if TYPE_CHECKING:
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = ['MODEL_FILE', 'convert_network', 'main']
+
+MODEL_FILE = 'model.xml'
+_BYTE = 255.0
+
+
+def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
+    """Build the OpenVINO model of a network for one input size.
+
+    Args:
+        weights_path: The weights file.
+        size_hw: Height and width of the input, multiples of 32.
+
+    Returns:
+        A model that takes an image as it is, uint8 (1, H, W, 3) RGB, normalises it inside, and
+        gives depth in metres, float32 (1, 1, H, W).
+
+    Raises:
+        EngineError: If PyTorch is missing, or the network cannot be converted.
+        WeightsError: If the weights cannot be loaded.
+    """
+    try:
+        import torch  # noqa: PLC0415
+
+        from drnet_ros.network.checkpoint import load_network  # noqa: PLC0415
+    except ImportError as error:
+        msg = (f'PyTorch must be installed to convert {weights_path.name} for a size that is not '
+               f'cached yet, got: {error}; pip install torch, or start once where it is installed')
+        raise EngineError(msg) from error
+    network, metadata = load_network(weights_path)
+
+    class Finest(torch.nn.Module):
+        """The network without its auxiliary outputs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, rgb_bchw: torch.Tensor) -> torch.Tensor:
+            finest: torch.Tensor = self.network(rgb_bchw)[0]
+            return finest
+
+    shape = (1, 3, *size_hw)
+    try:
+        with torch.no_grad():
+            model = ov.convert_model(
+                Finest().eval(), example_input=torch.zeros(shape), input=[shape])
+    except Exception as error:
+        # The converter raises whatever its many parts raise; each means the same to the user.
+        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {error}'
+        raise EngineError(msg) from error
+    return _with_image_input(model, metadata)
+
+
+def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:
+    """Put layout and normalisation into the graph, where they cost nothing of their own."""
+    steps = ov.preprocess.PrePostProcessor(model)
+    image = steps.input()
+    image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout('NHWC'))
+    image.model().set_layout(ov.Layout('NCHW'))
+    image.preprocess().convert_element_type(ov.Type.f32)
+    image.preprocess().mean([value * _BYTE for value in metadata.mean])
+    image.preprocess().scale([value * _BYTE for value in metadata.std])
+    return steps.build()
+
+
+def main(arguments: list[str]) -> int:
+    """Convert weights for one size and write the model.
+
+    Args:
+        arguments: Weights file, height, width and the folder to write to, which must exist.
+
+    Returns:
+        The exit code: 0, or 1 after one line that says what failed.
+    """
+    weights, height, width, folder = arguments
+    try:
+        model = convert_network(Path(weights), (int(height), int(width)))
+        # float32 keeps the accuracy of the engine's precision fp32; bf16 rounds when it compiles.
+        ov.save_model(model, Path(folder) / MODEL_FILE, compress_to_fp16=False)
+    except (DrnetError, OSError) as error:
+        sys.stderr.write(f'{error}\n')
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

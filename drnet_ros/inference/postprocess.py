@@ -1,0 +1,108 @@
+"""From the network's output to a finished depth frame, on the CPU."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.depth import drop_edges, limit_range, point_cloud
+from drnet_ros.inference.engine import DepthFrame, FloatArray, Frame, UInt8Array
+
+if TYPE_CHECKING:
+    from drnet_ros.inference.settings import Settings
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = ['PostProcessor']
+
+
+@dataclass(frozen=True, slots=True)
+class PostProcessor:
+    """Scales, resizes and filters depth, and builds the cloud.
+
+    Attributes:
+        metadata: `f_training` and the size it belongs to are read.
+    """
+
+    metadata: WeightsMetadata
+
+    def finish(self, network_depth_hw: FloatArray, frame: Frame, settings: Settings) -> DepthFrame:
+        """Make the depth frame of one image.
+
+        Resizing is bilinear with half-pixel centers; then come, at the size of the output, scale,
+        edges and range.
+
+        Args:
+            network_depth_hw: The network's depth in metres, float32; not changed, not kept.
+            frame: What was submitted.
+            settings: The settings it was submitted with.
+
+        Returns:
+            The finished frame; its arrays own their memory.
+
+        Raises:
+            CameraError: If the frame's camera has another aspect ratio than its image.
+        """
+        image_hw = _size(frame.rgb_hwc)
+        camera = None if frame.camera is None else frame.camera.matching(*image_hw)
+        scale = np.float32(self.focal_scale(camera, _size(network_depth_hw), settings))
+        size = settings.output_size if settings.output_size != (0, 0) else image_hw
+        if _size(network_depth_hw) == size:
+            depth = network_depth_hw * scale
+        else:
+            depth = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
+            depth *= scale
+        drop_edges(depth, settings.edge_threshold)
+        limit_range(depth, settings.min_depth, settings.max_depth)
+        if camera is None:
+            return DepthFrame(depth)
+        camera = camera.scaled_to(*size)
+        points = _points(depth, camera, frame.rgb_hwc, settings) if frame.points else None
+        return DepthFrame(depth, camera, points)
+
+    def focal_scale(
+        self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings,
+    ) -> float:
+        """Return the factor that makes the network's depth metric for this camera.
+
+        A thing looks as large in pixels at depth z through focal length f as at z f' / f through
+        f', and size in pixels is what the network judges depth by. So the factor is f / f_training,
+        both in pixels of the network's input. A camera that is not known is taken to have the
+        training camera's field of view.
+
+        Args:
+            camera: The camera of the image, or None.
+            network_hw: The size at which the network saw the image.
+            settings: `scale_by_focal_length` and `image_is_rectified` are read.
+
+        Returns:
+            The factor; 1 if scaling is off.
+        """
+        if not settings.scale_by_focal_length:
+            return 1.0
+        if camera is None:
+            trained_area = self.metadata.input_height * self.metadata.input_width
+            return math.sqrt(network_hw[0] * network_hw[1] / trained_area)
+        seen = camera.rectified() if settings.image_is_rectified else camera
+        return seen.focal_at(*network_hw) / self.metadata.f_training
+
+
+def _points(
+    depth: FloatArray, camera: CameraModel, rgb: UInt8Array, settings: Settings,
+) -> FloatArray:
+    seen = camera.rectified() if settings.image_is_rectified else camera
+    color = None
+    if settings.point_color:
+        color = rgb
+        if _size(rgb) != _size(depth):
+            color = cv2.resize(  # type: ignore[assignment]
+                rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA)
+    return point_cloud(depth, rays(seen), color, settings.point_stride)
+
+
+def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
