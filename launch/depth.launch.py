@@ -1,4 +1,4 @@
-"""Starts `depth_node` on one camera: ros2 launch drnet_ros depth.launch.py image:=/camera/image_raw."""
+"""Starts `depth_node`: ros2 launch drnet_ros depth.launch.py image:=/camera/image_raw."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'image',
                 default_value='image',
-                description='Image topic. With image_transport compressed its /compressed is read.',
+                description='Image topic; image_transport compressed reads its /compressed.',
             ),
             DeclareLaunchArgument(
                 'camera_info',
@@ -46,12 +46,12 @@ def generate_launch_description() -> LaunchDescription:
                 'rviz',
                 default_value='false',
                 choices=['true', 'false'],
-                description='Whether to show image, depth and points in RViz, which must be installed.',
+                description='Whether to show images and points in RViz, which must be installed.',
             ),
             DeclareLaunchArgument(
                 'rviz_frame',
                 default_value='camera_color_optical_frame',
-                description='Fixed frame of RViz: the frame_id of the images, or one that tf knows.',
+                description='Fixed frame of RViz: the frame_id of the images or one known to tf.',
             ),
             DeclareLaunchArgument(
                 'log_level',
@@ -113,7 +113,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
 
 
 def _value(context: LaunchContext, argument: str) -> str:
-    return LaunchConfiguration(argument).perform(context)
+    return str(LaunchConfiguration(argument).perform(context))
 
 
 def _sibling(topic: str, name: str) -> str:
