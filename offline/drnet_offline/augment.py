@@ -1,0 +1,154 @@
+"""Augmentation that keeps geometry true: what is done to the image is done to the depth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_offline.datasets.sample import DepthSample
+
+__all__ = ['Augmentation', 'augment', 'resize_sample', 'resized_focal_px']
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far each change goes.
+
+    Attributes:
+        border_px: Rows and columns cut off on every side first (NYU images have a white border).
+        flip: Mirror half of the images.
+        max_zoom: Zoom by 1..max_zoom into a random window and divide depth by the zoom: to a camera
+            of the same focal length that is how a nearer scene looks.
+        max_rotation_deg: Rotate by up to this; corners that come from outside have no depth.
+        brightness: Gain is 1 +- this.
+        contrast: 1 +- this.
+        saturation: 1 +- this.
+        colour_cast: Gain of each channel is 1 +- this.
+        max_gamma: Gamma is within 1 / max_gamma .. max_gamma.
+    """
+
+    border_px: int = 8
+    flip: bool = True
+    max_zoom: float = 1.4
+    max_rotation_deg: float = 4.0
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.3
+    colour_cast: float = 0.08
+    max_gamma: float = 1.25
+
+
+def resized_focal_px(focal_px: float, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> float:
+    """Return the focal length after a resize, the geometric mean where x and y scale apart."""
+    return focal_px * math.sqrt(size_hw[0] * size_hw[1] / (image_hw[0] * image_hw[1]))
+
+
+def _cut_border(sample: DepthSample, border: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    if border == 0:
+        return sample.rgb_hwc, sample.depth_hw
+    inner = (slice(border, -border), slice(border, -border))
+    return sample.rgb_hwc[inner], sample.depth_hw[inner]
+
+
+def resize_sample(
+    sample: DepthSample, size_hw: tuple[int, int], border_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+    """Bring a sample to the network's size without any change of content.
+
+    Returns:
+        Image uint8 (h, w, 3), depth float32 (h, w) metres with NaN where invalid (nearest
+        neighbour: no interpolation across depth edges), and the focal length there in pixels.
+    """
+    rgb, depth = _cut_border(sample, border_px)
+    height, width = size_hw
+    focal_px = resized_focal_px(sample.focal_px, depth.shape, size_hw)
+    resized = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    nearest = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return resized.astype(np.uint8, copy=False), nearest.astype(np.float32, copy=False), focal_px
+
+
+def augment(
+    sample: DepthSample,
+    size_hw: tuple[int, int],
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+    """Change a sample at random and bring it to the network's size.
+
+    Returns:
+        Image uint8 (h, w, 3), depth float32 (h, w) metres, NaN where invalid, and the focal
+        length in pixels, which a zoom leaves as it is since it divides depth instead.
+    """
+    rgb, depth = _cut_border(sample, augmentation.border_px)
+    focal_px = resized_focal_px(sample.focal_px, depth.shape, size_hw)
+    zoom = math.exp(rng.uniform(0.0, math.log(augmentation.max_zoom)))
+    matrix = _draw_warp(depth.shape, size_hw, zoom, augmentation, rng)
+    height, width = size_hw
+    # Halving first keeps the warp, which has no area filter, from aliasing.
+    source, to_source = rgb, matrix
+    if depth.shape[1] >= 2 * width:
+        source = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        halve = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+        to_source = halve @ matrix
+    inverse = cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(
+        source, to_source[:2], (width, height), flags=cv2.INTER_LINEAR | inverse,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )  # fmt: skip
+    warped_depth = cv2.warpAffine(
+        depth, matrix[:2], (width, height), flags=cv2.INTER_NEAREST | inverse,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=math.nan,
+    )  # fmt: skip
+    coloured = _change_colour(warped, augmentation, rng)
+    return coloured, (warped_depth / np.float32(zoom)).astype(np.float32, copy=False), focal_px
+
+
+def _draw_warp(
+    image_hw: tuple[int, ...],
+    size_hw: tuple[int, int],
+    zoom: float,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return the 3x3 map from output pixels to image pixels (pixel centres at whole numbers)."""
+    (height, width), (out_h, out_w) = image_hw, size_hw
+    angle = math.radians(rng.uniform(-1.0, 1.0) * augmentation.max_rotation_deg)
+    mirror = -1.0 if augmentation.flip and rng.random() < 0.5 else 1.0  # noqa: PLR2004 - half
+    scale = np.diag([mirror * width / out_w / zoom, height / out_h / zoom, 1.0])
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    from_centre = np.array([[1.0, 0.0, -(out_w - 1) / 2], [0.0, 1.0, -(out_h - 1) / 2], [0, 0, 1]])
+    play_x, play_y = width * (1 - 1 / zoom) / 2, height * (1 - 1 / zoom) / 2
+    centre_x = (width - 1) / 2 + rng.uniform(-1.0, 1.0) * play_x
+    centre_y = (height - 1) / 2 + rng.uniform(-1.0, 1.0) * play_y
+    to_image = np.array([[1.0, 0.0, centre_x], [0.0, 1.0, centre_y], [0.0, 0.0, 1.0]])
+    warp: NDArray[np.float64] = to_image @ turn @ scale @ from_centre
+    return warp
+
+
+def _change_colour(
+    rgb: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    def draw(amount: float) -> float:
+        return 1.0 + float(rng.uniform(-amount, amount))
+
+    gamma = math.exp(rng.uniform(-1.0, 1.0) * math.log(augmentation.max_gamma))
+    levels = np.linspace(0.0, 1.0, 256)[:, None] ** gamma
+    casts = np.array([draw(augmentation.colour_cast) for _ in range(3)])
+    gain = draw(augmentation.brightness) * casts
+    levels = (levels * gain - 0.5) * draw(augmentation.contrast) + 0.5
+    table = (np.clip(levels, 0.0, 1.0) * 255.0).round().astype(np.uint8)
+    changed = cv2.LUT(rgb, table.reshape(256, 1, 3))
+    saturation = draw(augmentation.saturation)
+    grey = cv2.cvtColor(changed, cv2.COLOR_RGB2GRAY)
+    mixed = cv2.addWeighted(
+        changed, saturation, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), 1.0 - saturation, 0.0
+    )
+    return mixed.astype(np.uint8, copy=False)

@@ -1,0 +1,1 @@
+"""Data sets: every layout yields the same `DepthSample`."""

@@ -1,0 +1,23 @@
+"""Exceptions of the offline package; the runtime's are used where they fit."""
+
+from __future__ import annotations
+
+from drnet_ros.errors import DrnetError
+
+__all__ = ['ConfigError', 'DatasetError', 'OfflineError', 'PretrainedError']
+
+
+class OfflineError(DrnetError):
+    """Base of what the offline package raises: the message says what to do."""
+
+
+class DatasetError(OfflineError):
+    """A file of a data set is missing, broken or does not match its sibling."""
+
+
+class ConfigError(OfflineError):
+    """A training preset holds something unknown or impossible."""
+
+
+class PretrainedError(OfflineError):
+    """Pre-trained backbone weights cannot be had or do not fit."""

@@ -1,0 +1,139 @@
+"""Losses on depth maps: the paper's (eq. 1-7) and a metric one for small networks.
+
+Every function takes prediction and target as float (B, 1, H, W) in metres, the target NaN or 0
+where it is invalid, and returns a scalar over valid pixels only. A gradient counts where the
+whole 3x3 neighbourhood is valid; the image's border has no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ['downsample_valid', 'metric_loss', 'multilevel_loss', 'paper_loss', 'sobel']
+
+ALPHA = 0.5
+"""The paper's alpha in F(x) = ln(x + alpha)."""
+
+
+def sobel(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Sobel derivatives along x and y, by slicing: convolution is far slower on a CPU.
+
+    Args:
+        x: Float (B, 1, H, W), H and W at least 3.
+
+    Returns:
+        Two (B, 1, H - 2, W - 2) tensors in units of x per pixel (kernels divided by 8).
+    """
+    smooth_y = x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]
+    smooth_x = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
+    dx = (smooth_y[..., 2:] - smooth_y[..., :-2]) / 8
+    dy = (smooth_x[..., 2:, :] - smooth_x[..., :-2, :]) / 8
+    return dx, dy
+
+
+def _split_valid(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target with 0 where invalid, and the mask of valid pixels."""
+    valid = torch.isfinite(target) & (target > 0)
+    return torch.where(valid, target, torch.zeros_like(target)), valid
+
+
+def _erode(valid: Tensor) -> Tensor:
+    """Return where the whole 3x3 neighbourhood is valid, (B, 1, H - 2, W - 2)."""
+    rows = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
+    return rows[..., :-2] & rows[..., 1:-1] & rows[..., 2:]
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over the mask; 0 where nothing is valid, so that a batch never fails."""
+    return torch.where(mask, values, torch.zeros_like(values)).sum() / mask.sum().clamp(min=1)
+
+
+def _has_gradient(target: Tensor) -> bool:
+    return min(target.shape[-2:]) >= 3  # noqa: PLR2004 - the size of a Sobel kernel
+
+
+def paper_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return l_depth + l_grad + l_normal of one level (paper eq. 1-6, after Hu et al. 2019).
+
+    Sobel kernels are taken divided by 8, so that they measure metres per pixel.
+    """
+    truth, valid = _split_valid(target)
+    error = torch.where(valid, prediction - truth, torch.zeros_like(prediction))
+    loss = _mean(torch.log(error.abs() + ALPHA), valid)
+    if not _has_gradient(target):
+        return loss
+    inner = _erode(valid)
+    error_x, error_y = sobel(error)
+    gradient = torch.log(error_x.abs() + ALPHA) + torch.log(error_y.abs() + ALPHA)
+    loss = loss + _mean(gradient, inner)
+    (px, py), (tx, ty) = sobel(prediction), sobel(truth)
+    dot = px * tx + py * ty + 1
+    norms = (px * px + py * py + 1).sqrt() * (tx * tx + ty * ty + 1).sqrt()
+    return loss + _mean(1 - dot / norms, inner)
+
+
+def metric_loss(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return mean |e| + mean |e| / g + mean (|dx e| + |dy e|): RMSE, REL and edges at once.
+
+    Not the paper's: its logarithm weighs large errors down, which pays with the 50K images it
+    trains on and less with the few hundred that the embedded weights have.
+    """
+    truth, valid = _split_valid(target)
+    error = torch.where(valid, prediction - truth, torch.zeros_like(prediction))
+    absolute = error.abs()
+    loss = _mean(absolute + absolute / truth.clamp(min=0.1), valid)
+    if not _has_gradient(target):
+        return loss
+    error_x, error_y = sobel(error)
+    return loss + _mean(error_x.abs() + error_y.abs(), _erode(valid))
+
+
+def downsample_valid(target: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring a target to a level's size: the mean of the valid pixels under each coarse pixel.
+
+    Args:
+        target: Float (B, 1, H, W), NaN or 0 where invalid.
+        size: (h, w) of the level.
+
+    Returns:
+        (B, 1, h, w), NaN where no pixel was valid.
+    """
+    if tuple(target.shape[-2:]) == tuple(size):
+        return target
+    truth, valid = _split_valid(target)
+    weight = functional.adaptive_avg_pool2d(valid.to(truth.dtype), size)
+    mean = functional.adaptive_avg_pool2d(truth, size) / weight
+    return torch.where(weight > 0, mean, torch.full_like(mean, torch.nan))
+
+
+def multilevel_loss(
+    predictions: Sequence[Tensor],
+    target: Tensor,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    *,
+    auxiliary_weight: float = 1.0,
+) -> Tensor:
+    """Return the sum of a loss over all levels (paper eq. 7).
+
+    Args:
+        predictions: upII_0.., finest first, each (B, 1, h, w) metres.
+        target: (B, 1, H, W) metres, NaN or 0 where invalid; brought to every level's size.
+        loss: `paper_loss` or `metric_loss`.
+        auxiliary_weight: Weight of all levels but the finest; the paper has 1, its ablation
+            "no auxiliary losses" 0.
+    """
+    total = loss(predictions[0].float(), target)
+    if auxiliary_weight == 0:
+        return total
+    for prediction in predictions[1:]:
+        size = (prediction.shape[-2], prediction.shape[-1])
+        level = loss(prediction.float(), downsample_valid(target, size))
+        total = total + auxiliary_weight * level
+    return total

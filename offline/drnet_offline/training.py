@@ -1,0 +1,206 @@
+"""Training on Lightning: the module that learns and the data it is fed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from drnet_offline.augment import augment, resize_sample, resized_focal_px
+from drnet_offline.losses import metric_loss, multilevel_loss, paper_loss
+from drnet_offline.metrics import DepthMetrics
+from drnet_offline.pretrained import load_backbone
+from drnet_offline.protocols import PROTOCOLS
+from drnet_ros.network.drnet import DRNet
+from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drnet_offline.config import TrainConfig
+    from drnet_offline.datasets.sample import DepthDataset
+
+__all__ = ['DepthData', 'DepthModule', 'normalise']
+
+Batch = dict[str, Tensor]
+
+
+def normalise(rgb_bchw: Tensor) -> Tensor:
+    """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
+    mean = torch.tensor(IMAGENET_MEAN, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(IMAGENET_STD, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
+    return (rgb_bchw.float() - mean) / std
+
+
+class EpochSampler(DistributedSampler[int]):
+    """Yields epoch * n + position: each draw of an augmentation is a function of seed and step.
+
+    So a training that is resumed sees exactly what it would have seen.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        """Return this process's share of the epoch."""
+        n = len(cast('Any', self.dataset))
+        return (self.epoch * n + position for position in super().__iter__())
+
+
+class AugmentedDataset(Dataset[Batch]):
+    """Samples as tensors of the training size, changed at random."""
+
+    def __init__(self, samples: DepthDataset, config: TrainConfig) -> None:
+        self._samples = samples
+        self._config = config
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._samples)
+
+    def __getitem__(self, key: int) -> Batch:
+        """Return one draw of a sample; key is epoch * n + position."""
+        config = self._config
+        rng = np.random.default_rng((config.seed, key))
+        sample = self._samples[key % len(self._samples)]
+        rgb, depth, _ = augment(sample, config.data.size, config.augmentation, rng)
+        return {'rgb': torch.from_numpy(rgb).permute(2, 0, 1), 'depth': torch.from_numpy(depth[None])}
+
+
+class ValidationDataset(Dataset[Batch]):
+    """Samples at the training size, with the truth at its own."""
+
+    def __init__(self, samples: DepthDataset, config: TrainConfig) -> None:
+        self._samples = samples
+        self._config = config
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one sample."""
+        sample = self._samples[index]
+        rgb, _, _ = resize_sample(sample, self._config.data.size, 0)
+        return {
+            'rgb': torch.from_numpy(rgb).permute(2, 0, 1),
+            'truth': torch.from_numpy(sample.depth_hw),
+            'focal_px': torch.tensor(
+                resized_focal_px(sample.focal_px, sample.depth_hw.shape, self._config.data.size)
+            ),
+        }
+
+
+class DepthData(lightning.LightningDataModule):
+    """Loaders for training and validation."""
+
+    def __init__(self, train: DepthDataset, val: DepthDataset, config: TrainConfig) -> None:
+        super().__init__()
+        self._train = AugmentedDataset(train, config)
+        self._val = ValidationDataset(val, config)
+        self._config = config
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of augmented batches; the last, incomplete one is left out."""
+        trainer, data = self.trainer, self._config.data
+        world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        sampler = EpochSampler(
+            self._train, world, rank, shuffle=True, seed=self._config.seed, drop_last=True
+        )
+        return DataLoader(
+            self._train,
+            data.batch_size,
+            sampler=sampler,
+            num_workers=data.workers,
+            persistent_workers=data.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            drop_last=True,
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the loader of validation images, one at a time."""
+        trainer = self.trainer
+        world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
+        share = torch.utils.data.Subset(self._val, range(rank, len(self._val), world))
+        return DataLoader(share, 1, num_workers=self._config.data.workers)
+
+
+class DepthModule(lightning.LightningModule):
+    """DRNet with its loss, optimizer and validation metrics.
+
+    Args:
+        config: The preset.
+        focal_px: f_training: focal length of the training images at the network's size.
+    """
+
+    def __init__(self, config: TrainConfig, focal_px: float) -> None:
+        super().__init__()
+        self.config = config
+        self.focal_px = focal_px
+        self.network = DRNet(config.network, load_backbone(config.network.backbone, config.pretrained))
+        if config.freeze_backbone:
+            self.network.backbone.requires_grad_(requires_grad=False)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._loss = paper_loss if config.loss == 'paper' else metric_loss
+        self.metrics = DepthMetrics(PROTOCOLS['eigen'])
+        # In a list, so that the compiled view adds no second copy of the parameters.
+        self._forward = [torch.compile(self.network) if config.compile else self.network]
+
+    def train(self, mode: bool = True) -> DepthModule:  # noqa: FBT001, FBT002 - PyTorch's name
+        """Switch mode; a frozen backbone keeps its batch statistics."""
+        super().train(mode)
+        if self.config.freeze_backbone:
+            self.network.backbone.eval()
+        return self
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the loss over all levels of a batch."""
+        rgb = normalise(batch['rgb']).contiguous(memory_format=torch.channels_last)
+        depths = self._forward[0](rgb)
+        weight = self.config.auxiliary_weight
+        with torch.autocast(rgb.device.type, enabled=False):
+            loss = multilevel_loss(depths, batch['depth'], self._loss, auxiliary_weight=weight)
+        self.log('train/loss', loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Score one image at its own size, scaled for its camera as at inference."""
+        with torch.autocast(batch['rgb'].device.type, enabled=False):
+            depth = self.network(normalise(batch['rgb']))[0].float()
+        truth = batch['truth']
+        depth = torch.nn.functional.interpolate(
+            depth, size=truth.shape[-2:], mode='bilinear', align_corners=False
+        )
+        depth = (depth * (batch['focal_px'] / self.focal_px)).clamp(min=1e-3)
+        self.metrics.update(depth[0, 0].cpu().numpy(), truth[0].cpu().numpy())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation images."""
+        for name, value in self.metrics.compute().items():
+            self.log(f'val/{name}', torch.tensor(value, dtype=torch.float32), sync_dist=False)
+        self.metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Return optimizer and schedule of the preset."""
+        o = self.config.optimizer
+        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
+        inside = {id(p) for p in self.network.backbone.parameters()}
+        decoder = [p for p in self.network.parameters() if id(p) not in inside]
+        groups = [{'params': decoder, 'lr': o.lr}]
+        if backbone:
+            groups.append({'params': backbone, 'lr': o.backbone_lr})
+        optimizer: torch.optim.Optimizer
+        if o.name == 'adam':
+            optimizer = torch.optim.Adam(groups, weight_decay=o.weight_decay, amsgrad=True)
+        else:
+            optimizer = torch.optim.AdamW(groups, weight_decay=o.weight_decay)
+        if o.schedule == 'constant':
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=[group['lr'] for group in groups],
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=0.1,
+        )
+        return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
