@@ -1,4 +1,4 @@
-"""Which topics of a recording belong together: image, its CameraInfo, and depth to compare with."""
+"""Which topics of a recording belong together: image, its CameraInfo, and its depth."""
 
 from __future__ import annotations
 
@@ -49,13 +49,16 @@ def base_topic(name: str) -> str:
     """
     for suffix in _TRANSPORTS:
         if name.endswith(suffix):
-            return name[:-len(suffix)]
+            return name[: -len(suffix)]
     return name
 
 
 def choose_topics(
-    topics: Mapping[str, RecordedTopic], *, image: str | None = None,
-    camera_info: str | None = None, depth: str | None = None,
+    topics: Mapping[str, RecordedTopic],
+    *,
+    image: str | None = None,
+    camera_info: str | None = None,
+    depth: str | None = None,
 ) -> TopicChoice:
     """Choose image, CameraInfo and depth by type and name; what is given is kept.
 
@@ -78,21 +81,32 @@ def choose_topics(
     filled = [topic for topic in topics.values() if topic.count]
     chosen = image or _best_image(filled)
     return TopicChoice(
-        chosen, camera_info or _camera_info_of(chosen, filled), depth or _depth_of(chosen, filled))
+        chosen, camera_info or _camera_info_of(chosen, filled), depth or _depth_of(chosen, filled)
+    )
 
 
 def _best_image(topics: Iterable[RecordedTopic]) -> str:
     candidates = [
-        topic for topic in topics
-        if topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE} and not _has(topic.name, _OTHER_WORDS)]
+        topic
+        for topic in topics
+        if topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE} and not _has(topic.name, _OTHER_WORDS)
+    ]
     if not candidates:
-        msg = (f'a recording must have an image topic, got only '
-               f'{", ".join(sorted(topic.name for topic in topics)) or "empty ones"}; '
-               'name it if it is there')
+        msg = (
+            f'a recording must have an image topic, got only '
+            f'{", ".join(sorted(topic.name for topic in topics)) or "empty ones"}; '
+            'name it if it is there'
+        )
         raise RecordingError(msg)
-    return min(candidates, key=lambda topic: (
-        not _has(topic.name, _GOOD_IMAGE_WORDS), -topic.count, topic.msgtype != IMAGE_TYPE,
-        topic.name)).name
+    return min(
+        candidates,
+        key=lambda topic: (
+            not _has(topic.name, _GOOD_IMAGE_WORDS),
+            -topic.count,
+            topic.msgtype != IMAGE_TYPE,
+            topic.name,
+        ),
+    ).name
 
 
 def _camera_info_of(image: str, topics: Iterable[RecordedTopic]) -> str | None:
@@ -106,9 +120,12 @@ def _camera_info_of(image: str, topics: Iterable[RecordedTopic]) -> str | None:
 
 def _depth_of(image: str, topics: Iterable[RecordedTopic]) -> str | None:
     names = [
-        topic.name for topic in topics
-        if _has(topic.name, ('depth',)) and base_topic(topic.name) != base_topic(image)
-        and (topic.msgtype == IMAGE_TYPE or topic.name.endswith('/compressedDepth'))]
+        topic.name
+        for topic in topics
+        if _has(topic.name, ('depth',))
+        and base_topic(topic.name) != base_topic(image)
+        and (topic.msgtype == IMAGE_TYPE or topic.name.endswith('/compressedDepth'))
+    ]
     good = [name for name in names if _has(name, _GOOD_DEPTH_WORDS)]
     return _nearest(image, good or names)
 
@@ -116,8 +133,10 @@ def _depth_of(image: str, topics: Iterable[RecordedTopic]) -> str | None:
 def _nearest(image: str, names: Iterable[str]) -> str | None:
     """Return the name that shares the longest start with the image topic; raw ones first."""
     return min(
-        names, key=lambda name: (-len(commonprefix([image, name])), name.endswith(_TRANSPORTS), name),
-        default=None)
+        names,
+        key=lambda name: (-len(commonprefix([image, name])), name.endswith(_TRANSPORTS), name),
+        default=None,
+    )
 
 
 def _has(name: str, words: Iterable[str]) -> bool:

@@ -1,7 +1,7 @@
 """Reading recordings: rosbag2 (sqlite3 and mcap) and ROS 1 bags, without ROS.
 
-Messages come one at a time in the order they were recorded in, always as CDR, so that whoever reads
-them need not know what kind of bag they come from.
+Messages come one at a time in the order they were recorded in, always as CDR, so that whoever
+reads them need not know what kind of bag they come from.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ['RecordedMessage', 'RecordedTopic', 'Recording']
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedTopic:
@@ -98,7 +99,9 @@ class Recording:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         """Close the recording."""
@@ -127,8 +130,10 @@ class Recording:
         """
         self.require(topics)
         wanted = [
-            connection for connection in self._reader.connections
-            if not topics or connection.topic in topics]
+            connection
+            for connection in self._reader.connections
+            if not topics or connection.topic in topics
+        ]
         if not wanted:
             return
         with self._readable():
@@ -162,8 +167,10 @@ class Recording:
         """
         for name in topics:
             if name not in self.topics:
-                msg = (f'{self.path.name} must have the topic {name}, got only '
-                       f'{", ".join(sorted(self.topics)) or "none"}')
+                msg = (
+                    f'{self.path.name} must have the topic {name}, got only '
+                    f'{", ".join(sorted(self.topics)) or "none"}'
+                )
                 raise RecordingError(msg)
 
     def _cdr(self, raw: bytes, msgtype: str) -> memoryview:
@@ -185,9 +192,11 @@ def _topics(connections: Collection[Connection]) -> Mapping[str, RecordedTopic]:
     for connection in connections:
         known = topics.get(connection.topic)
         topics[connection.topic] = RecordedTopic(
-            connection.topic, connection.msgtype,
+            connection.topic,
+            connection.msgtype,
             connection.msgcount + (known.count if known else 0),
-            _is_latched(connection) or (known is not None and known.is_latched))
+            _is_latched(connection) or (known is not None and known.is_latched),
+        )
     return topics
 
 
@@ -195,5 +204,6 @@ def _is_latched(connection: Connection) -> bool:
     if isinstance(connection.ext, ConnectionExtRosbag2):
         return any(
             profile.durability is QosDurability.TRANSIENT_LOCAL
-            for profile in connection.ext.offered_qos_profiles)
+            for profile in connection.ext.offered_qos_profiles
+        )
     return bool(connection.ext.latching)

@@ -44,8 +44,13 @@ def decode(message: InputMessage) -> UInt8Array:
     if isinstance(message, CompressedImage):
         return decode_compressed_image(message.data)
     return decode_image(
-        encoding=message.encoding, height=message.height, width=message.width, step=message.step,
-        is_bigendian=message.is_bigendian, data=message.data)
+        encoding=message.encoding,
+        height=message.height,
+        width=message.width,
+        step=message.step,
+        is_bigendian=message.is_bigendian,
+        data=message.data,
+    )
 
 
 class IntrinsicsCache:
@@ -77,7 +82,7 @@ class IntrinsicsCache:
             self._arrived.notify_all()
 
     def find(
-        self, image_hw: tuple[int, int], *, is_announced: bool,
+        self, image_hw: tuple[int, int], *, is_announced: bool
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model at the image's size.
 
@@ -96,8 +101,11 @@ class IntrinsicsCache:
             self._waited_for = image_hw
             deadline = time.monotonic() + _COMPANION_WAIT_S
             with self._arrived:
-                while found is None and not self._is_closed and self._arrived.wait(
-                        max(0.0, deadline - time.monotonic())):
+                while (
+                    found is None
+                    and not self._is_closed
+                    and self._arrived.wait(max(0.0, deadline - time.monotonic()))
+                ):
                     found = self._fitting(image_hw)
         return found
 
@@ -130,8 +138,7 @@ class CameraInput:
     """
 
     def __init__(
-        self, node: Node, prefix: str, settings: Settings,
-        on_image: Callable[[InputMessage], None],
+        self, node: Node, prefix: str, settings: Settings, on_image: Callable[[InputMessage], None]
     ) -> None:
         """Subscribe.
 
@@ -144,13 +151,17 @@ class CameraInput:
         self.intrinsics = IntrinsicsCache()
         is_compressed = settings.image_transport == 'compressed'
         self.images = MatchingSubscription(
-            node, CompressedImage if is_compressed else Image,
+            node,
+            CompressedImage if is_compressed else Image,
             _compressed_topic(node, f'{prefix}image') if is_compressed else f'{prefix}image',
-            on_image, reliability=settings.input_reliability)
+            on_image,
+            reliability=settings.input_reliability,
+        )
         self._infos = MatchingSubscription(
-            node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True)
+            node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
+        )
 
-    def find_camera(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         return self.intrinsics.find(image_hw, is_announced=self._infos.publisher_count > 0)
 

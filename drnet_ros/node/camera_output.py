@@ -12,8 +12,8 @@ from drnet_ros.inference.depth import colourise
 from drnet_ros.node.messages import (
     camera_info_message,
     depth_message,
+    image_message,
     points_message,
-    preview_message,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _QUEUE_DEPTH = 5
 
 
 class CameraOutput:
-    """The publishers of one camera: RELIABLE, VOLATILE, KEEP_LAST, so that every subscriber matches."""
+    """The publishers of one camera: RELIABLE, VOLATILE, KEEP_LAST, so that everybody matches."""
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
         """Create the publishers; they publish while the node is active.
@@ -46,16 +46,24 @@ class CameraOutput:
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
         return (
-            not settings.lazy or _is_heard(self._depth) or _is_heard(self._info)
-            or (settings.points and _is_heard(self._points)) or _is_heard(self._preview))
+            not settings.lazy
+            or _is_heard(self._depth)
+            or _is_heard(self._info)
+            or (settings.points and _is_heard(self._points))
+            or _is_heard(self._preview)
+        )
 
     def wants_points(self, settings: Settings) -> bool:
         """Whether the cloud is worth computing."""
         return settings.points and (not settings.lazy or _is_heard(self._points))
 
     def publish(
-        self, result: DepthFrame, header: Header, received: CameraInfo | None,
-        image_hw: tuple[int, int], settings: Settings,
+        self,
+        result: DepthFrame,
+        header: Header,
+        received: CameraInfo | None,
+        image_hw: tuple[int, int],
+        settings: Settings,
     ) -> None:
         """Publish what was computed for one image.
 
@@ -70,14 +78,15 @@ class CameraOutput:
         """
         if received is not None and result.camera is not None:
             self._info.publish(
-                camera_info_message(received, result.camera, header, image_hw=image_hw))
+                camera_info_message(received, result.camera, header, image_hw=image_hw)
+            )
         if not settings.lazy or _is_heard(self._depth):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
         if result.points is not None:
             self._points.publish(points_message(result.points, header))
         if _is_heard(self._preview):
             rgb_hwc = colourise(result.depth_hw, settings.min_depth, settings.max_depth)
-            self._preview.publish(preview_message(rgb_hwc, header))
+            self._preview.publish(image_message(rgb_hwc, header, 'rgb8'))
 
     def close(self) -> None:
         """Destroy the publishers."""
@@ -86,11 +95,17 @@ class CameraOutput:
 
     def _publisher(self, message_type: type[Any], topic: str) -> LifecyclePublisher[Any]:
         profile = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=_QUEUE_DEPTH,
-            reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
+            history=HistoryPolicy.KEEP_LAST,
+            depth=_QUEUE_DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.VOLATILE,
+        )
         return self._node.create_lifecycle_publisher(
-            message_type, topic, profile,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            message_type,
+            topic,
+            profile,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
 
 def _is_heard(publisher: LifecyclePublisher[Any]) -> bool:

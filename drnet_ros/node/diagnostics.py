@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.node.statistics import Snapshot
 
-__all__ = ['CameraHealth', 'camera_status']
+__all__ = ['CameraHealth', 'camera_status', 'idle_status']
 
 _STALE_AFTER_S = 2.0
 _DROPPING_FRACTION = 0.1
@@ -44,7 +44,7 @@ class CameraHealth:
 
 
 def camera_status(
-    name: str, health: CameraHealth, description: Mapping[str, str],
+    name: str, health: CameraHealth, description: Mapping[str, str]
 ) -> DiagnosticStatus:
     """Judge the health of one camera.
 
@@ -72,8 +72,28 @@ def camera_status(
         **description,
     }
     return DiagnosticStatus(
-        level=level, name=name, message=message, hardware_id='drnet_ros',
-        values=[KeyValue(key=key, value=value) for key, value in values.items()])
+        level=level,
+        name=name,
+        message=message,
+        hardware_id='drnet_ros',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def idle_status(name: str, state: str) -> DiagnosticStatus:
+    """Return the status of a node that has no cameras as yet.
+
+    Args:
+        name: Name of the status.
+        state: State of the lifecycle node, such as 'unconfigured'.
+    """
+    return DiagnosticStatus(
+        level=_OK,
+        name=name,
+        message=state,
+        hardware_id='drnet_ros',
+        values=[KeyValue(key='state', value=state)],
+    )
 
 
 def _judge(health: CameraHealth) -> tuple[bytes, str]:
@@ -86,16 +106,15 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
         reasons.append((_WARN, _missing_input(health)))
     if counts.recent_failed:
         level = _WARN if counts.recent_out else _ERROR
-        reasons.append((level, f'failing ({counts.recent_failed} of {counts.recent_in} frames): '
-                               f'{counts.last_failure}'))
+        share = f'{counts.recent_failed} of {counts.recent_in} frames'
+        reasons.append((level, f'failing ({share}): {counts.last_failure}'))
     if not health.is_wanted and not reasons:
         return _OK, 'idle: nobody subscribes'
     if counts.recent_in and health.camera_problem:
         reasons.append((_WARN, f'{health.camera_problem}: depth without cloud'))
     if counts.recent_dropped > _DROPPING_FRACTION * counts.recent_in:
-        share = counts.recent_dropped / counts.recent_in
-        reasons.append((_WARN, f'dropping {share:.0%} of the frames: images come faster than '
-                               f'depth can be computed'))
+        share = f'{counts.recent_dropped / max(1, counts.recent_in):.0%} of the frames'
+        reasons.append((_WARN, f'dropping {share}: images come faster than depth is computed'))
     if not reasons:
         return _OK, 'running'
     return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)

@@ -29,7 +29,7 @@ class WaitingImage:
 
 
 class Inbox:
-    """Hands images from the executor's thread to the worker's; a newer image replaces an older one."""
+    """Hands images from the executor's thread to the worker's; newer ones replace older ones."""
 
     def __init__(self) -> None:
         """Start empty and open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
     from drnet_ros.inference import CameraModel
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.engine import FloatArray
 
 __all__ = [
     'camera_info_message',
     'camera_model_fields',
     'depth_message',
+    'image_message',
     'points_message',
-    'preview_message',
 ]
 
 _IS_BIGENDIAN = sys.byteorder == 'big'
 _POINT_FIELDS = tuple(
     PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-    for index, name in enumerate(('x', 'y', 'z', 'rgb')))
+    for index, name in enumerate(('x', 'y', 'z', 'rgb'))
+)
 
 
 def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
@@ -46,29 +47,40 @@ def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
         The message; the array is copied into it once.
     """
     if encoding == '16UC1':
-        return _image(to_millimetres(depth_hw), header, encoding)
-    return _image(depth_hw, header, encoding)
+        return image_message(to_millimetres(depth_hw), header, encoding)
+    return image_message(depth_hw, header, encoding)
 
 
-def preview_message(rgb_hwc: UInt8Array, header: Header) -> Image:
-    """Build an rgb8 image.
+def image_message(pixels: NDArray[Any], header: Header, encoding: str) -> Image:
+    """Build an image.
 
     Args:
-        rgb_hwc: Colors, uint8 (H, W, 3).
-        header: Header of the image that the preview belongs to.
+        pixels: (H, W) or (H, W, channels), of the encoding's type.
+        header: Its header.
+        encoding: Its encoding, such as 'rgb8'.
 
     Returns:
         The message; the array is copied into it once.
     """
-    return _image(rgb_hwc, header, 'rgb8')
+    height, width = pixels.shape[:2]
+    message = Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=_IS_BIGENDIAN,
+        step=pixels[0].nbytes,
+    )
+    _fill(message.data, pixels)
+    return message
 
 
 def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
     """Build an organised cloud.
 
     Args:
-        points_hwc: x, y, z and, if there is a fourth channel, packed color; float32 (H, W, 3 or 4),
-            in metres in the optical frame, NaN where invalid.
+        points_hwc: x, y, z and, as a fourth channel if there is one, packed color; float32
+            (H, W, 3 or 4), in metres in the optical frame, NaN where invalid.
         header: Header of the image that the cloud belongs to.
 
     Returns:
@@ -76,15 +88,21 @@ def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
     """
     height, width, channels = points_hwc.shape
     message = PointCloud2(
-        header=header, height=height, width=width, fields=list(_POINT_FIELDS[:channels]),
-        is_bigendian=_IS_BIGENDIAN, point_step=4 * channels, row_step=4 * channels * width,
-        is_dense=False)
+        header=header,
+        height=height,
+        width=width,
+        fields=list(_POINT_FIELDS[:channels]),
+        is_bigendian=_IS_BIGENDIAN,
+        point_step=4 * channels,
+        row_step=4 * channels * width,
+        is_dense=False,
+    )
     _fill(message.data, points_hwc)
     return message
 
 
 def camera_info_message(
-    received: CameraInfo, camera: CameraModel, header: Header, *, image_hw: tuple[int, int],
+    received: CameraInfo, camera: CameraModel, header: Header, *, image_hw: tuple[int, int]
 ) -> CameraInfo:
     """Build the CameraInfo of a depth image.
 
@@ -103,9 +121,15 @@ def camera_info_message(
     if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
         return message
     return CameraInfo(
-        header=header, height=camera.height, width=camera.width,
-        distortion_model=received.distortion_model, d=received.d, r=list(camera.r),
-        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0], p=list(camera.p))
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model=received.distortion_model,
+        d=received.d,
+        r=list(camera.r),
+        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
+        p=list(camera.p),
+    )
 
 
 def camera_model_fields(received: CameraInfo) -> dict[str, object]:
@@ -119,9 +143,13 @@ def camera_model_fields(received: CameraInfo) -> dict[str, object]:
     """
     roi = received.roi
     return {
-        'width': received.width, 'height': received.height, 'k': tuple(received.k),
-        'd': tuple(received.d), 'distortion_model': received.distortion_model,
-        'r': tuple(received.r), 'p': tuple(received.p),
+        'width': received.width,
+        'height': received.height,
+        'k': tuple(received.k),
+        'd': tuple(received.d),
+        'distortion_model': received.distortion_model,
+        'r': tuple(received.r),
+        'p': tuple(received.p),
         'binning': (received.binning_x, received.binning_y),
         'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height),
     }
@@ -133,16 +161,7 @@ def _is_of_size(received: CameraInfo, image_hw: tuple[int, int]) -> bool:
     return image_hw == (height // (received.binning_y or 1), width // (received.binning_x or 1))
 
 
-def _image(pixels: NDArray[np.generic], header: Header, encoding: str) -> Image:
-    height, width = pixels.shape[:2]
-    message = Image(
-        header=header, height=height, width=width, encoding=encoding, is_bigendian=_IS_BIGENDIAN,
-        step=pixels[0].nbytes)
-    _fill(message.data, pixels)
-    return message
-
-
-def _fill(data: array[int], pixels: NDArray[np.generic]) -> None:
+def _fill(data: array[int], pixels: NDArray[Any]) -> None:
     # Appending to the array that the message was born with is one copy; assigning another array
     # makes the message copy it once more, and assigning a list takes fifty times as long.
     data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast('B'))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rcl_interfaces.msg import (
@@ -35,23 +34,23 @@ class NodeParameters:
     """The parameters of one node, always equal to its `settings`.
 
     Attributes:
-        settings: The settings that hold now; immutable, so a reader sees old or new ones, never a mix.
+        settings: The settings that hold now; immutable, so that readers never see a mix of old
+            and new ones.
     """
 
-    def __init__(self, node: Node, on_change: Callable[[Settings], None]) -> None:
+    def __init__(self, node: Node) -> None:
         """Declare all parameters and accept live changes from now on.
 
         Args:
             node: The node to declare them on.
-            on_change: Called with the new settings after each change, in the executor's thread.
 
         Raises:
             SettingsError: If a value from a file or the command line is not allowed.
         """
         self._node = node
-        self._on_change = on_change
         self.settings = Settings.from_mapping(
-            {spec.name: self._declare(spec) for spec in PARAMETERS})
+            {spec.name: self._declare(spec) for spec in PARAMETERS}
+        )
         self._warn_of_unknown()
         node.add_pre_set_parameters_callback(_integers_to_floats)
         node.add_on_set_parameters_callback(self._check)
@@ -71,7 +70,8 @@ class NodeParameters:
         value = spec.check(given)
         canonical = list(value) if isinstance(value, tuple) else value
         return self._node.declare_parameter(
-            spec.name, canonical, descriptor, ignore_override=True).value
+            spec.name, canonical, descriptor, ignore_override=True
+        ).value
 
     def _given(self, name: str, error: Exception) -> object:
         override = self._overrides().get(name)
@@ -90,7 +90,8 @@ class NodeParameters:
             if name not in _SPECS and not name.startswith(_FOREIGN_PREFIXES):
                 self._node.get_logger().warning(
                     f'parameter {name!r} is unknown and has no effect; known are '
-                    f'{", ".join(sorted(_SPECS))}')
+                    f'{", ".join(sorted(_SPECS))}'
+                )
 
     def _check(self, changes: list[Parameter[Any]]) -> SetParametersResult:
         values = {change.name: change.value for change in changes if change.name in _SPECS}
@@ -104,7 +105,6 @@ class NodeParameters:
         values = {change.name: change.value for change in changes if change.name in _SPECS}
         if values:
             self.settings = self.settings.changed(**values)
-            self._on_change(self.settings)
 
 
 def describe(spec: ParameterSpec) -> ParameterDescriptor:
@@ -117,15 +117,22 @@ def describe(spec: ParameterSpec) -> ParameterDescriptor:
         Text, allowed values, range, and read-only unless it may change live.
     """
     descriptor = ParameterDescriptor(
-        name=spec.name, description=spec.text, additional_constraints=spec.range_text,
-        read_only=not spec.live)
+        name=spec.name,
+        description=spec.text,
+        additional_constraints=spec.range_text,
+        read_only=not spec.live,
+    )
     if spec.minimum is not None and spec.maximum is not None:
         if spec.kind == 'float':
-            descriptor.floating_point_range = [FloatingPointRange(
-                from_value=float(spec.minimum), to_value=float(spec.maximum), step=0.0)]
+            descriptor.floating_point_range = [
+                FloatingPointRange(
+                    from_value=float(spec.minimum), to_value=float(spec.maximum), step=0.0
+                )
+            ]
         elif spec.kind == 'int':
-            descriptor.integer_range = [IntegerRange(
-                from_value=int(spec.minimum), to_value=int(spec.maximum), step=1)]
+            descriptor.integer_range = [
+                IntegerRange(from_value=int(spec.minimum), to_value=int(spec.maximum), step=1)
+            ]
     return descriptor
 
 
@@ -134,6 +141,8 @@ def _integers_to_floats(changes: list[Parameter[Any]]) -> list[Parameter[Any]]:
     return [
         Parameter(change.name, Parameter.Type.DOUBLE, float(change.value))
         if change.type_ is Parameter.Type.INTEGER
-        and change.name in _SPECS and _SPECS[change.name].kind == 'float'
+        and change.name in _SPECS
+        and _SPECS[change.name].kind == 'float'
         else change
-        for change in changes]
+        for change in changes
+    ]

@@ -129,7 +129,8 @@ class CameraStatistics:
             rate_hz=_rate([stamp for stamp, name, _ in events if name == 'out']),
             latencies_ms=tuple(sorted(value for _, name, value in events if name == 'out')),
             input_age_s=None if last_in_s is None else now - last_in_s,
-            last_failure=last_failure)
+            last_failure=last_failure,
+        )
 
     def _count(self, name: str, now: float, value: float = 0.0) -> None:
         self._totals[name] += 1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.exceptions import ParameterAlreadyDeclaredException
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -22,7 +21,9 @@ __all__ = ['MatchingSubscription']
 MessageT = TypeVar('MessageT')
 
 _RELIABILITIES = {
-    'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
+    'reliable': ReliabilityPolicy.RELIABLE,
+    'best_effort': ReliabilityPolicy.BEST_EFFORT,
+}
 
 
 class MatchingSubscription:
@@ -34,8 +35,13 @@ class MatchingSubscription:
     """
 
     def __init__(
-        self, node: Node, message_type: type[MessageT], topic: str,
-        callback: Callable[[MessageT], None], *, reliability: str = 'auto',
+        self,
+        node: Node,
+        message_type: type[MessageT],
+        topic: str,
+        callback: Callable[[MessageT], None],
+        *,
+        reliability: str = 'auto',
         takes_latched: bool = False,
     ) -> None:
         """Subscribe.
@@ -90,28 +96,40 @@ class MatchingSubscription:
 
     def _choose(self) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
         offers = [
-            info.qos_profile for info in self._node.get_publishers_info_by_topic(self._topic)]
+            info.qos_profile for info in self._node.get_publishers_info_by_topic(self._topic)
+        ]
         all_reliable = all(offer.reliability is ReliabilityPolicy.RELIABLE for offer in offers)
         all_latched = bool(offers) and all(
-            offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+            offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers
+        )
         automatic = ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
         is_latched = self._takes_latched and all_latched
         return (
             _RELIABILITIES.get(self._reliability, automatic),
-            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE)
+            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
+        )
 
     def _subscribe(self) -> Subscription[Any]:
         reliability, durability = self._chosen
         profile = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability,
-            durability=durability)
+            history=HistoryPolicy.KEEP_LAST,
+            depth=1,
+            reliability=reliability,
+            durability=durability,
+        )
         return self._node.create_subscription(
-            self._message_type, self._topic, self._callback, profile,
+            self._message_type,
+            self._topic,
+            self._callback,
+            profile,
             # The publisher that does not fit is a reason to choose anew at once, not to complain.
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False),
+                incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False
+            ),
             qos_overriding_options=QoSOverridingOptions(
-                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)))
+                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
+            ),
+        )
 
 
 def _overridden_reliability(node: Node, resolved_topic: str, reliability: str) -> str:
@@ -120,12 +138,13 @@ def _overridden_reliability(node: Node, resolved_topic: str, reliability: str) -
     rclpy would fix a reliability override when it first subscribes, at whatever was chosen then.
     """
     name = f'qos_overrides.{resolved_topic}.subscription.reliability'
-    try:
-        node.declare_parameter(name, reliability, ParameterDescriptor(
-            name=name, read_only=True,
-            description=f'reliability for subscription `{resolved_topic}`: auto, reliable or best_effort'))
-    except ParameterAlreadyDeclaredException:
-        pass
+    text = f'reliability for subscription `{resolved_topic}`: auto, reliable or best_effort'
+    if not node.has_parameter(name):
+        node.declare_parameter(
+            name,
+            reliability,
+            ParameterDescriptor(name=name, read_only=True, description=text, dynamic_typing=True),
+        )
     value = node.get_parameter(name).value
     if value not in {'auto', *_RELIABILITIES}:
         msg = f'{name} must be auto, reliable or best_effort, got {value!r}'

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from drnet_ros.errors import DrnetError, ImageError
 from drnet_ros.inference import Frame
@@ -18,19 +18,10 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
 
     from drnet_ros.inference import DepthEstimator, Pending, Settings
-    from drnet_ros.node.camera_input import CameraInput, InputMessage
-    from drnet_ros.node.camera_output import CameraOutput
-    from drnet_ros.node.statistics import CameraStatistics
+    from drnet_ros.node.camera import Camera
+    from drnet_ros.node.camera_input import InputMessage
 
-__all__ = ['Camera', 'Worker']
-
-
-class Camera(Protocol):
-    """What the worker needs of a camera."""
-
-    input: CameraInput
-    output: CameraOutput
-    statistics: CameraStatistics
+__all__ = ['Worker']
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +54,11 @@ class Worker:
     """
 
     def __init__(
-        self, estimator: DepthEstimator, cameras: Mapping[str, Camera],
-        settings: Callable[[], Settings], logger: RcutilsLogger,
+        self,
+        estimator: DepthEstimator,
+        cameras: Mapping[str, Camera],
+        settings: Callable[[], Settings],
+        logger: RcutilsLogger,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -115,7 +109,7 @@ class Worker:
 
     def _run(self) -> None:
         computing: list[_Batch] = []
-        while not self._inbox.is_closed:
+        while computing or not self._inbox.is_closed:
             images = self._inbox.take(wait=not computing)
             submitted = self._submit(images)
             for batch in computing:
@@ -130,17 +124,19 @@ class Worker:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = []
-        for jobs in sizes.values():
-            try:
-                if settings is not self._used:
-                    self._estimator.update(settings)
-                    self._used = settings
-                pending = self._estimator.submit([job.frame for job in jobs])
-                batches.append(_Batch(jobs, pending, settings))
-            except Exception as error:  # noqa: BLE001 - one frame must not end the node
-                self._fail(jobs, error)
-        return batches
+        batches = (self._batch(jobs, settings) for jobs in sizes.values())
+        return [batch for batch in batches if batch]
+
+    def _batch(self, jobs: list[_Job], settings: Settings) -> _Batch | None:
+        try:
+            if settings is not self._used:
+                self._estimator.update(settings)
+                self._used = settings
+            pending = self._estimator.submit([job.frame for job in jobs])
+        except Exception as error:  # noqa: BLE001 - one frame must not end the node
+            self._fail(jobs, error)
+            return None
+        return _Batch(jobs, pending, settings)
 
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
@@ -149,7 +145,7 @@ class Worker:
             return None
         try:
             rgb_hwc = decode(image.message)
-            found = camera.input.find_camera((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
@@ -167,7 +163,8 @@ class Worker:
             camera = self._cameras[job.image.prefix]
             try:
                 camera.output.publish(
-                    result, job.image.message.header, job.info, job.image_hw, batch.settings)
+                    result, job.image.message.header, job.info, job.image_hw, batch.settings
+                )
             except Exception as error:  # noqa: BLE001 - one frame must not end the node
                 self._fail_one(camera, job.image, error)
             else:
@@ -188,4 +185,5 @@ class Worker:
         source = f' of camera {image.prefix.rstrip("/")}' if image.prefix else ''
         self._logger.error(
             f'dropped a frame{source}: {message} (further ones of this kind are only counted)'
-            f'{details}')
+            f'{details}'
+        )

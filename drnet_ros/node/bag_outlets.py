@@ -1,0 +1,144 @@
+"""Where the topics of a recording go: publishers, and what is decoded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rclpy.logging import get_logger
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image
+
+from drnet_ros.errors import ImageError
+from drnet_ros.inference.image_codec import decode_compressed_depth, decode_compressed_image
+from drnet_ros.inference.recorded_topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
+from drnet_ros.node.messages import depth_message, image_message
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
+    from rclpy.publisher import Publisher
+
+    from drnet_ros.inference.recording import RecordedMessage, RecordedTopic
+
+__all__ = ['Outlet', 'create_outlets']
+
+_QUEUE_DEPTH = 5
+# Each static transform counts, and late subscribers need all of them.
+_LATCHED_QUEUE_DEPTH = 100
+
+
+@dataclass(slots=True, eq=False)
+class Outlet:
+    """Publishes the messages of one recorded topic.
+
+    Attributes:
+        publisher: Where they go.
+        is_image: Whether they are images.
+        decode: Makes the message to publish from the recorded one; None publishes its bytes as
+            they are.
+    """
+
+    publisher: Publisher[Any]
+    is_image: bool
+    decode: Callable[[CompressedImage], Image] | None = None
+    _failures: set[str] = field(default_factory=set)
+
+    @property
+    def subscriber_count(self) -> int:
+        """How many subscribers it has."""
+        return int(self.publisher.get_subscription_count())
+
+    def publish(self, message: RecordedMessage) -> bool:
+        """Publish a message.
+
+        Args:
+            message: A message of the recorded topic.
+
+        Returns:
+            Whether it could be published; a defect is logged once for each kind.
+        """
+        if self.decode is None:
+            self.publisher.publish(message.data)
+            return True
+        try:
+            self.publisher.publish(self.decode(deserialize_message(message.data, CompressedImage)))
+        except ImageError as error:
+            if error.kind not in self._failures:
+                self._failures.add(error.kind)
+                get_logger('bag_publisher').warning(f'{message.topic}: left out: {error}')
+            return False
+        return True
+
+
+def create_outlets(
+    node: Node,
+    topics: Mapping[str, RecordedTopic],
+    *,
+    chosen: Collection[str] = (),
+    decompress: bool = False,
+) -> dict[str, Outlet]:
+    """Create a publisher for each topic whose message type is installed.
+
+    Args:
+        node: The node that publishes.
+        topics: The topics of the recording.
+        chosen: Names of those to publish; all if empty.
+        decompress: Whether to publish compressed images as raw ones, on the topic without suffix.
+
+    Returns:
+        The outlets by recorded topic; a topic that cannot be published is left out and logged.
+    """
+    outlets = {}
+    for topic in topics.values():
+        if chosen and topic.name not in chosen:
+            continue
+        name, decode = topic.name, None
+        if decompress and topic.msgtype == COMPRESSED_TYPE and base_topic(name) != name:
+            name = base_topic(name)
+            decode = _decode_depth if topic.name.endswith('Depth') else _decode_image
+            if name in topics:  # the raw images were recorded too
+                continue
+        message_class = Image if decode else _message_class(topic.msgtype)
+        if message_class is None:
+            node.get_logger().warning(
+                f'leaving out {topic.name}: {topic.msgtype} is not installed here'
+            )
+            continue
+        outlets[topic.name] = Outlet(
+            node.create_publisher(message_class, name, _profile(topic)),
+            topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE},
+            decode,
+        )
+    return outlets
+
+
+def _decode_image(message: CompressedImage) -> Image:
+    return image_message(decode_compressed_image(message.data), message.header, 'rgb8')
+
+
+def _decode_depth(message: CompressedImage) -> Image:
+    encoding = '16UC1' if message.format.startswith('16UC1') else '32FC1'
+    depth_hw = decode_compressed_depth(format=message.format, data=message.data)
+    return depth_message(depth_hw, message.header, encoding)
+
+
+def _message_class(msgtype: str) -> Any:
+    """Return the class of a type such as 'tf2_msgs/msg/TFMessage', None if it is not installed."""
+    package, _, name = msgtype.partition('/msg/')
+    try:
+        return getattr(import_module(f'{package}.msg'), name, None)
+    except ImportError:
+        return None
+
+
+def _profile(topic: RecordedTopic) -> QoSProfile:
+    is_latched = topic.is_latched or topic.name.endswith('/tf_static')
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=_LATCHED_QUEUE_DEPTH if is_latched else _QUEUE_DEPTH,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
+    )

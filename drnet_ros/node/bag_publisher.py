@@ -1,0 +1,247 @@
+"""Play a recording in real time, where there is no `ros2 bag`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from drnet_ros.errors import DrnetError
+from drnet_ros.inference.recording import RecordedMessage, Recording
+from drnet_ros.node.bag_outlets import Outlet, create_outlets
+from drnet_ros.node.process import ARGUMENT_ERRORS, one_line
+from drnet_ros.node.transport import use_large_message_profile
+
+__all__ = ['Player', 'main']
+
+_POLL_S = 0.05
+_PROGRESS_PERIOD_S = 0.2
+_DELIVERY_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayOptions:
+    """How to play.
+
+    Attributes:
+        rate: Speed; 2.0 is twice as fast as it was recorded.
+        is_looped: Whether to begin again at the end, until stopped.
+        delay_s: Time to wait before the first message, for discovery.
+        wait_s: Longest time to wait, before that, until somebody subscribes to an image.
+    """
+
+    rate: float = 1.0
+    is_looped: bool = False
+    delay_s: float = 0.0
+    wait_s: float = 0.0
+
+
+class Player:
+    """Publishes the messages of a recording at the pace of their recording."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        outlets: dict[str, Outlet],
+        options: PlayOptions,
+        stop: threading.Event,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            recording: What to play.
+            outlets: Where the messages of each topic go.
+            options: How to play.
+            stop: Ends the play when set.
+        """
+        self._recording = recording
+        self._outlets = outlets
+        self._options = options
+        self._stop = stop
+        self._published = 0
+        self._shown_s = 0.0
+
+    def play(self) -> int:
+        """Play until the end, or until stopped.
+
+        Returns:
+            How many messages were published.
+
+        Raises:
+            RecordingError: If the recording turns out to be damaged.
+        """
+        self._await_subscriber()
+        self._stop.wait(self._options.delay_s)
+        while not self._stop.is_set():
+            self._play_once()
+            if not self._options.is_looped or self._published == 0:
+                break
+        self._await_delivery()
+        if sys.stderr.isatty():
+            sys.stderr.write('\n')
+        return self._published
+
+    def _play_once(self) -> None:
+        start_s = time.monotonic()
+        for message in self._recording.messages(list(self._outlets)):
+            due_s = start_s + self._offset_s(message) / self._options.rate
+            if self._stop.wait(max(0.0, due_s - time.monotonic())):
+                return
+            self._published += self._outlets[message.topic].publish(message)
+            self._show_progress(message)
+
+    def _offset_s(self, message: RecordedMessage) -> float:
+        return (message.stamp_ns - self._recording.start_ns) / 1e9
+
+    def _await_subscriber(self) -> None:
+        images = [outlet for outlet in self._outlets.values() if outlet.is_image]
+        deadline = time.monotonic() + self._options.wait_s
+        while time.monotonic() < deadline and not self._stop.wait(_POLL_S):
+            if any(outlet.subscriber_count for outlet in images or self._outlets.values()):
+                return
+        if self._options.wait_s and not self._stop.is_set():
+            get_logger('bag_publisher').warning(
+                f'nobody subscribed to an image within {self._options.wait_s:g} s; playing now'
+            )
+
+    def _await_delivery(self) -> None:
+        """Stay until reliable subscribers have what was sent last."""
+        deadline = time.monotonic() + _DELIVERY_TIMEOUT_S
+        for outlet in self._outlets.values():
+            left_s = deadline - time.monotonic()
+            if self._stop.is_set() or left_s <= 0:
+                return
+            outlet.publisher.wait_for_all_acked(Duration(seconds=left_s))
+
+    def _show_progress(self, message: RecordedMessage) -> None:
+        now_s = time.monotonic()
+        if not sys.stderr.isatty() or now_s < self._shown_s + _PROGRESS_PERIOD_S:
+            return
+        self._shown_s = now_s
+        sys.stderr.write(
+            f'\r{self._offset_s(message):8.1f} of {self._recording.duration_s:.1f} s, '
+            f'{self._published} messages'
+        )
+        sys.stderr.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Play a recording.
+
+    Args:
+        arguments: Command line without the program; None for that of this process.
+
+    Returns:
+        The exit code: 0 at the end or after SIGINT or SIGTERM, 1 after a known error.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    use_large_message_profile()
+    try:
+        options = _parse(given)
+        rclpy.init(args=['bag_publisher', *given], signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node('bag_publisher', start_parameter_services=False)
+        _run(node, options, stop)
+    except (DrnetError, *ARGUMENT_ERRORS) as error:
+        get_logger('bag_publisher').fatal(one_line(error))
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
+    logger = node.get_logger()
+    with Recording(options.bag) as recording:
+        recording.require(options.topics)
+        outlets = create_outlets(
+            node, recording.topics, chosen=options.topics, decompress=options.decompress
+        )
+        logger.info(f'playing {recording.duration_s:.1f} s of {options.bag}: {_names(outlets)}')
+        player = Player(
+            recording,
+            outlets,
+            PlayOptions(
+                rate=options.rate,
+                is_looped=options.loop,
+                delay_s=options.delay,
+                wait_s=options.wait,
+            ),
+            stop,
+        )
+        count = player.play()
+        logger.info(f'{"stopped" if stop.is_set() else "done"} after {count} messages')
+
+
+def _names(outlets: dict[str, Outlet]) -> str:
+    return ', '.join(sorted(outlet.publisher.topic_name for outlet in outlets.values()))
+
+
+def _parse(arguments: Iterable[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='bag_publisher',
+        description='Publish the messages of a recording in real time.',
+        epilog='Topics can be renamed: --ros-args -r /recorded/name:=new_name',
+    )
+    parser.add_argument(
+        'bag', type=Path, help='rosbag2 folder, .mcap, .db3, or the .bag file of ROS 1'
+    )
+    parser.add_argument('--rate', type=_positive, default=1.0, help='speed (default 1.0)')
+    parser.add_argument('--loop', action='store_true', help='begin again at the end')
+    parser.add_argument(
+        '--topics', nargs='+', default=[], metavar='TOPIC', help='publish only these'
+    )
+    parser.add_argument(
+        '--decompress',
+        action='store_true',
+        help='publish X/compressed and X/compressedDepth as raw images on X instead',
+    )
+    parser.add_argument(
+        '--delay',
+        type=_not_negative,
+        default=0.0,
+        metavar='S',
+        help='wait before the first message',
+    )
+    parser.add_argument(
+        '--wait',
+        type=_not_negative,
+        default=0.0,
+        metavar='S',
+        help='before that, wait until somebody subscribes to an image, S seconds at most',
+    )
+    return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float('inf'):
+        msg = f'must be positive, got {text}'
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float('inf'):
+        msg = f'must be 0 or more, got {text}'
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,104 @@
+"""One camera of the node: what comes in, what goes out, and how it fares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from drnet_ros.node.camera_input import CameraInput, InputMessage
+from drnet_ros.node.camera_output import CameraOutput
+from drnet_ros.node.diagnostics import CameraHealth
+from drnet_ros.node.statistics import CameraStatistics
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+    from sensor_msgs.msg import CameraInfo
+
+    from drnet_ros.inference import CameraModel, Settings
+
+__all__ = ['Camera', 'camera_prefixes']
+
+
+def camera_prefixes(settings: Settings) -> tuple[str, ...]:
+    """Return what the topic names of each camera start with: '' or such as 'front/'."""
+    return tuple(f'{name}/' if name else '' for name in settings.cameras)
+
+
+class Camera:
+    """Publishers while the node is configured, subscriptions while it is active.
+
+    Attributes:
+        prefix: What its topic names start with.
+        output: Its publishers.
+        statistics: Its counters, from zero at each `open`.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+        """Create the publishers.
+
+        Args:
+            node: The node that they belong to.
+            prefix: What topic names start with.
+        """
+        self.prefix = prefix
+        self.output = CameraOutput(node, prefix)
+        self.statistics = CameraStatistics()
+        self._node = node
+        self._input: CameraInput | None = None
+
+    @property
+    def image_topic(self) -> str:
+        """Full name of the topic that images are read from, '' while closed."""
+        return self._input.images.resolved_topic if self._input else ''
+
+    def open(self, settings: Settings, on_image: Callable[[str, InputMessage], None]) -> None:
+        """Subscribe.
+
+        Args:
+            settings: The settings.
+            on_image: Called with the prefix and each image, in the executor's thread.
+
+        Raises:
+            SettingsError: If a QoS override is not allowed.
+        """
+        self.statistics = CameraStatistics()
+        self._input = CameraInput(
+            self._node, self.prefix, settings, lambda message: on_image(self.prefix, message)
+        )
+
+    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+        """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
+        return self._input.find_intrinsics(image_hw) if self._input else None
+
+    def health(self, state: str, settings: Settings) -> CameraHealth:
+        """Return what the diagnostics judge.
+
+        Args:
+            state: State of the node.
+            settings: The settings that hold now.
+        """
+        source = self._input
+        return CameraHealth(
+            state=state,
+            is_wanted=self.output.is_wanted(settings),
+            camera_problem=source.intrinsics.problem if source else '',
+            image_topic=self.image_topic,
+            image_publishers=source.images.publisher_count if source else 0,
+            counts=self.statistics.snapshot(),
+        )
+
+    def refresh(self) -> None:
+        """Choose the QoS of subscriptions anew if publishers changed."""
+        if self._input:
+            self._input.refresh()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        source, self._input = self._input, None
+        if source:
+            source.close()
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        self.close()
+        self.output.close()

@@ -1,0 +1,212 @@
+"""The node: `ros2 run drnet_ros depth_node`, or `depth_node` where rclpy came with pip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from drnet_ros.errors import DrnetError, EngineError
+from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.node.camera import Camera, camera_prefixes
+from drnet_ros.node.diagnostics import camera_status, idle_status
+from drnet_ros.node.log_bridge import forward_logs
+from drnet_ros.node.parameters import NodeParameters
+from drnet_ros.node.process import run
+from drnet_ros.node.transitions import reported
+from drnet_ros.node.worker import Worker
+
+if TYPE_CHECKING:
+    from rclpy.context import Context
+
+__all__ = ['DepthNode', 'main']
+
+_DIAGNOSTICS_PERIOD_S = 1.0
+# How soon a publisher with another QoS is noticed, where the middleware does not report it.
+_REFRESH_PERIOD_S = 0.2
+_STOP_TIMEOUT_S = 10.0
+
+
+class DepthNode(LifecycleNode):
+    """Depth from images as a managed node: configure loads, activate works, cleanup frees.
+
+    Callbacks run in the executor's thread and return at once; the worker's thread does the work.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Context | None = None,
+        create_estimator: Callable[[Settings], DepthEstimator] = DepthEstimator,
+        **options: Any,
+    ) -> None:
+        """Declare the parameters and begin to publish diagnostics; not configured as yet.
+
+        Args:
+            context: The ROS context; None for the default one.
+            create_estimator: Makes the estimator when the node is configured.
+            **options: Passed on to the ROS node.
+
+        Raises:
+            SettingsError: If a parameter is not allowed.
+        """
+        super().__init__('depth_node', context=context, **options)
+        self._create_estimator = create_estimator
+        self._node_parameters = NodeParameters(self)
+        self._estimator: DepthEstimator | None = None
+        self._description: dict[str, str] = {}
+        self._cameras: dict[str, Camera] = {}
+        self._worker: Worker | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        self.create_timer(_REFRESH_PERIOD_S, self._refresh)
+        forward_logs('drnet_ros', self.get_logger())
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now."""
+        return self._node_parameters.settings
+
+    @property
+    def state(self) -> str:
+        """Label of the lifecycle state, such as 'active'."""
+        label: str = self._state_machine.current_state[1]
+        return label
+
+    def bring_up(self) -> bool:
+        """Configure and activate, as `autostart` asks for.
+
+        Returns:
+            Whether the node is active now; if not, the reason has been logged.
+        """
+        return all(
+            step() is TransitionCallbackReturn.SUCCESS
+            for step in (self.trigger_configure, self.trigger_activate)
+        )
+
+    @reported
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the network and create the publishers."""
+        try:
+            self._estimator = self._create_estimator(self.settings)
+            self._description = self._estimator.describe()
+            for prefix in camera_prefixes(self.settings):
+                self._cameras[prefix] = Camera(self, prefix)
+        except DrnetError as error:
+            return self._refuse(error)
+        self.get_logger().info(
+            'configured: '
+            + ', '.join(f'{name} {value}' for name, value in self._description.items())
+        )
+        return super().on_configure(state)
+
+    @reported
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and begin to work."""
+        if self._estimator is None:
+            return TransitionCallbackReturn.FAILURE
+        self._worker = Worker(
+            self._estimator, self._cameras, lambda: self.settings, self.get_logger()
+        )
+        try:
+            for camera in self._cameras.values():
+                camera.open(self.settings, self._worker.receive)
+        except DrnetError as error:
+            return self._refuse(error)
+        self._worker.start()
+        self.get_logger().info(
+            'active: waiting for images on '
+            + ', '.join(camera.image_topic for camera in self._cameras.values())
+        )
+        return super().on_activate(state)
+
+    @reported
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and stop work; what is being computed is still published."""
+        self._stop_work()
+        return super().on_deactivate(state)
+
+    @reported
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the network and the publishers."""
+        self._free()
+        return super().on_cleanup(state)
+
+    @reported
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything, from whatever state."""
+        self._stop_work()
+        self._free()
+        return super().on_shutdown(state)
+
+    @reported
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything after a transition that went wrong; the node is unconfigured then."""
+        return self.on_shutdown(state)
+
+    def _refuse(self, error: DrnetError) -> TransitionCallbackReturn:
+        """Log why a transition is refused; the node stays in the state that it was in."""
+        if self.settings.autostart:
+            self.get_logger().fatal(str(error))
+        else:
+            self.get_logger().error(str(error))
+        self._stop_work()
+        if self.state == 'configuring':
+            self._free()
+        return TransitionCallbackReturn.FAILURE
+
+    def _stop_work(self) -> None:
+        for camera in self._cameras.values():
+            camera.close()
+        worker, self._worker = self._worker, None
+        if worker is not None and not worker.stop(_STOP_TIMEOUT_S):
+            msg = f'the engine must finish a frame within {_STOP_TIMEOUT_S:g} s, got no answer'
+            raise EngineError(msg)
+
+    def _free(self) -> None:
+        for camera in self._cameras.values():
+            camera.destroy()
+        self._cameras = {}
+        estimator, self._estimator = self._estimator, None
+        if estimator is not None:
+            estimator.close()
+
+    def _refresh(self) -> None:
+        for camera in self._cameras.values():
+            camera.refresh()
+
+    def _status_name(self, prefix: str) -> str:
+        return f'{self.get_name()}: {prefix.rstrip("/") or "camera"}'
+
+    def _publish_diagnostics(self) -> None:
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        for prefix, camera in self._cameras.items():
+            message.status.append(
+                camera_status(
+                    self._status_name(prefix),
+                    camera.health(self.state, self.settings),
+                    self._description,
+                )
+            )
+        if not self._cameras:
+            message.status.append(idle_status(self._status_name(''), self.state))
+        self._diagnostics.publish(message)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM.
+
+    Args:
+        arguments: Command line without the program; None for that of this process.
+
+    Returns:
+        The exit code: 0, or 1 after a fatal error.
+    """
+    return run(DepthNode, arguments)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,136 @@
+"""A node as a program: signals, exit codes, and an end within two seconds."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import rclpy
+from rclpy.exceptions import NameValidationException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+from rclpy.utilities import remove_ros_args
+
+from drnet_ros.errors import DrnetError
+from drnet_ros.node.transport import use_large_message_profile
+
+if TYPE_CHECKING:
+    from drnet_ros.node.depth_node import DepthNode
+
+__all__ = ['ARGUMENT_ERRORS', 'one_line', 'run']
+
+# What is under way when a signal comes, a frame or the compilation of a network, gets this long.
+_STOP_TIMEOUT_S = 1.7
+ARGUMENT_ERRORS = (
+    rclpy_implementation.RCLError,
+    rclpy_implementation.RCLInvalidROSArgsError,
+    rclpy_implementation.UnknownROSArgsError,
+    NameValidationException,
+)
+"""What rclpy raises for ROS arguments and names that a user got wrong."""
+
+
+def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None) -> int:
+    """Run a lifecycle node until SIGINT or SIGTERM; call it in the main thread.
+
+    Args:
+        create_node: Makes the node once ROS is initialised.
+        arguments: Command line without the program; None for that of this process.
+
+    Returns:
+        The exit code: 0, or 1 after a fatal error, which has been logged in one line.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    use_large_message_profile()
+    try:
+        _parse(given)
+        # Signals only wake the main thread here: rclpy's own handlers would take the context away
+        # from under the worker.
+        rclpy.init(args=['depth_node', *given], signal_handler_options=SignalHandlerOptions.NO)
+        node = create_node()
+    except (DrnetError, *ARGUMENT_ERRORS) as error:
+        get_logger('depth_node').fatal(one_line(error))
+        rclpy.try_shutdown()
+        return 1
+    spinner = _Spinner(node, ended)
+    spinner.start()
+    ended.wait()
+    # Libraries cannot be interrupted while they load or compile a network; then leave them behind.
+    alarm = threading.Timer(_STOP_TIMEOUT_S, lambda: _leave_at_once(spinner.exit_code))
+    alarm.daemon = True
+    alarm.start()
+    spinner.stop()
+    if node.state != 'finalized':
+        node.trigger_shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    alarm.cancel()
+    return spinner.exit_code
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error without line breaks."""
+    return ' '.join(str(error).split())
+
+
+class _Spinner:
+    """The executor's thread: brings the node up if it is to start by itself, then serves it."""
+
+    def __init__(self, node: DepthNode, ended: threading.Event) -> None:
+        self.exit_code = 0
+        self._node = node
+        self._ended = ended
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._stopped: Future[Any] = Future()
+        self._thread = threading.Thread(target=self._run, name='executor', daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait until the callback that runs now has returned."""
+        self._stopped.set_result(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            if self._node.settings.autostart and not self._node.bring_up():
+                self.exit_code = 1
+            else:
+                self._executor.spin_until_future_complete(self._stopped)
+        except Exception:  # noqa: BLE001 - a bug in a callback: say all about it, and exit with 1
+            get_logger('depth_node').fatal(traceback.format_exc())
+            self.exit_code = 1
+        finally:
+            self._ended.set()
+
+
+def _leave_at_once(exit_code: int) -> None:
+    """End the process without waiting for threads in native code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _parse(arguments: list[str]) -> None:
+    """Refuse arguments that neither ROS nor the node knows, with exit code 2."""
+    parser = argparse.ArgumentParser(
+        prog='depth_node',
+        description='Metric depth images and point clouds from camera images.',
+        usage='depth_node [-h] [--ros-args -p name:=value -r from:=to --params-file FILE ...]',
+        epilog='Parameters and topics: docs/parameters.md and README.md of drnet_ros.',
+    )
+    parser.parse_args(remove_ros_args(['depth_node', *arguments])[1:])
