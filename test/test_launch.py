@@ -1,0 +1,234 @@
+"""The launch file, run by the real `ros2 launch` wherever that and the built package exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LAUNCH_FILE = ROOT / 'launch' / 'depth.launch.py'
+CONTRACT = {'params_file', 'image', 'camera_info', 'namespace', 'weights', 'rviz', 'log_level'}
+DEADLINE_S = 30.0
+
+Start = Callable[..., 'Launched']
+T = TypeVar('T')
+
+
+def is_built() -> bool:
+    """Whether `ros2 launch drnet_ros` would find a built package."""
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    return shutil.which('ros2') is not None and any(
+        (Path(prefix) / 'share/drnet_ros/launch' / LAUNCH_FILE.name).is_file()
+        for prefix in prefixes
+    )
+
+
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec('launch_ros') is None,
+    reason='launch and launch_ros are not installed (they come with ROS 2, not from PyPI)',
+)
+needs_ros2_launch = pytest.mark.skipif(
+    not is_built(),
+    reason='no `ros2 launch`, or no drnet_ros that colcon built, in this environment',
+)
+
+
+class Launched:
+    """A running `ros2 launch drnet_ros depth.launch.py`."""
+
+    def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+        self._log = log
+        with log.open('w') as output:
+            self._process = subprocess.Popen(
+                ['ros2', 'launch', 'drnet_ros', LAUNCH_FILE.name, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the first match in the output."""
+        return wait_for(
+            lambda: re.search(pattern, self.output), lambda: f'{pattern}: {self.output}'
+        )
+
+    def wait_until_it_ends(self) -> None:
+        self._process.wait(DEADLINE_S)
+
+    def stop(self) -> None:
+        """Interrupt as Ctrl-C does, and make sure that nothing is left."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+            try:
+                self._process.wait(DEADLINE_S)
+            finally:
+                if self._process.poll() is None:
+                    os.killpg(self._process.pid, signal.SIGKILL)
+
+    def environment_of_node(self) -> dict[str, str]:
+        """Return what the launch system handed to the node's process."""
+        pid = self.wait_for(r'\[depth_node-1\]: process started with pid \[(\d+)\]')[1]
+        text = wait_for(Path(f'/proc/{pid}/environ').read_text, lambda: f'environment of {pid}')
+        return dict(entry.split('=', 1) for entry in text.split('\0') if '=' in entry)
+
+
+def wait_for(condition: Callable[[], T | None], what: Callable[[], str]) -> T:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.05)
+    pytest.fail(f'not within {DEADLINE_S:g} s: {what()}')
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the launch file with arguments; whatever runs is stopped at the end."""
+    running: list[Launched] = []
+
+    def start_one(*arguments: str, **environment: str) -> Launched:
+        log = tmp_path / f'launch{len(running)}.log'
+        running.append(Launched(list(arguments), log, dict(os.environ) | environment))
+        return running[-1]
+
+    yield start_one
+    for launched in running:
+        launched.stop()
+
+
+@pytest.fixture
+def observer() -> Iterator[Any]:
+    """An rclpy node of its own in the domain of the launched one (see conftest.py)."""
+    rclpy = pytest.importorskip('rclpy')
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('observer', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def description() -> Any:
+    from launch.launch_description_sources import (  # noqa: PLC0415
+        get_launch_description_from_python_launch_file as load,
+    )
+
+    return load(str(LAUNCH_FILE))
+
+
+@needs_launch
+def test_arguments_of_the_contract_exist_and_are_described() -> None:
+    arguments = {argument.name: argument for argument in description().get_launch_arguments()}
+    assert arguments.keys() >= CONTRACT
+    assert all(argument.description for argument in arguments.values())
+
+
+@needs_launch
+def test_default_parameters_are_the_shipped_file() -> None:
+    arguments = {argument.name: argument for argument in description().get_launch_arguments()}
+    (default,) = arguments['params_file'].default_value
+    assert Path(default.text) == ROOT / 'config' / 'depth.yaml'
+    assert Path(default.text).is_file()
+
+
+@needs_ros2_launch
+def test_topics_follow_the_arguments(start: Start, observer: Any) -> None:
+    start('image:=/cam/image_raw', 'namespace:=robot').wait_for(r'active: .*/cam/image_raw')
+
+    def subscribed() -> bool:
+        try:
+            names = observer.get_subscriber_names_and_types_by_node('depth_node', '/robot')
+        except Exception as error:  # rclpy has several for a node that is not there yet
+            if 'NodeName' not in type(error).__name__:
+                raise
+            return False
+        return {'/cam/image_raw', '/cam/camera_info'} <= {name for name, _ in names}
+
+    wait_for(subscribed, lambda: str(observer.get_topic_names_and_types()))
+    published = observer.get_publisher_names_and_types_by_node('depth_node', '/robot')
+    topics = {name for name, _ in published}
+    assert topics >= {
+        f'/robot/{name}' for name in ('depth/image_rect', 'depth/camera_info', 'points')
+    }
+    assert '/diagnostics' in topics
+
+
+@needs_ros2_launch
+def test_camera_info_can_be_elsewhere(start: Start, observer: Any) -> None:
+    start('image:=/cam/image_raw', 'camera_info:=/calibration').wait_for(r'active: ')
+    wait_for(
+        lambda: observer.count_subscribers('/calibration'),
+        lambda: str(observer.get_topic_names_and_types()),
+    )
+    assert observer.count_subscribers('/cam/camera_info') == 0
+
+
+@needs_ros2_launch
+def test_parameters_come_from_the_file_under_a_namespace_too(
+    start: Start, observer: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / 'depth.yaml'
+    shipped = (ROOT / 'config' / 'depth.yaml').read_text()
+    changed, count = re.subn(r'^( +max_depth:) .*$', r'\g<1> 3.5', shipped, flags=re.MULTILINE)
+    assert count == 1
+    file.write_text(changed)
+    start(f'params_file:={file}', 'namespace:=robot').wait_for(r'active: ')
+    assert parameter(observer, '/robot/depth_node', 'max_depth').double_value == 3.5
+
+
+@needs_ros2_launch
+def test_weights_argument_wins_and_a_missing_file_is_one_clear_line(start: Start) -> None:
+    launched = start('weights:=/nowhere.safetensors')
+    launched.wait_until_it_ends()
+    fatal = [line for line in launched.output.splitlines() if 'FATAL' in line]
+    assert len(fatal) == 1
+    assert '/nowhere.safetensors' in fatal[0]
+    assert 'exit code 1' in launched.output
+    assert 'Traceback' not in launched.output
+
+
+@needs_ros2_launch
+def test_large_message_profile_is_set(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.delenv(name, raising=False)
+    values = start().environment_of_node().values()
+    assert [value for value in values if value.endswith('config/fastdds_large_messages.xml')]
+
+
+@needs_ros2_launch
+def test_profile_of_the_user_is_kept(start: Start, tmp_path: Path) -> None:
+    own = str(tmp_path / 'own.xml')
+    shutil.copy(ROOT / 'config' / 'fastdds_large_messages.xml', own)
+    values = start(FASTDDS_DEFAULT_PROFILES_FILE=own).environment_of_node()
+    assert values['FASTDDS_DEFAULT_PROFILES_FILE'] == own
+    assert not [value for value in values.values() if 'fastdds_large_messages' in value]
+
+
+def parameter(observer: Any, node: str, name: str) -> Any:
+    """Return a parameter's value as the node's service gives it."""
+    import rclpy  # noqa: PLC0415
+    from rcl_interfaces.srv import GetParameters  # noqa: PLC0415
+    from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415
+
+    client = observer.create_client(GetParameters, f'{node}/get_parameters')
+    assert client.wait_for_service(DEADLINE_S)
+    executor = SingleThreadedExecutor(context=observer.context)
+    executor.add_node(observer)
+    future = client.call_async(GetParameters.Request(names=[name]))
+    rclpy.spin_until_future_complete(observer, future, executor, DEADLINE_S)
+    return future.result().values[0]
