@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.distortion import COEFFICIENTS, undistort
+from drnet_ros.inference.distortion import checked_coefficients, undistort
 
 if TYPE_CHECKING:
     from drnet_ros.inference.engine import FloatArray
@@ -68,10 +68,12 @@ class CameraModel:
             msg = f'a camera must have a positive size, got {self.width} x {self.height}'
             raise CameraError(msg)
         if not (0 < self.fx < math.inf and 0 < self.fy < math.inf):
-            msg = (f'focal lengths must be positive, got fx {self.fx} and fy {self.fy}; '
-                   'calibrate the camera')
+            msg = (
+                f'focal lengths must be positive, got fx {self.fx} and fy {self.fy}; '
+                'calibrate the camera'
+            )
             raise CameraError(msg)
-        object.__setattr__(self, 'd', _checked_distortion(self.distortion_model, self.d))
+        object.__setattr__(self, 'd', checked_coefficients(self.distortion_model, self.d))
         if not self.d:
             object.__setattr__(self, 'distortion_model', 'none')
         if not any(self.p):
@@ -79,16 +81,28 @@ class CameraModel:
             object.__setattr__(self, 'p', p)
         if not any(self.r):
             object.__setattr__(self, 'r', _IDENTITY)
-        for name, values, count in (('K', (self.cx, self.cy), 2), ('R', self.r, 9), ('P', self.p, 12)):
+        for name, values, count in (
+            ('K', (self.cx, self.cy), 2),
+            ('R', self.r, 9),
+            ('P', self.p, 12),
+        ):
             if len(values) != count or not all(map(math.isfinite, values)):
                 msg = f'{name} must have finite values, got {list(values)}'
                 raise CameraError(msg)
 
     @classmethod
-    def from_fields(
-        cls, *, width: int, height: int, k: Sequence[float], d: Sequence[float] = (),
-        distortion_model: str = '', r: Sequence[float] = (), p: Sequence[float] = (),
-        binning: tuple[int, int] = (0, 0), roi: tuple[int, int, int, int] = (0, 0, 0, 0),
+    def from_fields(  # noqa: PLR0913 - the fields of CameraInfo are what they are
+        cls,
+        *,
+        width: int,
+        height: int,
+        k: Sequence[float],
+        d: Sequence[float] = (),
+        distortion_model: str = '',
+        r: Sequence[float] = (),
+        p: Sequence[float] = (),
+        binning: tuple[int, int] = (0, 0),
+        roi: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> CameraModel:
         """Build the model of the images that come with a sensor_msgs/CameraInfo.
 
@@ -104,7 +118,8 @@ class CameraModel:
             r: Rectification rotation, 9 values by rows; empty or zeros for none.
             p: Projection matrix, 12 values by rows; empty or zeros for K without rectification.
             binning: binning_x and binning_y; 0 means 1.
-            roi: x_offset, y_offset, width and height on the full sensor; width or height 0 means all.
+            roi: x_offset, y_offset, width and height on the full sensor; a width or height
+                of 0 is all of it.
 
         Returns:
             The camera at the size of its images.
@@ -113,15 +128,24 @@ class CameraModel:
             CameraError: If K is zero (the camera is not calibrated), or values are not usable.
         """
         if len(k) != 9 or not any(k):
-            msg = 'K must be calibrated, got zeros only; calibrate the camera, or set its camera_info'
+            msg = 'K must be calibrated, got zeros only; calibrate the camera'
             raise CameraError(msg)
         full = cls(
-            int(width), int(height), float(k[0]), float(k[4]), float(k[2]), float(k[5]),
-            distortion_model, _floats(d), _floats(r), _floats(p))
+            int(width),
+            int(height),
+            float(k[0]),
+            float(k[4]),
+            float(k[2]),
+            float(k[5]),
+            distortion_model,
+            _floats(d),
+            _floats(r),
+            _floats(p),
+        )
         return full._region(roi)._binned(*binning)  # noqa: SLF001
 
     def scaled_to(self, height: int, width: int) -> CameraModel:
-        """Return the camera of the same image resized; K and P (P[3], P[7] too) scale, D and R stay.
+        """Return the camera of the resized image: K and P (P[3], P[7] too) scale, D and R stay.
 
         Args:
             height: Rows of the resized image.
@@ -152,16 +176,25 @@ class CameraModel:
                 cropped in a way that the camera does not tell.
         """
         if abs(width * self.height / (height * self.width) - 1) > _ASPECT_TOLERANCE:
-            msg = (f'camera_info must be of the image, got {self.width} x {self.height} for an image '
-                   f'of {width} x {height}; publish matching ones, or set the ROI in camera_info')
+            msg = (
+                f'camera_info must be of the image, got {self.width} x {self.height} for an image '
+                f'of {width} x {height}; publish matching ones, or set the ROI in camera_info'
+            )
             raise CameraError(msg)
         return self.scaled_to(height, width)
 
     def rectified(self) -> CameraModel:
-        """Return the camera of the rectified image: intrinsics from P, neither distortion nor R."""
+        """Return the camera of the rectified image: intrinsics from P, no distortion and no R."""
         return replace(
-            self, fx=self.p[0], fy=self.p[5], cx=self.p[2], cy=self.p[6],
-            distortion_model='none', d=(), r=_IDENTITY)
+            self,
+            fx=self.p[0],
+            fy=self.p[5],
+            cx=self.p[2],
+            cy=self.p[6],
+            distortion_model='none',
+            d=(),
+            r=_IDENTITY,
+        )
 
     def focal_at(self, height: int, width: int) -> float:
         """Return the focal length, geometric mean of both axes, of the image at another size.
@@ -180,14 +213,17 @@ class CameraModel:
         if width == 0 or height == 0:
             return self
         if left < 0 or top < 0 or left + width > self.width or top + height > self.height:
-            msg = (f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
-                   f'at {left}, {top}')
+            msg = (
+                f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
+                f'at {left}, {top}'
+            )
             raise CameraError(msg)
         p = list(self.p)
         p[2] -= left
         p[6] -= top
         return replace(
-            self, width=width, height=height, cx=self.cx - left, cy=self.cy - top, p=tuple(p))
+            self, width=width, height=height, cx=self.cx - left, cy=self.cy - top, p=tuple(p)
+        )
 
     def _binned(self, by_x: int, by_y: int) -> CameraModel:
         by_x, by_y = by_x or 1, by_y or 1
@@ -204,8 +240,15 @@ class CameraModel:
         p[4], p[5], p[7] = p[4] * by_y, p[5] * by_y, p[7] * by_y
         p[2], p[6] = (p[2] + 0.5) * by_x - 0.5, (p[6] + 0.5) * by_y - 0.5
         return replace(
-            self, height=size[0], width=size[1], fx=self.fx * by_x, fy=self.fy * by_y,
-            cx=(self.cx + 0.5) * by_x - 0.5, cy=(self.cy + 0.5) * by_y - 0.5, p=tuple(p))
+            self,
+            height=size[0],
+            width=size[1],
+            fx=self.fx * by_x,
+            fy=self.fy * by_y,
+            cx=(self.cx + 0.5) * by_x - 0.5,
+            cy=(self.cy + 0.5) * by_y - 0.5,
+            p=tuple(p),
+        )
 
 
 @lru_cache(maxsize=_CACHED_CAMERAS)
@@ -223,37 +266,17 @@ def rays(camera: CameraModel) -> FloatArray:
     columns = (np.arange(camera.width, dtype=np.float64) - camera.cx) / camera.fx
     rows = (np.arange(camera.height, dtype=np.float64) - camera.cy) / camera.fy
     for top in range(0, camera.height, _ROWS_AT_ONCE):
-        block = rows[top:top + _ROWS_AT_ONCE, np.newaxis]
+        block = rows[top : top + _ROWS_AT_ONCE, np.newaxis]
         x = np.repeat(columns[np.newaxis], len(block), axis=0)
         y = np.repeat(block, camera.width, axis=1)
         if camera.d:
             with np.errstate(all='ignore'):
                 undistort(camera.distortion_model, camera.d, x, y)
-        planes[0, top:top + _ROWS_AT_ONCE] = x
-        planes[1, top:top + _ROWS_AT_ONCE] = y
+        planes[0, top : top + _ROWS_AT_ONCE] = x
+        planes[1, top : top + _ROWS_AT_ONCE] = y
     planes.flags.writeable = False
     return planes.transpose(1, 2, 0)
 
 
 def _floats(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def _checked_distortion(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
-    """Return exactly as many coefficients as the model has, or () where nothing is distorted."""
-    if not all(map(math.isfinite, d)):
-        msg = f'D must have finite values, got {list(d)}'
-        raise CameraError(msg)
-    # An equidistant camera bends rays even with all coefficients zero; no other model does.
-    if not any(d) and model != 'equidistant':
-        return ()
-    if model not in COEFFICIENTS:
-        known = ', '.join(sorted(COEFFICIENTS))
-        msg = f'distortion_model must be one of {known}, got {model!r} with D {list(d)}'
-        raise CameraError(msg)
-    count = COEFFICIENTS[model]
-    # Drivers pad D with zeros, or leave out k3.
-    if any(d[count:]):
-        msg = f'D must have {count} coefficients for {model}, got {list(d)}'
-        raise CameraError(msg)
-    return (*d, *[0.0] * count)[:count]

@@ -21,6 +21,7 @@ __all__ = ['colourise', 'drop_edges', 'limit_range', 'pack_rgb', 'point_cloud', 
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _MAX_MILLIMETRES = 65535
 _RGB_BITS = np.uint32(0x00FFFFFF)
+_ROWS_AT_ONCE = 32
 
 
 def limit_range(depth_hw: FloatArray, min_depth: float, max_depth: float) -> None:
@@ -105,7 +106,7 @@ def pack_rgb(rgb_hwc: UInt8Array) -> FloatArray:
 
 
 def point_cloud(
-    depth_hw: FloatArray, rays_hw2: FloatArray, rgb_hw3: UInt8Array | None = None, stride: int = 1,
+    depth_hw: FloatArray, rays_hw2: FloatArray, rgb_hw3: UInt8Array | None = None, stride: int = 1
 ) -> FloatArray:
     """Build the organised cloud: (x, y, z) = depth * (ray, 1), in the optical frame.
 
@@ -121,20 +122,26 @@ def point_cloud(
     """
     every = slice(None, None, stride)
     depth = depth_hw[every, every]
-    x = rays_hw2[every, every, 0] * depth
-    y = rays_hw2[every, every, 1] * depth
-    z = depth.copy()
-    z[np.isnan(x)] = np.nan  # some consumers look at z alone, and a ray may be invalid too
-    channels = [x, y, z]
-    if rgb_hw3 is not None:
-        channels.append(pack_rgb(np.ascontiguousarray(rgb_hw3[every, every])))
-    return cv2.merge(channels)  # type: ignore[return-value]
+    ray_x, ray_y = rays_hw2[every, every, 0], rays_hw2[every, every, 1]
+    color = None if rgb_hw3 is None else rgb_hw3[every, every]
+    points = np.empty((*depth.shape, 3 if color is None else 4), np.float32)
+    # Temporaries of whole images cost more in page faults than all the arithmetic.
+    for top in range(0, depth.shape[0], _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        x = ray_x[rows] * depth[rows]
+        z = depth[rows].copy()
+        z[np.isnan(x)] = np.nan  # some consumers look at z alone, and a ray may be invalid too
+        channels = [x, ray_y[rows] * depth[rows], z]
+        if color is not None:
+            channels.append(pack_rgb(np.ascontiguousarray(color[rows])))
+        cv2.merge(channels, dst=points[rows])
+    return points
 
 
 @lru_cache(maxsize=1)
 def _turbo() -> UInt8Array:
     """Return the color table, (256, 1, 3), RGB, level 0 black."""
     levels = np.arange(256, dtype=np.uint8)
-    table = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO).reshape(256, 1, 3)[..., ::-1].copy()
+    table = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO).astype(np.uint8).reshape(256, 1, 3)
     table[0] = 0
-    return table
+    return table[..., ::-1].copy()

@@ -21,7 +21,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['COEFFICIENTS', 'undistort']
+from drnet_ros.errors import CameraError
+
+__all__ = ['COEFFICIENTS', 'checked_coefficients', 'undistort']
 
 _Array: TypeAlias = NDArray[np.float64]
 
@@ -33,6 +35,37 @@ _CONVERGED = 1e-10  # normalised units; a pixel is around 1e-3
 _ACCEPTED = 1e-6
 # A fisheye ray at 89 degrees already has x / z = 57; beyond, a z-depth means nothing.
 _MAX_ANGLE = math.radians(89.0)
+
+
+def checked_coefficients(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
+    """Check the coefficients of a distortion.
+
+    Args:
+        model: Its name in CameraInfo.
+        d: The coefficients in CameraInfo.
+
+    Returns:
+        Exactly as many coefficients as the model has, or () where nothing is distorted.
+
+    Raises:
+        CameraError: If a coefficient is not finite, or the model or their number is unknown.
+    """
+    if not all(map(math.isfinite, d)):
+        msg = f'D must have finite values, got {list(d)}'
+        raise CameraError(msg)
+    # An equidistant camera bends rays even with all coefficients zero; no other model does.
+    if not any(d) and model != 'equidistant':
+        return ()
+    if model not in COEFFICIENTS:
+        known = ', '.join(sorted(COEFFICIENTS))
+        msg = f'distortion_model must be one of {known}, got {model!r} with D {list(d)}'
+        raise CameraError(msg)
+    count = COEFFICIENTS[model]
+    # Drivers pad D with zeros, or leave out k3.
+    if any(d[count:]):
+        msg = f'D must have {count} coefficients for {model}, got {list(d)}'
+        raise CameraError(msg)
+    return (*d, *[0.0] * count)[:count]
 
 
 def undistort(model: str, coefficients: tuple[float, ...], x: _Array, y: _Array) -> None:
@@ -52,8 +85,11 @@ def undistort(model: str, coefficients: tuple[float, ...], x: _Array, y: _Array)
 
 
 def _undistort_radial_tangential(
-    upper: tuple[float, float, float], lower: tuple[float, float, float],
-    tangential: tuple[float, float], x: _Array, y: _Array,
+    upper: tuple[float, float, float],
+    lower: tuple[float, float, float],
+    tangential: tuple[float, float],
+    x: _Array,
+    y: _Array,
 ) -> None:
     p1, p2 = tangential
     target_x, target_y = x.copy(), y.copy()

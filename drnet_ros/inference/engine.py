@@ -47,8 +47,8 @@ class Frame:
     Attributes:
         rgb_hwc: Image, uint8 (H, W, 3), RGB. Not copied: leave it unchanged until the result is
             there. May be read-only, and need not be contiguous.
-        camera: Intrinsics of this image at its own size, or None if unknown; without them depth is
-            not scaled by focal length, and there is no cloud.
+        camera: Intrinsics of this image, or None if unknown: then the training camera's field of
+            view is assumed, and there is no cloud. `CameraModel.matching` tells whether it fits.
         points: Whether the cloud is wanted.
     """
 
@@ -89,8 +89,10 @@ class Pending(ABC):
             The depth frames; the same ones if called again.
 
         Raises:
-            TimeoutError: If it is not done in time; the work goes on, and result may be called again.
+            TimeoutError: If it is not done in time; the work goes on, and `result` may be
+                called again.
             EngineError: If the computation failed.
+            CameraError: If a frame's camera has another aspect ratio than its image.
         """
 
 
@@ -165,8 +167,10 @@ def check_batch(frames: Sequence[Frame]) -> tuple[int, int]:
             msg = f'an image must be uint8 (H, W, 3), got {rgb.dtype} {rgb.shape}'
             raise EngineError(msg)
         if rgb.shape != frames[0].rgb_hwc.shape:
-            msg = (f'all images of a batch must have the same size, got '
-                   f'{frames[0].rgb_hwc.shape[:2]} and {rgb.shape[:2]}; submit them apart')
+            msg = (
+                f'all images of a batch must have the same size, got '
+                f'{frames[0].rgb_hwc.shape[:2]} and {rgb.shape[:2]}; submit them apart'
+            )
             raise EngineError(msg)
     height, width = frames[0].rgb_hwc.shape[:2]
     return height, width

@@ -77,7 +77,7 @@ class DepthEstimator:
         return self._engine.submit(frames, self.settings)
 
     def estimate(
-        self, rgb_hwc: UInt8Array, camera: CameraModel | None = None, *, points: bool = False,
+        self, rgb_hwc: UInt8Array, camera: CameraModel | None = None, *, points: bool = False
     ) -> DepthFrame:
         """Estimate the depth of one image and wait for it.
 
@@ -109,8 +109,10 @@ class DepthEstimator:
         for spec in PARAMETERS:
             old, new = getattr(self.settings, spec.name), getattr(settings, spec.name)
             if old != new and not spec.live:
-                msg = (f'{spec.name} must stay {old!r} while running, got {new!r}; '
-                       'create another estimator')
+                msg = (
+                    f'{spec.name} must stay {old!r} while running, got {new!r}; '
+                    'create another estimator'
+                )
                 raise SettingsError(msg)
         self.settings = settings
 
@@ -136,12 +138,14 @@ class DepthEstimator:
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
 
-    def __enter__(self) -> DepthEstimator:
+    def __enter__(self) -> DepthEstimator:  # noqa: PYI034 - Self is new in Python 3.11
         """Return this estimator."""
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
         """Close it."""
@@ -154,13 +158,16 @@ def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:
     named = settings.backbone != 'auto'
     wanted = {
         'backbone': settings.backbone if named else network.backbone,
-        'guided_filter': settings.guided_filter if named or settings.guided_filter
+        'guided_filter': settings.guided_filter
+        if named or settings.guided_filter
         else network.guided_filter,
         'correction_kernel': settings.correction_kernel or network.correction_kernel,
     }
     for name, value in wanted.items():
         found = getattr(network, name)
         if found != value:
-            msg = (f'weights {settings.weights!r} must hold a network with {name} {value!r}, got '
-                   f"{found!r}; give weights of that network, or set backbone to 'auto'")
+            msg = (
+                f'weights {settings.weights!r} must hold a network with {name} {value!r}, got '
+                f"{found!r}; give weights of that network, or set backbone to 'auto'"
+            )
             raise WeightsError(msg)

@@ -33,7 +33,7 @@ __all__ = [
     'decode_image',
 ]
 
-ImageBytes: TypeAlias = 'bytes | bytearray | memoryview | array[int] | UInt8Array'
+ImageBytes: TypeAlias = 'bytes | bytearray | memoryview | array[int]'
 
 _METRES_PER_MILLIMETRE = np.float32(0.001)
 # ConfigHeader of compressed_depth_image_transport: int32 format, float32 depthParam[2].
@@ -48,8 +48,7 @@ DEPTH_ENCODINGS = tuple(DEPTH_LAYOUTS)
 
 
 def decode_image(
-    *, encoding: str, height: int, width: int, step: int, is_bigendian: bool | int,
-    data: ImageBytes,
+    *, encoding: str, height: int, width: int, step: int, is_bigendian: int, data: ImageBytes
 ) -> UInt8Array:
     """Decode the fields of a sensor_msgs/Image to RGB.
 
@@ -98,8 +97,7 @@ def decode_compressed_image(data: ImageBytes) -> UInt8Array:
 
 
 def decode_depth(
-    *, encoding: str, height: int, width: int, step: int, is_bigendian: bool | int,
-    data: ImageBytes,
+    *, encoding: str, height: int, width: int, step: int, is_bigendian: int, data: ImageBytes
 ) -> FloatArray:
     """Decode the fields of a depth sensor_msgs/Image to metres.
 
@@ -139,13 +137,17 @@ def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # 
     """
     encoding = format.partition(';')[0].strip()
     if encoding not in DEPTH_LAYOUTS or format.rstrip().endswith('rvl'):
-        msg = ("compressed depth must have format '32FC1; compressedDepth png' or '16UC1; "
-               f"compressedDepth png', got {format!r}")
+        msg = (
+            "compressed depth must have format '32FC1; compressedDepth png' or '16UC1; "
+            f"compressedDepth png', got {format!r}"
+        )
         raise ImageError(msg, kind='unknown_encoding')
     view = memoryview(data)
     header_bytes = _COMPRESSED_DEPTH_HEADER.size
     if len(view) <= header_bytes:
-        msg = f'compressed depth must be longer than its {header_bytes}-byte header, got {len(view)}'
+        msg = (
+            f'compressed depth must be longer than its {header_bytes}-byte header, got {len(view)}'
+        )
         raise ImageError(msg, kind='truncated')
     _, depth_a, depth_b = _COMPRESSED_DEPTH_HEADER.unpack(view[:header_bytes])
     pixels = _decode_file(view[header_bytes:], cv2.IMREAD_UNCHANGED)
@@ -169,8 +171,12 @@ def _layout(layouts: dict[str, Layout], encoding: str) -> Layout:
 
 
 def _pixels(
-    layout: Layout, encoding: str, size: tuple[int, int], step: int,
-    is_bigendian: bool | int, data: ImageBytes,
+    layout: Layout,
+    encoding: str,
+    size: tuple[int, int],
+    step: int,
+    is_bigendian: int,
+    data: ImageBytes,
 ) -> NDArray[Any]:
     """View the data as (rows, width) or (rows, width, channels), in native byte order."""
     height, width = size
@@ -181,15 +187,19 @@ def _pixels(
     dtype = np.dtype(layout.dtype)
     pixel_bytes = layout.channels * dtype.itemsize
     if step < width * pixel_bytes:
-        msg = (f'step must be at least {width * pixel_bytes} bytes for {encoding} of width {width},'
-               f' got {step}')
+        msg = (
+            f'step must be at least {width * pixel_bytes} bytes for {encoding} of width {width},'
+            f' got {step}'
+        )
         raise ImageError(msg, kind='bad_step')
     rows = height * layout.rows[0] // layout.rows[1]
     view = memoryview(data)
     needed = (rows - 1) * step + width * pixel_bytes
     if view.nbytes < needed:
-        msg = (f'data must have at least {needed} bytes for {encoding} of {width} x {height} with '
-               f'step {step}, got {view.nbytes}')
+        msg = (
+            f'data must have at least {needed} bytes for {encoding} of {width} x {height} with '
+            f'step {step}, got {view.nbytes}'
+        )
         raise ImageError(msg, kind='truncated')
     shape: tuple[int, ...] = (rows, width)
     strides: tuple[int, ...] = (step, pixel_bytes)
@@ -208,8 +218,10 @@ def _decode_file(data: memoryview, flags: int) -> NDArray[Any]:
     except cv2.error:
         pixels = None
     if pixels is None or pixels.shape[:2] != (header.height, header.width):
-        msg = (f'a {header.codec} image must be decodable, got {len(data)} bytes for '
-               f'{header.width} x {header.height} that are not')
+        msg = (
+            f'a {header.codec} image must be decodable, got {len(data)} bytes for '
+            f'{header.width} x {header.height} that are not'
+        )
         raise ImageError(msg, kind='corrupt')
     return pixels
 

@@ -87,12 +87,13 @@ def read_image_header(data: memoryview) -> ImageHeader:
 def _read_png(data: memoryview) -> ImageHeader:
     # Signature (8), length of the first chunk (4), its type (4), then width and height (4 each).
     if len(data) < 24:
-        raise _too_short('png', data)
-    if data[12:16] != b'IHDR':
+        raise _too_short(data, 'png')
+    if bytes(data[12:16]) != b'IHDR':
         msg = f"a png image must start with chunk 'IHDR', got {bytes(data[12:16])!r}"
         raise ImageError(msg, kind='corrupt')
     return ImageHeader(
-        'png', int.from_bytes(data[20:24], 'big'), int.from_bytes(data[16:20], 'big'))
+        'png', int.from_bytes(data[20:24], 'big'), int.from_bytes(data[16:20], 'big')
+    )
 
 
 def _read_jpeg(data: memoryview) -> ImageHeader:
@@ -108,14 +109,14 @@ def _read_jpeg(data: memoryview) -> ImageHeader:
             # Marker (2), length (2), precision (1), then height and width (2 each).
             return ImageHeader(
                 'jpeg',
-                int.from_bytes(data[position + 5:position + 7], 'big'),
-                int.from_bytes(data[position + 7:position + 9], 'big'),
+                int.from_bytes(data[position + 5 : position + 7], 'big'),
+                int.from_bytes(data[position + 7 : position + 9], 'big'),
             )
         else:
-            position += 2 + int.from_bytes(data[position + 2:position + 4], 'big')
-    raise _too_short('jpeg', data)
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
+    raise _too_short(data, 'jpeg')
 
 
-def _too_short(codec: str, data: memoryview) -> ImageError:
+def _too_short(data: memoryview, codec: str) -> ImageError:
     msg = f'a {codec} image must have a header with its size, got only {len(data)} bytes'
     return ImageError(msg, kind='truncated')

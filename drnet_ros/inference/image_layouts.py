@@ -19,11 +19,13 @@ __all__ = ['DEPTH_LAYOUTS', 'IMAGE_LAYOUTS', 'Layout']
 _Decoder: TypeAlias = 'Callable[[NDArray[Any]], UInt8Array]'
 
 # BT.601, limited range, in the rounded constants that OpenCV uses for the other YUV encodings.
-_YUV_TO_RGB = np.array([
-    [1.164, 0.0, 1.596, -16 * 1.164 - 128 * 1.596],
-    [1.164, -0.391, -0.813, -16 * 1.164 + 128 * (0.391 + 0.813)],
-    [1.164, 2.018, 0.0, -16 * 1.164 - 128 * 2.018],
-])
+_YUV_TO_RGB = np.array(
+    [
+        [1.164, 0.0, 1.596, -16 * 1.164 - 128 * 1.596],
+        [1.164, -0.391, -0.813, -16 * 1.164 + 128 * (0.391 + 0.813)],
+        [1.164, 2.018, 0.0, -16 * 1.164 - 128 * 2.018],
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,8 @@ def _decode_nv24(pixels: NDArray[Any]) -> UInt8Array:
     # A row of chroma has twice the bytes of a row of luma, padding included (V4L2_PIX_FMT_NV24);
     # the caller made sure that three rows of `step` bytes are there for each row of the image.
     chroma = as_strided(
-        pixels[height:], shape=(height, width, 2), strides=(2 * step, 2, 1), writeable=False)
+        pixels[height:], shape=(height, width, 2), strides=(2 * step, 2, 1), writeable=False
+    )
     yuv = cv2.merge([pixels[:height], chroma[..., 0], chroma[..., 1]])
     return cv2.transform(yuv, _YUV_TO_RGB)  # type: ignore[return-value]
 
@@ -80,9 +83,11 @@ def _image_layouts() -> dict[str, Layout]:
     bgr8 = Layout(dtype='u1', channels=3, decode=_convert(cv2.COLOR_BGR2RGB))
     bgra8 = Layout(dtype='u1', channels=4, decode=_convert(cv2.COLOR_BGRA2RGB))
     uyvy = Layout(
-        dtype='u1', channels=2, decode=_convert(cv2.COLOR_YUV2RGB_UYVY), even=(False, True))
+        dtype='u1', channels=2, decode=_convert(cv2.COLOR_YUV2RGB_UYVY), even=(False, True)
+    )
     yuyv = Layout(
-        dtype='u1', channels=2, decode=_convert(cv2.COLOR_YUV2RGB_YUYV), even=(False, True))
+        dtype='u1', channels=2, decode=_convert(cv2.COLOR_YUV2RGB_YUYV), even=(False, True)
+    )
     layouts = {
         'rgb8': Layout(dtype='u1', channels=3, decode=_as_is),
         'bgr8': bgr8,
@@ -99,7 +104,8 @@ def _image_layouts() -> dict[str, Layout]:
         'yuv422_yuy2': yuyv,
         'yuyv': yuyv,
         'nv21': Layout(
-            dtype='u1', decode=_convert(cv2.COLOR_YUV2RGB_NV21), rows=(3, 2), even=(True, True)),
+            dtype='u1', decode=_convert(cv2.COLOR_YUV2RGB_NV21), rows=(3, 2), even=(True, True)
+        ),
         'nv24': Layout(dtype='u1', decode=_decode_nv24, rows=(3, 1)),
     }
     for pattern in ('rggb', 'bggr', 'gbrg', 'grbg'):

@@ -47,8 +47,14 @@ def cache_folder() -> Path:
             pass
     except OSError as error:
         fallback = Path(tempfile.mkdtemp(prefix='drnet_ros_'))
-        _LOG.warning('cannot write %s (%s): models are kept in %s and converted again next time; '
-                     'set %s to a folder that can be written', folder, error, fallback, _VARIABLE)
+        _LOG.warning(
+            'cannot write %s (%s): models are kept in %s and converted again next time; '
+            'set %s to a folder that can be written',
+            folder,
+            error,
+            fallback,
+            _VARIABLE,
+        )
         return fallback
     return folder
 
@@ -77,7 +83,7 @@ def model_key(weights_path: Path, metadata: WeightsMetadata, size_hw: tuple[int,
 
 
 def converted_model(
-    weights_path: Path, metadata: WeightsMetadata, size_hw: tuple[int, int], folder: Path,
+    weights_path: Path, metadata: WeightsMetadata, size_hw: tuple[int, int], folder: Path
 ) -> Path:
     """Return the converted model, from the cache where it is there, else made and kept.
 
@@ -109,14 +115,24 @@ def converted_model(
 
 def _convert(weights_path: Path, size_hw: tuple[int, int], folder: Path) -> None:
     command = [
-        sys.executable, '-m', 'drnet_ros.inference.openvino_convert',
-        str(weights_path.resolve()), str(size_hw[0]), str(size_hw[1]), str(folder),
+        sys.executable,
+        '-m',
+        'drnet_ros.inference.openvino_convert',
+        str(weights_path.resolve()),
+        str(size_hw[0]),
+        str(size_hw[1]),
+        str(folder),
     ]
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
-            command, env={**os.environ, 'PYTHONPATH': paths}, capture_output=True, text=True,
-            timeout=_CONVERT_TIMEOUT_S, check=False)
+            command,
+            env={**os.environ, 'PYTHONPATH': paths},
+            capture_output=True,
+            text=True,
+            timeout=_CONVERT_TIMEOUT_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         msg = f'converting {weights_path.name} must finish, got: {error}'
         raise EngineError(msg) from error

@@ -43,8 +43,10 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
 
         from drnet_ros.network.checkpoint import load_network  # noqa: PLC0415
     except ImportError as error:
-        msg = (f'PyTorch must be installed to convert {weights_path.name} for a size that is not '
-               f'cached yet, got: {error}; pip install torch, or start once where it is installed')
+        msg = (
+            f'PyTorch must be installed to convert {weights_path.name} for a size that is not '
+            f'cached yet, got: {error}; pip install torch, or start once where it is installed'
+        )
         raise EngineError(msg) from error
     network, metadata = load_network(weights_path)
 
@@ -63,7 +65,8 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     try:
         with torch.no_grad():
             model = ov.convert_model(
-                Finest().eval(), example_input=torch.zeros(shape), input=[shape])
+                Finest().eval(), example_input=torch.zeros(shape), input=[shape]
+            )
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
         msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {error}'

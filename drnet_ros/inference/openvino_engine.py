@@ -116,8 +116,9 @@ class OpenvinoEngine(Engine):
             shutil.rmtree(model.parent, ignore_errors=True)
             msg = f'{model} must be a model that OpenVINO can run, got: {error}; start again'
             raise EngineError(msg) from error
-        _LOG.info('network ready for %d x %d in %.1f s', size[1], size[0],
-                  time.monotonic() - started)
+        _LOG.info(
+            'network ready for %d x %d in %.1f s', size[1], size[0], time.monotonic() - started
+        )
         return _Network(compiled)
 
 
@@ -154,7 +155,11 @@ class _OpenvinoPending(Pending):
     """Infer requests under way; they go back to their network with the result, or with this."""
 
     def __init__(
-        self, network: _Network, slots: list[_Slot], frames: Sequence[Frame], settings: Settings,
+        self,
+        network: _Network,
+        slots: list[_Slot],
+        frames: Sequence[Frame],
+        settings: Settings,
         finish: Any,
     ) -> None:
         self._slots = slots
@@ -179,16 +184,21 @@ class _OpenvinoPending(Pending):
     def _wait(self, timeout_s: float | None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         for slot in self._slots:
-            try:
-                if deadline is None:
-                    slot.request.wait()
-                elif not slot.request.wait_for(
-                        max(0, round(1000 * (deadline - time.monotonic())))):
-                    msg = f'depth was not ready within {timeout_s} s'
-                    raise TimeoutError(msg)
-            except RuntimeError as error:
-                msg = f'OpenVINO failed: {error}'
-                raise EngineError(msg) from error
+            if not _is_done(slot.request, deadline):
+                msg = f'depth was not ready within {timeout_s} s'
+                raise TimeoutError(msg)
+
+
+def _is_done(request: ov.InferRequest, deadline: float | None) -> bool:
+    try:
+        if deadline is not None:
+            left_ms = max(0, round(1000 * (deadline - time.monotonic())))
+            return bool(request.wait_for(left_ms))
+        request.wait()
+    except RuntimeError as error:
+        msg = f'OpenVINO failed: {error}'
+        raise EngineError(msg) from error
+    return True
 
 
 def _depth(slot: _Slot) -> FloatArray:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from drnet_ros.errors import SettingsError
 
-__all__ = ['About', 'Kind', 'ParameterSpec', 'Value']
+__all__ = ['About', 'Kind', 'ParameterSpec', 'Value', 'specs_of']
 
 Kind: TypeAlias = Literal['bool', 'int', 'float', 'str', 'int_list', 'str_list']
+_Scalar: TypeAlias = bool | int | float | str
 Value: TypeAlias = bool | int | float | str | tuple[int, ...] | tuple[str, ...]
 
 _KIND_WORDS: dict[Kind, str] = {
@@ -100,7 +102,7 @@ class ParameterSpec(About):
         if self.length and not self.length[0] <= len(elements) <= self.length[1]:
             low, high = self.length
             count = f'{low}' if low == high else f'{low} to {high}'
-            raise self._error(f'have {count} elements', value)
+            raise self._refused(value, f'have {count} elements')
         for element in elements:
             self._check_limits(element, value)
         return canonical
@@ -116,9 +118,9 @@ class ParameterSpec(About):
         # ROS hands integer arrays over as array.array, numpy users as ndarray.
         if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
             return value
-        raise self._error(f'be {_KIND_WORDS[self.kind]}', value)
+        raise self._refused(value, f'be {_KIND_WORDS[self.kind]}')
 
-    def _scalar(self, value: object, kind: Kind, shown: object) -> bool | int | float | str:
+    def _scalar(self, value: object, kind: Kind, shown: object) -> _Scalar:
         # bool is an int in Python; a user who writes `true` for a number made a mistake.
         is_bool = isinstance(value, bool | np.bool_)
         if kind == 'bool' and is_bool:
@@ -131,22 +133,49 @@ class ParameterSpec(About):
             number = float(value)
             if math.isfinite(number):
                 return number
-        raise self._error(f'be {_KIND_WORDS[self.kind]}', shown)
+        raise self._refused(shown, f'be {_KIND_WORDS[self.kind]}')
 
-    def _check_limits(self, element: bool | float | str, shown: object) -> None:
+    def _check_limits(self, element: _Scalar, shown: object) -> None:
         unit = f' {self.unit}' if self.unit else ''
         if self.choices and element not in self.choices:
-            raise self._error(f'be one of {self.range_text}', shown)
+            raise self._refused(shown, f'be one of {self.range_text}')
         if isinstance(element, str):
             if self.pattern and not re.fullmatch(self.pattern, element):
-                raise self._error(f'match {self.pattern}', shown)
+                raise self._refused(shown, f'match {self.pattern}')
             return
         if self.minimum is not None and element < self.minimum:
-            raise self._error(f'be at least {self.minimum}{unit}', shown)
+            raise self._refused(shown, f'be at least {self.minimum}{unit}')
         if self.maximum is not None and element > self.maximum:
-            raise self._error(f'be at most {self.maximum}{unit}', shown)
+            raise self._refused(shown, f'be at most {self.maximum}{unit}')
 
-    def _error(self, rule: str, value: object) -> SettingsError:
+    def _refused(self, value: object, rule: str) -> SettingsError:
         shown = list(value) if isinstance(value, tuple) else value
         return SettingsError(f'{self.name} must {rule}, got {shown!r}')
 
+
+def specs_of(settings_class: type) -> tuple[ParameterSpec, ...]:
+    """Read the specifications off a dataclass whose fields are annotated with `About`.
+
+    Args:
+        settings_class: Its fields are bool, int, float, str, or a tuple of int or str.
+
+    Returns:
+        One specification for each field, in their order.
+    """
+    hints = get_type_hints(settings_class, include_extras=True)
+    specs = []
+    for field in dataclasses.fields(settings_class):
+        hint, about = get_args(hints[field.name])
+        described = {part.name: getattr(about, part.name) for part in dataclasses.fields(about)}
+        default: Any = field.default
+        specs.append(
+            ParameterSpec(name=field.name, kind=_kind_of(hint), default=default, **described)
+        )
+    return tuple(specs)
+
+
+def _kind_of(hint: object) -> Kind:
+    if get_origin(hint) is tuple:
+        return 'int_list' if get_args(hint)[0] is int else 'str_list'
+    scalars: dict[object, Kind] = {bool: 'bool', int: 'int', float: 'float', str: 'str'}
+    return scalars[hint]

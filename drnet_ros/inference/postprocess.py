@@ -54,8 +54,8 @@ class PostProcessor:
         if _size(network_depth_hw) == size:
             depth = network_depth_hw * scale
         else:
-            depth = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
-            depth *= scale
+            resized = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
+            depth = np.multiply(resized, scale, out=resized)
         drop_edges(depth, settings.edge_threshold)
         limit_range(depth, settings.min_depth, settings.max_depth)
         if camera is None:
@@ -65,14 +65,14 @@ class PostProcessor:
         return DepthFrame(depth, camera, points)
 
     def focal_scale(
-        self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings,
+        self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings
     ) -> float:
         """Return the factor that makes the network's depth metric for this camera.
 
-        A thing looks as large in pixels at depth z through focal length f as at z f' / f through
-        f', and size in pixels is what the network judges depth by. So the factor is f / f_training,
-        both in pixels of the network's input. A camera that is not known is taken to have the
-        training camera's field of view.
+        A thing looks as large in pixels at depth z through focal length f as at z f' / f
+        through f', and size in pixels is what the network judges depth by. So the factor is
+        f / f_training, both in pixels of the network's input. A camera that is not known is taken
+        to have the training camera's field of view.
 
         Args:
             camera: The camera of the image, or None.
@@ -92,7 +92,7 @@ class PostProcessor:
 
 
 def _points(
-    depth: FloatArray, camera: CameraModel, rgb: UInt8Array, settings: Settings,
+    depth: FloatArray, camera: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
     seen = camera.rectified() if settings.image_is_rectified else camera
     color = None
@@ -100,7 +100,8 @@ def _points(
         color = rgb
         if _size(rgb) != _size(depth):
             color = cv2.resize(  # type: ignore[assignment]
-                rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA)
+                rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
+            )
     return point_cloud(depth, rays(seen), color, settings.point_stride)
 
 

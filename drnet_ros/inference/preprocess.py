@@ -45,8 +45,9 @@ def network_size(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> tuple[
         nearest multiple of the network's stride (32), at least one.
     """
     scale = math.sqrt(input_hw[0] * input_hw[1] / (image_hw[0] * image_hw[1]))
-    height, width = (max(STRIDE, math.floor(side * scale / STRIDE + 0.5) * STRIDE)
-                     for side in image_hw)
+    height, width = (
+        max(STRIDE, math.floor(side * scale / STRIDE + 0.5) * STRIDE) for side in image_hw
+    )
     return height, width
 
 
@@ -65,4 +66,5 @@ def resize_to_network(rgb_hwc: UInt8Array, size_hw: tuple[int, int]) -> UInt8Arr
     shrinks = size_hw[0] * size_hw[1] < rgb_hwc.shape[0] * rgb_hwc.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(  # type: ignore[return-value]
-        rgb_hwc, size_hw[::-1], interpolation=interpolation)
+        rgb_hwc, size_hw[::-1], interpolation=interpolation
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from drnet_ros.errors import DrnetError, EngineError
+from drnet_ros.errors import EngineError
 from drnet_ros.inference.engine import DepthFrame, Engine, Frame, Pending, check_batch
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from drnet_ros.inference.engine import FloatArray, UInt8Array
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
@@ -31,7 +31,7 @@ _TYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
 class TorchEngine(Engine):
-    """Runs the network with eager PyTorch; one thread of its own works the batches off in order."""
+    """Runs the network with eager PyTorch; a thread of its own works the batches off in order."""
 
     name = 'torch'
 
@@ -91,17 +91,19 @@ class TorchEngine(Engine):
         except RuntimeError as error:  # out of memory is one too
             msg = f'PyTorch failed on {self.device}: {str(error).splitlines()[0]}'
             raise EngineError(msg) from error
-        return [self._finish(depth, frame, settings)
-                for depth, frame in zip(depths, frames, strict=True)]
+        return [
+            self._finish(depth, frame, settings)
+            for depth, frame in zip(depths, frames, strict=True)
+        ]
 
     @torch.inference_mode()
-    def _infer(self, images_bhwc: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray[
-            tuple[int, ...], np.dtype[np.float32]]:
+    def _infer(self, images_bhwc: UInt8Array) -> FloatArray:
         # (B, H, W, 3) bytes seen as (B, 3, H, W) are channels_last already.
         rgb = torch.from_numpy(images_bhwc).to(self._device).permute(0, 3, 1, 2)
         with self._autocast():
             depth = self._network((rgb.float() - self._shift) / self._scale)[0]
-        return depth[:, 0].float().cpu().numpy()
+        depth_bhw: FloatArray = depth[:, 0].float().cpu().numpy()
+        return depth_bhw
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == 'fp32':
@@ -128,7 +130,10 @@ def _device(asked: str) -> torch.device:
     device = torch.device('cuda' if asked == 'auto' else asked)
     count = torch.cuda.device_count()
     if (device.index or 0) >= count:
-        msg = f"device must be available, got {asked!r} with {count} CUDA devices; use 'cpu' or 'auto'"
+        msg = (
+            f'device must be available, got {asked!r} with {count} CUDA devices; '
+            "use 'cpu' or 'auto'"
+        )
         raise EngineError(msg)
     return device
 
