@@ -1,0 +1,92 @@
+"""Fixtures for tests on a live ROS graph."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+from known_depth import KnownEngine, KnownEstimator
+from node_graph import Graph, NodeFactory, ProgramFactory, Spinning
+from rclpy.parameter import Parameter
+
+from drnet_ros.node.depth_node import DepthNode
+from drnet_ros.node.transport import use_large_message_profile
+
+@pytest.fixture(scope='session', autouse=True)
+def ros() -> Iterator[None]:
+    use_large_message_profile()
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    node = rclpy.create_node('test_client')
+    with Spinning(node):
+        yield Graph(node)
+    node.destroy_node()
+
+
+@pytest.fixture
+def engine() -> Iterator[KnownEngine]:
+    engine = KnownEngine()
+    yield engine
+    engine.may_finish.set()
+
+
+@pytest.fixture
+def start_node(engine: KnownEngine) -> Iterator[NodeFactory]:
+    """Start nodes in this process, with the known engine; keyword arguments are parameters."""
+    with ExitStack() as stack:
+
+        def start(
+            *, is_up: bool = True, arguments: tuple[str, ...] = (), **parameters: Any
+        ) -> DepthNode:
+            node = DepthNode(
+                create_estimator=lambda settings: KnownEstimator(settings, engine),
+                cli_args=['--ros-args', *arguments] if arguments else None,
+                parameter_overrides=[
+                    Parameter(name, value=value) for name, value in parameters.items()
+                ],
+            )
+            stack.callback(_shut_down, node, engine)
+            assert not is_up or node.bring_up()
+            stack.enter_context(Spinning(node))
+            return node
+
+        yield start
+
+
+def _shut_down(node: DepthNode, engine: KnownEngine) -> None:
+    engine.may_finish.set()
+    if node.state != 'finalized':
+        node.trigger_shutdown()
+    node.destroy_node()
+
+
+@pytest.fixture
+def start_program() -> Iterator[ProgramFactory]:
+    """Start a module of drnet_ros as a process; it is killed at the end if it still runs."""
+    with ExitStack() as stack:
+
+        def start(module: str, *arguments: object) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, '-m', module, *map(str, arguments)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])},
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
