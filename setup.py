@@ -52,8 +52,6 @@ setup(
         'ros': [
             'ros-rclpy[fastrtps]>=7.1,<10',
             'ros-diagnostic-msgs',
-            'ros-geometry-msgs',
-            'ros-lifecycle-msgs',
             'ros-rcl-interfaces',
             'ros-sensor-msgs',
             'ros-std-msgs',
