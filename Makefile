@@ -14,6 +14,7 @@ LOCKS := requirements/base.lock.txt requirements/ros-$(ROS).lock.txt
 STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 PYTEST_ARGS ?=
 BAG ?=
+DEMO_ARGS ?=
 
 ifeq ($(filter $(ROS),kilted jazzy),)
 $(error ROS must be kilted or jazzy, got '$(ROS)')
@@ -35,8 +36,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
-	@echo 'variables   PYTHON=python3.12 chooses the interpreter, ROS=kilted|jazzy the ROS 2 (jazzy lives in .venv-jazzy),'
-	@echo '            BAG=path the recording of make demo, PYTEST_ARGS="-k name" what make test passes on'
+	@echo 'variables   PYTHON=python3.12  the interpreter that .venv is made with'
+	@echo '            ROS=kilted|jazzy   the ROS 2; jazzy lives in .venv-jazzy'
+	@echo '            BAG=path           the recording of make demo; DEMO_ARGS="--image-topic T --depth-topic T" its topics'
+	@echo '            PYTEST_ARGS="-k x" what make test passes on'
 
 setup: $(STAMP)  ## make .venv with everything, from the pinned requirements (the second run takes seconds)
 
@@ -45,13 +48,14 @@ $(STAMP): $(LOCKS)
 	@echo "== $(VENV): Python, ROS 2 $(ROS), PyTorch, OpenVINO (some minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $(VENV)/COLCON_IGNORE
-	@$(BIN)/python -m pip install $(if $(CI),--quiet) --no-deps $(addprefix --requirement ,$(LOCKS))
+	@$(BIN)/python -m pip install $(if $(CI),--quiet) --no-deps $(addprefix --requirement ,$(LOCKS)) \
+	    | sed -uE '/^(Ignoring|Requirement already satisfied|Looking in)/d'
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . --editable offline
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 
 demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
-	@$(BIN)/python scripts/demo.py $(if $(BAG),--bag '$(BAG)')
+	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag '$(BAG)') $(DEMO_ARGS)
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -59,8 +63,8 @@ test: setup  ## run all tests
 check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy drnet_ros test launch setup.py $(wildcard scripts)
-	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test
+	$(BIN)/mypy drnet_ros test launch setup.py
+	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo
 	$(BIN)/python -m drnet_ros.inference.settings_docs --check
 
 format: setup  ## let ruff format the code and mend what it can
