@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_offline.errors import DatasetError
+
 if TYPE_CHECKING:
+    from cv2.typing import MatLike
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.sample import DepthSample
@@ -24,8 +27,8 @@ class Augmentation:
     Attributes:
         border_px: Rows and columns cut off on every side first (NYU images have a white border).
         flip: Mirror half of the images.
-        max_zoom: Zoom by 1..max_zoom into a random window and divide depth by the zoom: to a camera
-            of the same focal length that is how a nearer scene looks.
+        max_zoom: Zoom by 1..max_zoom into a random window and divide depth by the zoom: to a
+            camera of the same focal length that is how a nearer scene looks.
         max_rotation_deg: Rotate by up to this; corners that come from outside have no depth.
         brightness: Gain is 1 +- this.
         contrast: 1 +- this.
@@ -45,7 +48,9 @@ class Augmentation:
     max_gamma: float = 1.25
 
 
-def resized_focal_px(focal_px: float, image_hw: tuple[int, int], size_hw: tuple[int, int]) -> float:
+def resized_focal_px(
+    focal_px: float, image_hw: tuple[int, int], size_hw: tuple[int, int]
+) -> float:
     """Return the focal length after a resize, the geometric mean where x and y scale apart."""
     return focal_px * math.sqrt(size_hw[0] * size_hw[1] / (image_hw[0] * image_hw[1]))
 
@@ -53,6 +58,9 @@ def resized_focal_px(focal_px: float, image_hw: tuple[int, int], size_hw: tuple[
 def _cut_border(sample: DepthSample, border: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     if border == 0:
         return sample.rgb_hwc, sample.depth_hw
+    if min(sample.depth_hw.shape) <= 2 * border:
+        msg = f'{sample.name} has size {sample.depth_hw.shape}: border_px {border} leaves nothing'
+        raise DatasetError(msg)
     inner = (slice(border, -border), slice(border, -border))
     return sample.rgb_hwc[inner], sample.depth_hw[inner]
 
@@ -92,11 +100,13 @@ def augment(
     matrix = _draw_warp(depth.shape, size_hw, zoom, augmentation, rng)
     height, width = size_hw
     # Halving first keeps the warp, which has no area filter, from aliasing.
-    source, to_source = rgb, matrix
+    source: MatLike = rgb
+    to_source = matrix
     if depth.shape[1] >= 2 * width:
-        source = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        halve = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
-        to_source = halve @ matrix
+        half_w, half_h = depth.shape[1] // 2, depth.shape[0] // 2
+        source = cv2.resize(rgb, (half_w, half_h), interpolation=cv2.INTER_AREA)
+        x, y = half_w / depth.shape[1], half_h / depth.shape[0]  # not quite 1/2 on odd sides
+        to_source = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]]) @ matrix
     inverse = cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(
         source, to_source[:2], (width, height), flags=cv2.INTER_LINEAR | inverse,
@@ -120,7 +130,7 @@ def _draw_warp(
     """Return the 3x3 map from output pixels to image pixels (pixel centres at whole numbers)."""
     (height, width), (out_h, out_w) = image_hw, size_hw
     angle = math.radians(rng.uniform(-1.0, 1.0) * augmentation.max_rotation_deg)
-    mirror = -1.0 if augmentation.flip and rng.random() < 0.5 else 1.0  # noqa: PLR2004 - half
+    mirror = -1.0 if augmentation.flip and rng.random() < 0.5 else 1.0
     scale = np.diag([mirror * width / out_w / zoom, height / out_h / zoom, 1.0])
     cos, sin = math.cos(angle), math.sin(angle)
     turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
@@ -134,7 +144,7 @@ def _draw_warp(
 
 
 def _change_colour(
-    rgb: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
+    rgb: MatLike, augmentation: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     def draw(amount: float) -> float:
         return 1.0 + float(rng.uniform(-amount, amount))

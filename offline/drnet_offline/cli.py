@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 
 from drnet_ros.errors import DrnetError
@@ -31,7 +30,7 @@ def _root() -> None:
 @app.command()
 def train(
     config: Annotated[str, typer.Option(help='Preset: a YAML file or the name of a shipped one.')],
-    data: Annotated[Path, typer.Option(help='Folder in the layout `folder`.')],
+    data: Annotated[Path, typer.Option(help='The data set, in any known layout.')],
     output: Annotated[Path, typer.Option(help='Folder for checkpoints, logs and weights.')],
     resume: Annotated[bool, typer.Option(help='Go on from OUTPUT/last.ckpt.')] = False,
     devices: Annotated[int, typer.Option(min=1, help='Processes, one GPU each.')] = 1,
@@ -40,18 +39,10 @@ def train(
     ] = None,
 ) -> None:
     """Train a network from a preset; writes OUTPUT/best.safetensors."""
-    from drnet_offline.config import load_config  # noqa: PLC0415 - PyTorch only when it is needed
-    from drnet_offline.errors import ConfigError  # noqa: PLC0415
+    from drnet_offline.config import load_config, parse_override  # noqa: PLC0415 - PyTorch only when it is needed
     from drnet_offline.run_training import train as run  # noqa: PLC0415
 
-    overrides = {}
-    for entry in set_ or []:
-        name, separator, value = entry.partition('=')
-        if not separator:
-            msg = f'--set takes NAME=VALUE, got {entry!r}'
-            raise ConfigError(msg)
-        overrides[name] = yaml.safe_load(value)
-    preset = load_config(config, overrides)
+    preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
     best = run(preset, output, resume=resume, devices=devices)
     Console().print(f'Best weights: {best}')

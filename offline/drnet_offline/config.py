@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -17,7 +18,14 @@ from drnet_ros.network.config import NetworkConfig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig', 'load_config']
+__all__ = [
+    'DataConfig',
+    'OptimizerConfig',
+    'TrainConfig',
+    'load_config',
+    'parse_override',
+    'to_plain',
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,8 @@ class DataConfig:
     """Where the images are and how they are fed.
 
     Attributes:
-        root: Folder in the layout `folder`; the command line's --data stands above it.
+        root: The data set; the command line's --data stands above it.
+        layout: A key of `datasets.opening.LAYOUTS`, or 'auto'.
         validation_blocks: First and last index of the ranges training never sees.
         size: Height and width of the network's input in training.
         batch_size: Images a step and process.
@@ -33,6 +42,7 @@ class DataConfig:
     """
 
     root: str = ''
+    layout: str = 'auto'
     validation_blocks: tuple[tuple[int, int], ...] = ()
     size: tuple[int, int] = (192, 256)
     batch_size: int = 8
@@ -79,7 +89,7 @@ class TrainConfig:
         precision: Lightning's, for instance '32-true' or 'bf16-mixed'.
         compile: Pass the network through torch.compile.
         seed: Of everything random.
-        validate_every: Epochs between validations.
+        validate_every: Epochs between validations; epochs is a multiple of it.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -98,11 +108,35 @@ class TrainConfig:
 
 
 _CHOICES = {
+    'data.layout': ('auto', 'folder', 'nyu_mat', 'nyu_csv', 'nyu_sync', 'tum'),
     'loss': ('paper', 'metric'),
     'optimizer.name': ('adam', 'adamw'),
     'optimizer.schedule': ('constant', 'one_cycle'),
+    'precision': ('32-true', '16-mixed', 'bf16-mixed'),
 }
-_POSITIVE = ('epochs', 'validate_every', 'data.batch_size', 'optimizer.lr')
+_POSITIVE = (
+    'epochs',
+    'validate_every',
+    'data.batch_size',
+    'optimizer.lr',
+    'optimizer.backbone_lr',
+)
+_LIMITS = {
+    'auxiliary_weight': (0, math.inf),
+    'seed': (0, 2**32 - 1),
+    'data.workers': (0, math.inf),
+    'optimizer.weight_decay': (0, math.inf),
+    'optimizer.clip_norm': (0, math.inf),
+    'optimizer.ema_decay': (0, 0.999999),
+    'augmentation.border_px': (0, math.inf),
+    'augmentation.max_zoom': (1, 10),
+    'augmentation.max_rotation_deg': (0, 45),
+    'augmentation.brightness': (0, 1),
+    'augmentation.contrast': (0, 1),
+    'augmentation.saturation': (0, 1),
+    'augmentation.colour_cast': (0, 1),
+    'augmentation.max_gamma': (1, 10),
+}
 
 
 def load_config(preset: str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -115,65 +149,125 @@ def load_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Trai
     Raises:
         ConfigError: There is no such preset, or an entry is unknown or impossible.
     """
-    path = Path(preset)
-    if not path.is_file():
-        shipped = resources.files('drnet_offline') / 'presets' / f'{preset}.yaml'
-        path = Path(str(shipped))
-    if not path.is_file():
-        names = sorted(p.stem for p in path.parent.glob('*.yaml'))
-        msg = f'no preset {preset!r}: give a YAML file or one of {", ".join(names)}'
-        raise ConfigError(msg)
+    path = _find_preset(preset)
     try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         msg = f'{path} is no YAML file: {error}'
         raise ConfigError(msg) from error
-    for dotted, value in (overrides or {}).items():
-        *parents, name = dotted.split('.')
-        section = values
-        for parent in parents:
-            section = section.setdefault(parent, {})
-        section[name] = value
     try:
-        config = _build(TrainConfig, values, '')
-    except (WeightsError, TypeError) as error:
+        values = {} if values is None else values
+        for dotted, value in (overrides or {}).items():
+            values = _put(values, dotted.split('.'), value, dotted)
+        config: TrainConfig = _build(TrainConfig, values, '')
+        _check(config)
+    except (ConfigError, WeightsError) as error:
         msg = f'{path}: {error}'
         raise ConfigError(msg) from error
-    _check(config)
     return config
+
+
+def parse_override(entry: str) -> tuple[str, Any]:
+    """Take NAME=VALUE apart; the value is YAML.
+
+    Raises:
+        ConfigError: The entry has another form.
+    """
+    name, separator, text = entry.partition('=')
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        separator, value = '', None
+    if not separator or not name:
+        msg = f'an override must be NAME=VALUE with a YAML value, got {entry!r}'
+        raise ConfigError(msg)
+    return name, value
+
+
+def to_plain(config: TrainConfig) -> dict[str, Any]:
+    """Return the preset as it stands in a YAML file."""
+
+    def unfold(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: unfold(entry) for name, entry in value.items()}
+        return [unfold(entry) for entry in value] if isinstance(value, tuple) else value
+
+    plain: dict[str, Any] = unfold(asdict(config))
+    return plain
+
+
+def _find_preset(preset: str) -> Path:
+    shipped = Path(str(resources.files('drnet_offline') / 'presets'))
+    for path in (Path(preset), shipped / f'{preset}.yaml'):
+        if path.is_file():
+            return path
+    names = ', '.join(sorted(p.stem for p in shipped.glob('*.yaml')))
+    msg = f'no preset {preset!r}: give a YAML file or one of {names}'
+    raise ConfigError(msg)
+
+
+def _put(values: Any, names: list[str], new: Any, dotted: str) -> dict[str, Any]:
+    """Return the values with one, deep inside, replaced."""
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        msg = f'cannot set {dotted}: there is {values!r} where names and values must be'
+        raise ConfigError(msg)
+    first, *rest = names
+    return {**values, first: _put(values.get(first), rest, new, dotted) if rest else new}
 
 
 def _build(cls: Any, values: Any, prefix: str) -> Any:
     """Build a record from plain values, refusing unknown names and wrong types."""
     if not isinstance(values, dict):
-        msg = f'{prefix or "a preset"} must hold names and values, got {values!r}'
+        msg = f'{prefix.rstrip(".") or "a preset"} must hold names and values, got {values!r}'
         raise ConfigError(msg)
-    defaults = cls()
-    known = {f.name: getattr(defaults, f.name) for f in fields(cls)}
+    types = get_type_hints(cls)
+    known = [f.name for f in fields(cls)]
     built = {}
     for name, value in values.items():
         dotted = f'{prefix}{name}'
         if name not in known:
             msg = f'unknown entry {dotted!r}; known here: {", ".join(known)}'
             raise ConfigError(msg)
-        built[name] = _convert(known[name], value, dotted)
+        built[name] = _convert(types[name], value, dotted)
     return cls(**built)
 
 
-def _convert(default: Any, value: Any, dotted: str) -> Any:
-    if hasattr(default, '__dataclass_fields__'):
-        return _build(type(default), value, f'{dotted}.')
-    if isinstance(default, tuple):
-        if not isinstance(value, (list, tuple)):
-            msg = f'{dotted} must be a list, got {value!r}'
-            raise ConfigError(msg)
-        return tuple(tuple(v) if isinstance(v, (list, tuple)) else v for v in value)
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
-    if type(value) is not type(default):
-        msg = f'{dotted} must be {type(default).__name__}, got {value!r}'
+def _convert(expected: Any, value: Any, dotted: str) -> Any:
+    if is_dataclass(expected):
+        return _build(expected, value, f'{dotted}.')
+    if get_origin(expected) is tuple:
+        return _convert_list(get_args(expected), value, dotted)
+    if expected is float:
+        return _convert_number(value, dotted)
+    if type(value) is not expected:
+        msg = f'{dotted} must be {expected.__name__}, got {value!r}'
         raise ConfigError(msg)
     return value
+
+
+def _convert_list(expected: tuple[Any, ...], value: Any, dotted: str) -> tuple[Any, ...]:
+    is_open = expected[-1] is Ellipsis
+    is_list = isinstance(value, (list, tuple))
+    if not is_list or not (is_open or len(value) == len(expected)):
+        length = '' if is_open else f' of {len(expected)}'
+        msg = f'{dotted} must be a list{length}, got {value!r}'
+        raise ConfigError(msg)
+    types = expected[:1] * len(value) if is_open else expected
+    entries = zip(types, value, strict=True)
+    return tuple(_convert(t, v, f'{dotted}[{i}]') for i, (t, v) in enumerate(entries))
+
+
+def _convert_number(value: Any, dotted: str) -> float:
+    try:
+        # YAML reads 1e-4, without a point, as text.
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        msg = f'{dotted} must be a finite number, got {value!r}'
+        raise ConfigError(msg)
+    return number
 
 
 def _check(config: TrainConfig) -> None:
@@ -183,15 +277,24 @@ def _check(config: TrainConfig) -> None:
             value = getattr(value, name)
         return value
 
-    for dotted, choices in _CHOICES.items():
-        if look_up(dotted) not in choices:
-            msg = f'{dotted} must be one of {", ".join(choices)}, got {look_up(dotted)!r}'
+    rules = [
+        *((k, look_up(k) in v, f'one of {", ".join(v)}') for k, v in _CHOICES.items()),
+        *((name, look_up(name) > 0, 'above 0') for name in _POSITIVE),
+        *((k, v[0] <= look_up(k) <= v[1], f'within {v[0]}..{v[1]}') for k, v in _LIMITS.items()),
+        ('data.size', min(config.data.size) >= 64, 'height and width, at least 64 each'),
+        (
+            'data.validation_blocks',
+            all(0 <= first <= last for first, last in config.data.validation_blocks),
+            'pairs of first and last number',
+        ),
+    ]
+    for name, holds, rule in rules:
+        if not holds:
+            msg = f'{name} must be {rule}, got {look_up(name)!r}'
             raise ConfigError(msg)
-    for dotted in _POSITIVE:
-        if not look_up(dotted) > 0:
-            msg = f'{dotted} must be above 0, got {look_up(dotted)!r}'
-            raise ConfigError(msg)
-    size = config.data.size
-    if len(size) != 2 or min(size) < 64:  # noqa: PLR2004 - two coarsest pixels a side
-        msg = f'data.size must be height and width, at least 64 each, got {size!r}'
+    if config.epochs % config.validate_every:
+        msg = (
+            f'epochs must be a multiple of validate_every, so that the last weights are '
+            f'validated; got {config.epochs} and {config.validate_every}'
+        )
         raise ConfigError(msg)

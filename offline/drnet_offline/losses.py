@@ -56,7 +56,7 @@ def _mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _has_gradient(target: Tensor) -> bool:
-    return min(target.shape[-2:]) >= 3  # noqa: PLR2004 - the size of a Sobel kernel
+    return min(target.shape[-2:]) >= 3
 
 
 def paper_loss(prediction: Tensor, target: Tensor) -> Tensor:

@@ -42,8 +42,10 @@ def compute_errors(
         OfflineError: A prediction is not a positive number.
     """
     d, g = prediction.astype(np.float64), truth.astype(np.float64)
-    if not bool(np.all(d > 0)):
-        msg = 'a predicted depth is NaN, zero or negative: metrics need a dense prediction'
+    if not bool(np.all((d > 0) & np.isfinite(d))):
+        msg = (
+            'metrics need a dense prediction, got a depth that is NaN, infinite, zero or negative'
+        )
         raise OfflineError(msg)
     ratio = np.maximum(d / g, g / d)
     return np.array(

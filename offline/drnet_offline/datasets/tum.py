@@ -1,0 +1,137 @@
+"""Layout `tum`: a sequence of the TUM RGB-D benchmark (Sturm et al., IROS 2012).
+
+associations.txt ('TIME rgb/FILE TIME depth/FILE'), or rgb.txt and depth.txt ('TIME FILE'), which
+are then matched by time. Depth is 16-bit, 5000 for 1 m, 0 invalid.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from typing import TYPE_CHECKING
+
+from drnet_offline.datasets.image_files import read_camera_focal_px
+from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
+from drnet_offline.datasets.parts import select_part
+from drnet_offline.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ['TumDataset', 'match_times']
+
+UNITS_PER_M = 5000.0
+MAX_GAP_S = 0.02
+"""Largest distance in time of an image and its depth, as the benchmark's associate.py has it."""
+
+# fx, fy of each camera, from the benchmark's page on file formats.
+_CAMERAS = {'1': (517.3, 516.5), '2': (520.9, 521.0), '3': (535.4, 539.2)}
+
+Stamped = tuple[float, str]
+
+
+class TumDataset(ListedDataset):
+    """A recorded sequence.
+
+    Args:
+        root: The folder of the sequence. Its camera.txt ('fx fy cx cy') stands above the
+            benchmark's figures, which go by its name (freiburg1, fr2, ...).
+        validation_blocks: Ranges of zero-based frame numbers for validation.
+        part: 'all', 'train' or 'val': there are no official test frames.
+
+    Raises:
+        DatasetError: A file is missing or malformed, or the camera is unknown.
+    """
+
+    def __init__(
+        self, root: Path, *, validation_blocks: Sequence[tuple[int, int]] = (), part: str = 'all'
+    ) -> None:
+        if (root / 'associations.txt').is_file():
+            pairs = _read_associations(root / 'associations.txt')
+        else:
+            images, depths = _read_stamped(root / 'rgb.txt'), _read_stamped(root / 'depth.txt')
+            pairs = match_times(images, depths)
+        where = f'the sequence {root}'
+        frames = range(len(pairs))
+        kept = select_part(frames, part=part, blocks=validation_blocks, test=None, where=where)
+        focal_px = _find_focal_px(root)
+        samples = []
+        for (time, image), (_, depth) in (pairs[i] for i in kept):
+            samples.append(ListedSample(f'{time:.6f}', root / image, root / depth, focal_px))
+        super().__init__(samples, units_per_m=UNITS_PER_M)
+
+
+def match_times(
+    images: Sequence[Stamped], depths: Sequence[Stamped], max_gap_s: float = MAX_GAP_S
+) -> list[tuple[Stamped, Stamped]]:
+    """Pair images with depths: the closest in time first, each at most once.
+
+    Returns:
+        The pairs in order of the images' times.
+    """
+    in_order = sorted(depths)
+    times = [time for time, _ in in_order]
+    candidates = []
+    for image in images:
+        first = bisect.bisect_left(times, image[0] - max_gap_s)
+        last = bisect.bisect_right(times, image[0] + max_gap_s)
+        candidates += [(abs(d[0] - image[0]), image, d) for d in in_order[first:last]]
+    pairs: dict[Stamped, Stamped] = {}
+    taken: set[Stamped] = set()
+    for _, image, depth in sorted(candidates):
+        if image not in pairs and depth not in taken:
+            pairs[image] = depth
+            taken.add(depth)
+    return sorted(pairs.items())
+
+
+def _parse_time(word: str, path: Path, line: str) -> float:
+    try:
+        time = float(word)
+    except ValueError:
+        time = math.nan
+    if not math.isfinite(time):
+        msg = f'{path}: a line must begin with the time in seconds, got {line!r}'
+        raise DatasetError(msg)
+    return time
+
+
+def _read_stamped(path: Path) -> list[Stamped]:
+    stamped = []
+    for line in read_lines(path):
+        words = line.split()
+        if len(words) != 2:
+            msg = f"{path}: a line must be 'TIME FILE', got {line!r}"
+            raise DatasetError(msg)
+        stamped.append((_parse_time(words[0], path, line), words[1]))
+    return stamped
+
+
+def _read_associations(path: Path) -> list[tuple[Stamped, Stamped]]:
+    pairs = []
+    for line in read_lines(path):
+        words = line.split()
+        if len(words) != 4:
+            msg = f"{path}: a line must be 'TIME IMAGE TIME DEPTH', got {line!r}"
+            raise DatasetError(msg)
+        first = (_parse_time(words[0], path, line), words[1])
+        second = (_parse_time(words[2], path, line), words[3])
+        # associate.py is run either way round.
+        pairs.append((second, first) if words[1].startswith('depth') else (first, second))
+    return pairs
+
+
+def _find_focal_px(root: Path) -> float:
+    if (root / 'camera.txt').is_file():
+        return read_camera_focal_px(root / 'camera.txt')
+    found = re.search(r'(?:freiburg|fr)([123])', root.resolve().name)
+    if found is None:
+        msg = (
+            f"{root}: the folder's name tells no camera (freiburg1, freiburg2, freiburg3): add a "
+            f"camera.txt with 'fx fy cx cy' in pixels"
+        )
+        raise DatasetError(msg)
+    fx, fy = _CAMERAS[found.group(1)]
+    return math.sqrt(fx * fy)

@@ -1,0 +1,96 @@
+"""What the folder of a training holds beside the weights: its preset and its log."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import yaml
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch import loggers
+
+from drnet_offline.config import to_plain
+from drnet_offline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from drnet_offline.config import TrainConfig
+
+__all__ = ['ResumedCSVLogger', 'check_preset', 'read_step', 'write_preset']
+
+_PRESET = 'preset.yaml'
+
+# What may differ on another machine without another result.
+_FREE = ('data.root', 'data.workers', 'compile')
+
+
+def write_preset(folder: Path, config: TrainConfig) -> None:
+    """Write every entry of the preset, defaults and overrides included, to folder/preset.yaml."""
+    text = yaml.safe_dump(to_plain(config), sort_keys=False)
+    (folder / _PRESET).write_text(text, encoding='utf-8')
+
+
+def check_preset(folder: Path, config: TrainConfig) -> None:
+    """Refuse to go on with another preset than the training began with.
+
+    Raises:
+        ConfigError: An entry differs.
+    """
+    path = folder / _PRESET
+    if not path.is_file():  # the user removed it, and with it our say
+        return
+    before = _flatten(yaml.safe_load(path.read_text(encoding='utf-8')))
+    now = _flatten(to_plain(config))
+    for name in sorted((before.keys() | now.keys()) - set(_FREE)):
+        if before.get(name) != now.get(name):
+            msg = (
+                f'{folder} was trained with {name} = {before.get(name)!r}, now it is '
+                f'{now.get(name)!r}: resume with the same preset, or begin in a new folder'
+            )
+            raise ConfigError(msg)
+
+
+def _flatten(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f'{prefix}{name}.')
+        else:
+            flat[f'{prefix}{name}'] = value
+    return flat
+
+
+def read_step(checkpoint: Path) -> int:
+    """Return how many steps a checkpoint of ours has behind it."""
+    # Lightning's checkpoints hold more than tensors; this one was written here.
+    state = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=False)
+    return int(state['global_step'])
+
+
+class ResumedCSVLogger(loggers.CSVLogger):
+    """Goes on with the log of an interrupted training, which Lightning's own deletes.
+
+    Args:
+        folder: Where csv/metrics.csv lies.
+        step: Rows from this step on are dropped: the resumed training writes them anew.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        super().__init__(folder, 'csv', '')
+        self._step = step
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer of metrics.csv."""
+        if self._experiment is None:
+            path = Path(self.log_dir) / 'metrics.csv'
+            rows = []
+            if path.is_file():
+                with path.open(encoding='utf-8', newline='') as file:
+                    rows = [row for row in csv.DictReader(file) if int(row['step']) < self._step]
+            writer = super().experiment
+            writer.metrics = [{k: v for k, v in row.items() if v} for row in rows]
+            writer.save()
+        return self._experiment
