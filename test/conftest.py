@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from pathlib import Path
+
+import pytest
 
 # Holding a port claims the domain of that number from other test runs on this machine.
 _FIRST_PORT = 46200
@@ -29,4 +32,11 @@ def _claim_domain() -> tuple[int, socket.socket]:
 _domain, _claim = _claim_domain()
 os.environ['ROS_DOMAIN_ID'] = str(_domain)
 os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-os.environ.setdefault('ROS_LOG_DIR', str(Path('/tmp') / f'drnet_ros_test_log_{os.getuid()}'))  # noqa: S108
+os.environ.setdefault('ROS_LOG_DIR', str(Path(tempfile.gettempdir()) / 'drnet_ros_test_log'))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep converted models from one run to the next, apart from the user's own."""
+    cache = getattr(config, 'cache', None)
+    if cache is not None:
+        os.environ.setdefault('DRNET_CACHE_DIR', str(cache.mkdir('models')))

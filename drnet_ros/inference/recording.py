@@ -88,6 +88,13 @@ class Recording:
         with self._readable():
             self._reader = AnyReader([self.path], default_typestore=self._typestore)
             self._reader.open()
+            self._typestore.register(
+                {
+                    name: fields
+                    for name, fields in self._reader.typestore.fielddefs.items()
+                    if name not in self._typestore.fielddefs
+                }
+            )
         self.topics = MappingProxyType(_topics(self._reader.connections))
         has_messages = any(topic.count for topic in self.topics.values())
         self.start_ns = self._reader.start_time if has_messages else 0
@@ -174,7 +181,8 @@ class Recording:
                 raise RecordingError(msg)
 
     def _cdr(self, raw: bytes, msgtype: str) -> memoryview:
-        return self._reader.typestore.ros1_to_cdr(raw, msgtype)
+        # By the definitions of ROS 2, so that the header loses its sequence number.
+        return self._typestore.ros1_to_cdr(raw, msgtype)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

@@ -54,7 +54,11 @@ class DepthNode(LifecycleNode):
         """
         super().__init__('depth_node', context=context, **options)
         self._create_estimator = create_estimator
-        self._node_parameters = NodeParameters(self)
+        try:
+            self._node_parameters = NodeParameters(self)
+        except DrnetError:
+            self.destroy_node()
+            raise
         self._estimator: DepthEstimator | None = None
         self._description: dict[str, str] = {}
         self._cameras: dict[str, Camera] = {}

@@ -72,7 +72,7 @@ class MatchingSubscription:
     @property
     def publisher_count(self) -> int:
         """How many publishers the topic has, whether they match or not."""
-        return self._node.count_publishers(self._topic)
+        return self._node.count_publishers(self.resolved_topic)
 
     @property
     def reliability(self) -> str:

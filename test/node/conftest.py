@@ -3,8 +3,8 @@
 from importlib.util import find_spec
 
 if find_spec('rclpy'):
-    from node_fixtures import engine, graph, ros, start_node, start_program
+    from node_fixtures import engine, graph, random_weights, ros, start_node, start_program
 else:
     collect_ignore_glob = ['test_*.py']
 
-__all__ = ['engine', 'graph', 'ros', 'start_node', 'start_program']
+__all__ = ['engine', 'graph', 'random_weights', 'ros', 'start_node', 'start_program']

@@ -56,8 +56,11 @@ def receive(reliability: str, frames: int) -> None:
     node = rclpy.create_node('measure_subscriber')
     arrived: list[int] = []
     node.create_subscription(
-        Image, TOPIC, lambda image: arrived.append(image.header.stamp.sec),
-        _qos(reliability, depth=1))
+        Image,
+        TOPIC,
+        lambda image: arrived.append(image.header.stamp.sec),
+        _qos(reliability, depth=1),
+    )
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and frames - 1 not in arrived:
         count = len(arrived)
@@ -71,22 +74,40 @@ def _qos(reliability: str, depth: int) -> object:
     from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy  # noqa: PLC0415
 
     return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=depth,
-        reliability=ReliabilityPolicy[reliability.upper()])
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy[reliability.upper()],
+    )
 
 
-def measure(size: str, reliability: str, frames: int, rate_hz: float, *, with_profile: bool) -> int:
+def measure(
+    size: str, reliability: str, frames: int, rate_hz: float, *, with_profile: bool
+) -> int:
     """Run publisher and subscriber; return how many images arrived."""
     environment = {
-        name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
+        name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES
+    }
     environment['ROS_DOMAIN_ID'] = str(random.randint(1, 100))  # noqa: S311
     if with_profile:
         environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
-    command = [sys.executable, __file__, '--frames', str(frames), '--rate', str(rate_hz), '--size',
-               size, '--reliability', reliability, '--role']
+    command = [
+        sys.executable,
+        __file__,
+        '--frames',
+        str(frames),
+        '--rate',
+        str(rate_hz),
+        '--size',
+        size,
+        '--reliability',
+        reliability,
+        '--role',
+    ]
     with (
-        subprocess.Popen([*command, 'receive'], env=environment, stdout=subprocess.PIPE, text=True)
-        as subscriber, subprocess.Popen([*command, 'publish'], env=environment) as publisher,
+        subprocess.Popen(
+            [*command, 'receive'], env=environment, stdout=subprocess.PIPE, text=True
+        ) as subscriber,
+        subprocess.Popen([*command, 'publish'], env=environment) as publisher,
     ):
         output, _ = subscriber.communicate(timeout=120)
         publisher.wait(timeout=30)
@@ -112,7 +133,8 @@ def main() -> None:
             for reliability in ('best_effort', 'reliable'):
                 for with_profile in (False, True):
                     count = measure(
-                        size, reliability, given.frames, given.rate, with_profile=with_profile)
+                        size, reliability, given.frames, given.rate, with_profile=with_profile
+                    )
                     profile = 'with profile' if with_profile else 'default'
                     sys.stdout.write(f'{size:>10} {reliability:>12} {profile:>13} {count:4d}\n')
                     sys.stdout.flush()

@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.transport import use_large_message_profile
 
+
 @pytest.fixture(scope='session', autouse=True)
 def ros() -> Iterator[None]:
     use_large_message_profile()
@@ -77,16 +78,46 @@ def start_program() -> Iterator[ProgramFactory]:
     """Start a module of drnet_ros as a process; it is killed at the end if it still runs."""
     with ExitStack() as stack:
 
-        def start(module: str, *arguments: object) -> subprocess.Popen[str]:
+        def start(
+            module: str, *arguments: object, environment: dict[str, str] | None = None
+        ) -> subprocess.Popen[str]:
             process = subprocess.Popen(
                 [sys.executable, '-m', module, *map(str, arguments)],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])},
+                env={
+                    **os.environ,
+                    'PYTHONPATH': str(Path(__file__).parents[2]),
+                    **(environment or {}),
+                },
             )
             stack.enter_context(process)
             stack.callback(process.kill)
             return process
 
         yield start
+
+
+@pytest.fixture(scope='session')
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lite network that has learned nothing, for all that does not ask how good depth is."""
+    torch = pytest.importorskip('torch', reason='making a weights file needs PyTorch')
+    from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415 - needs PyTorch
+    from drnet_ros.network.config import NetworkConfig  # noqa: PLC0415
+    from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
+    from drnet_ros.network.metadata import WeightsMetadata  # noqa: PLC0415
+
+    torch.manual_seed(0)
+    config = NetworkConfig()
+    metadata = WeightsMetadata(
+        network=config,
+        input_height=96,
+        input_width=128,
+        f_training=100.0,
+        min_depth=0.1,
+        max_depth=10.0,
+    )
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    save_network(path, DRNet(config), metadata)
+    return path

@@ -98,7 +98,9 @@ class Graph:
         with self._changed:
             self._changed.notify_all()
 
-    def wait(self, condition: Callable[[], object], what: str, within_s: float = DEADLINE_S) -> None:
+    def wait(
+        self, condition: Callable[[], object], what: str, within_s: float = DEADLINE_S
+    ) -> None:
         """Wait for a condition; graph changes come without notice, so it is also looked at anew."""
         deadline = time.monotonic() + within_s
         with self._changed:

@@ -17,15 +17,17 @@ FIELD_BYTES = 4
 
 def pixels_of(message: Image) -> NDArray[np.generic]:
     dtype = {'32FC1': np.float32, '16UC1': np.uint16, 'rgb8': np.uint8}[message.encoding]
-    shape = (message.height, message.width, 3) if message.encoding == 'rgb8' else (
-        message.height, message.width)
+    shape = (
+        (message.height, message.width, 3)
+        if message.encoding == 'rgb8'
+        else (message.height, message.width)
+    )
     return np.frombuffer(message.data, dtype).reshape(shape)
 
 
 def points_of(message: PointCloud2) -> NDArray[np.float32]:
     channels = message.point_step // FIELD_BYTES
-    return np.frombuffer(message.data, np.float32).reshape(
-        message.height, message.width, channels)
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width, channels)
 
 
 def test_header_of_depth_info_and_cloud_is_that_of_the_image(
@@ -78,9 +80,7 @@ def test_16uc1_is_millimetres_with_zero_where_invalid(
     assert (depth[3, 5], depth[0, 10], depth[0, 0]) == (0, 1100, 1000)
 
 
-def test_cloud_is_organised_coloured_and_not_dense(
-    graph: Graph, start_node: NodeFactory
-) -> None:
+def test_cloud_is_organised_coloured_and_not_dense(graph: Graph, start_node: NodeFactory) -> None:
     start_node()
     clouds = graph.collect(PointCloud2, 'points')
     image = ramp()
@@ -91,7 +91,11 @@ def test_cloud_is_organised_coloured_and_not_dense(
     cloud = clouds.wait_for(1)[0]
     assert (cloud.height, cloud.width, cloud.is_dense) == (48, 64, False)
     assert [(f.name, f.offset, f.datatype, f.count) for f in cloud.fields] == [
-        ('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('rgb', 12, 7, 1)]
+        ('x', 0, 7, 1),
+        ('y', 4, 7, 1),
+        ('z', 8, 7, 1),
+        ('rgb', 12, 7, 1),
+    ]
     assert (cloud.point_step, cloud.row_step) == (16, 16 * 64)
     points = points_of(cloud)
     z = depth_of(image)
@@ -161,7 +165,7 @@ def test_publishers_are_reliable_volatile_and_keep_few(
     topics = ('depth/image_rect', 'depth/camera_info', 'points', 'depth/preview')
     for topic in topics:
         graph.wait(lambda topic=topic: graph.node.count_publishers(topic), topic)
-        info, = graph.node.get_publishers_info_by_topic(topic)
+        (info,) = graph.node.get_publishers_info_by_topic(topic)
         assert info.qos_profile.reliability is ReliabilityPolicy.RELIABLE
         assert info.qos_profile.durability is DurabilityPolicy.VOLATILE
     for publisher in node.publishers:
@@ -188,8 +192,8 @@ def test_preview_is_a_colour_map_and_only_made_while_somebody_subscribes(
 
     original = camera_output.colourise
     monkeypatch.setattr(
-        camera_output, 'colourise',
-        lambda *args: (painted.append(1), original(*args))[1])
+        camera_output, 'colourise', lambda *args: (painted.append(1), original(*args))[1]
+    )
     start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')

@@ -1,0 +1,147 @@
+"""Playing recordings: what is published, when, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from node_graph import Graph, ProgramFactory, camera_info, header, qos, ramp, rgb_image
+from rclpy.qos import ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+PLAYER = 'drnet_ros.node.bag_publisher'
+PERIOD_NS = 100_000_000
+COUNT = 6
+
+
+@pytest.fixture(params=[StoragePlugin.MCAP, StoragePlugin.SQLITE3], ids=['mcap', 'sqlite3'])
+def bag(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Six steps of 0.1 s: raw image, compressed image, compressed depth, info, text."""
+    path = tmp_path / 'bag'
+    typestore = get_typestore(Stores.LATEST)
+    with Writer(path, version=9, storage_plugin=request.param) as writer:
+        topics = {
+            '/cam/image_raw': Image,
+            '/cam/camera_info': CameraInfo,
+            '/note': String,
+            '/other/image/compressed': CompressedImage,
+            '/other/depth/compressedDepth': CompressedImage,
+        }
+        connections = {
+            name: writer.add_connection(
+                name, f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}', typestore=typestore
+            )
+            for name, kind in topics.items()
+        }
+        for index in range(COUNT):
+            for name, message in messages_at(index).items():
+                writer.write(connections[name], index * PERIOD_NS + 1, serialize_message(message))
+    return path
+
+
+def messages_at(index: int) -> dict[str, object]:
+    stamp = header(index, 5, 'cam')
+    pixels = np.full_like(ramp(), 10 * index)
+    _, jpeg = cv2.imencode('.jpg', pixels)
+    _, png = cv2.imencode('.png', np.full((48, 64), 1000 + index, np.uint16))
+    image = CompressedImage(header=stamp, format='jpeg')
+    image.data.frombytes(jpeg.tobytes())
+    depth = CompressedImage(header=stamp, format='16UC1; compressedDepth png')
+    depth.data.frombytes(bytes(12) + png.tobytes())
+    return {
+        '/cam/image_raw': rgb_image(pixels, stamp),
+        '/cam/camera_info': camera_info(stamp=stamp),
+        '/note': String(data=f'step {index}'),
+        '/other/image/compressed': image,
+        '/other/depth/compressedDepth': depth,
+    }
+
+
+def test_messages_are_published_unchanged_in_real_time_and_reliably(
+    graph: Graph, start_program: ProgramFactory, bag: Path
+) -> None:
+    process = start_program(PLAYER, bag, '--delay', 1, '--wait', 20)
+    images = graph.collect(Image, '/cam/image_raw')
+    infos = graph.collect(CameraInfo, '/cam/camera_info')
+    notes = graph.collect(String, '/note')
+    (endpoint,) = graph.node.get_publishers_info_by_topic('/cam/image_raw')
+    assert endpoint.qos_profile.reliability is ReliabilityPolicy.RELIABLE
+    images.wait_for(1)
+    begun = time.monotonic()
+    images.wait_for(COUNT)
+    assert 0.3 < time.monotonic() - begun < 3
+    for collected, topic in (
+        (images, '/cam/image_raw'),
+        (infos, '/cam/camera_info'),
+        (notes, '/note'),
+    ):
+        assert collected.wait_for(COUNT) == [messages_at(i)[topic] for i in range(COUNT)]
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert f'done after {5 * COUNT} messages' in output
+
+
+def test_rate_loop_topics_and_a_clean_end_in_mid_play(
+    graph: Graph, start_program: ProgramFactory, bag: Path
+) -> None:
+    process = start_program(
+        PLAYER, bag, '--loop', '--rate', 10, '--topics', '/note', '/cam/camera_info'
+    )
+    notes = graph.collect(String, '/note')
+    assert graph.node.count_publishers('/cam/image_raw') == 0
+    notes.wait_for(3 * COUNT)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 0, output
+    assert 'stopped after' in output
+    assert 'Traceback' not in output
+
+
+def test_decompress_publishes_raw_images_and_depth(
+    graph: Graph, start_program: ProgramFactory, bag: Path
+) -> None:
+    start_program(PLAYER, bag, '--decompress', '--delay', 1, '--wait', 20)
+    images = graph.collect(Image, '/other/image')
+    depths = graph.collect(Image, '/other/depth', qos(depth=20))
+    assert graph.node.count_publishers('/other/image/compressed') == 0
+    for index, (image, depth) in enumerate(
+        zip(images.wait_for(COUNT), depths.wait_for(COUNT), strict=True)
+    ):
+        assert image.header == depth.header == header(index, 5, 'cam')
+        assert (image.encoding, image.height, image.width) == ('rgb8', 48, 64)
+        assert np.abs(np.frombuffer(image.data, np.uint8).astype(int) - 10 * index).max() <= 2
+        assert depth.encoding == '16UC1'
+        assert set(np.frombuffer(depth.data, np.uint16)) == {1000 + index}
+
+
+def test_topics_can_be_remapped(graph: Graph, start_program: ProgramFactory, bag: Path) -> None:
+    start_program(
+        PLAYER, bag, '--delay', 1, '--wait', 20, '--ros-args', '-r', '/cam/image_raw:=/image'
+    )
+    graph.collect(Image, '/image').wait_for(COUNT)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'message'),
+    [
+        (('/nowhere',), 1, 'a recording must exist, got /nowhere'),
+        (('--rate', '0', 'x'), 2, 'must be positive'),
+        ((), 2, 'usage: bag_publisher'),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(
+    start_program: ProgramFactory, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    process = start_program(PLAYER, *arguments)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert message in output
+    assert 'Traceback' not in output

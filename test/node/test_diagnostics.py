@@ -1,0 +1,144 @@
+"""What /diagnostics says: figures that add up, and a level with its reasons."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from known_depth import KnownEngine
+from node_graph import (
+    Collected,
+    Graph,
+    NodeFactory,
+    camera_info,
+    header,
+    ramp,
+    rgb_image,
+    values_of,
+)
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, Image
+
+OK, WARN, ERROR = '0', '1', '2'
+
+
+class Health:
+    """Waits for what the newest status says."""
+
+    def __init__(self, graph: Graph, name: str = 'depth_node: camera') -> None:
+        self._graph = graph
+        self._name = name
+        self._arrays: Collected[DiagnosticArray] = graph.diagnostics()
+
+    def wait_for(self, level: str, text: str) -> dict[str, str]:
+        def now() -> dict[str, str]:
+            arrays = self._arrays.messages
+            return values_of(arrays[-1], self._name) if arrays else {}
+
+        self._graph.wait(
+            lambda: now().get('level') == level and text in now()['message'],
+            f'status {level} {text!r}',
+        )
+        return now()
+
+
+def publish_steadily(
+    graph: Graph, publisher: Publisher[Image], depths: Collected[Image], count: int
+) -> None:
+    for sec in range(count):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        depths.wait_for_stamp(header(sec))
+
+
+def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: NodeFactory) -> None:
+    start_node()
+    health = Health(graph)
+    depths = graph.collect(Image, 'depth/image_rect')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publish_steadily(graph, graph.publisher(Image, 'image'), depths, 20)
+    values = health.wait_for(OK, 'running')
+    assert (values['frames_in'], values['frames_out']) == ('20', '20')
+    assert (values['frames_dropped'], values['frames_failed']) == ('0', '0')
+    assert float(values['rate_hz']) > 1
+    assert 0 < float(values['latency_ms_p50']) <= float(values['latency_ms_p95']) < 1000
+    assert (values['engine'], values['device'], values['weights']) == ('known', 'test', 'none')
+    assert values['state'] == 'active'
+
+
+def test_diagnostics_come_once_a_second_in_every_state(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    start_node(is_up=False, autostart=False)
+    arrays = graph.diagnostics()
+    arrays.wait_for(1)
+    begun = time.monotonic()
+    arrays.wait_for(3)
+    assert 1.5 < time.monotonic() - begun < 3.5
+    assert values_of(arrays.messages[-1], 'depth_node: camera')['message'] == 'unconfigured'
+
+
+def test_no_input_is_a_warning_that_names_the_topic(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(arguments=('-r', 'image:=/cam/image_raw'))
+    health = Health(graph)
+    health.wait_for(WARN, 'no input: nobody publishes /cam/image_raw')
+    graph.publisher(Image, '/cam/image_raw')
+    health.wait_for(WARN, 'no input: /cam/image_raw has a publisher, but no image has come')
+
+
+def test_stale_input_is_a_warning(graph: Graph, start_node: NodeFactory) -> None:
+    start_node()
+    health = Health(graph)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    health.wait_for(WARN, 'stale input: no image on /image for')
+
+
+def test_nobody_subscribes_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
+    start_node()
+    health = Health(graph)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    assert health.wait_for(OK, 'idle: nobody subscribes')['frames_skipped'] == '1'
+
+
+def test_dropping_is_a_warning_with_the_share(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node()
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publisher = graph.publisher(Image, 'image')
+    engine.may_finish.clear()
+    statistics = node._cameras[''].statistics
+    for sec in range(1, 7):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        graph.wait(lambda n=sec: statistics.snapshot().frames_in == n, f'image {sec}')
+        if sec == 1:
+            assert engine.entered.acquire(timeout=10)
+    engine.may_finish.set()
+    assert health.wait_for(WARN, 'dropping 67% of the frames')['frames_dropped'] == '4'
+
+
+@pytest.mark.parametrize('has_good_ones', [True, False])
+def test_failing_frames_are_an_error_and_a_warning_among_good_ones(
+    graph: Graph, start_node: NodeFactory, has_good_ones: bool
+) -> None:
+    start_node()
+    health = Health(graph)
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    if has_good_ones:
+        publish_steadily(graph, publisher, depths, 3)
+    publisher.publish(Image(encoding='hologram8', width=1, height=1, step=1))
+    text = 'failing (1 of 4 frames)' if has_good_ones else 'failing (1 of 1 frames)'
+    values = health.wait_for(WARN if has_good_ones else ERROR, text)
+    assert "got 'hologram8'" in values['message']
+    assert values['frames_failed'] == '1'
+
+
+def test_each_camera_has_a_status(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(cameras=['front', 'rear'])
+    for name in ('front', 'rear'):
+        Health(graph, f'depth_node: {name}').wait_for(
+            WARN, f'no input: nobody publishes /{name}/image'
+        )

@@ -1,0 +1,135 @@
+"""How frames flow: newest wins, nothing queues, callbacks never wait, cameras share batches."""
+
+from __future__ import annotations
+
+import time
+
+from known_depth import KnownEngine
+from node_graph import Graph, NodeFactory, camera_info, header, ramp, rgb_image
+from sensor_msgs.msg import CameraInfo, Image
+
+CALLBACK_LIMIT_S = 0.1
+
+
+def test_newest_frame_wins_and_drops_are_counted(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node()
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    statistics = node._cameras[''].statistics
+    engine.may_finish.clear()
+    for sec in range(1, 11):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        graph.wait(lambda n=sec: statistics.snapshot().frames_in == n, f'image {sec}')
+        if sec == 1:
+            graph.wait(lambda: engine.batches, 'work on the first image')
+            engine.entered.acquire(timeout=10)
+    engine.may_finish.set()
+    depths.wait_for_stamp(header(10))
+    assert [depth.header.stamp.sec for depth in depths.messages] == [1, 10]
+    counts = statistics.snapshot()
+    assert (counts.frames_in, counts.frames_dropped) == (10, 8)
+    graph.wait(lambda: statistics.snapshot().frames_out == 2, 'count of both')
+
+
+def test_callbacks_return_at_once_while_the_engine_computes(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node()
+    graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    engine.may_finish.clear()
+    publisher.publish(rgb_image(ramp(), header(1)))
+    assert engine.entered.acquire(timeout=10)
+    begun = time.monotonic()
+    node._worker.receive('', rgb_image(ramp(), header(2)))  # type: ignore[union-attr]
+    assert time.monotonic() - begun < CALLBACK_LIMIT_S
+    # The executor serves other callbacks meanwhile.
+    info_publisher = graph.publisher(CameraInfo, 'camera_info')
+    info_publisher.publish(camera_info())
+    intrinsics = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
+    graph.wait(lambda: intrinsics._info is not None, 'camera_info taken in')
+
+
+def test_next_frame_is_submitted_before_the_last_one_is_published(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    start_node()
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    engine.may_finish.clear()
+    for sec in (1, 2):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        if sec == 1:
+            assert engine.entered.acquire(timeout=10)
+    publisher.publish(rgb_image(ramp(), header(3)))
+    engine.may_finish.set()
+    depths.wait_for_stamp(header(3))
+    stamps = [depth.header.stamp.sec for depth in depths.messages]
+    assert stamps == sorted(stamps)
+
+
+def test_nobody_subscribes_then_no_work_is_done(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node()
+    publisher = graph.publisher(Image, 'image')
+    statistics = node._cameras[''].statistics
+    publisher.publish(rgb_image(ramp(), header(1)))
+    graph.wait(lambda: statistics.snapshot().frames_skipped == 1, 'skipped frame')
+    assert engine.batches == []
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher.publish(rgb_image(ramp(), header(2)))
+    depths.wait_for_stamp(header(2))
+    assert engine.batches == [1]
+
+
+def test_without_lazy_work_is_done_for_nobody(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node(lazy=False)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    statistics = node._cameras[''].statistics
+    graph.wait(lambda: statistics.snapshot().frames_out == 1, 'computed frame')
+    assert engine.batches == [1]
+
+
+def test_cameras_have_prefixes_and_frames_that_wait_share_a_batch(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    node = start_node(cameras=['front', 'rear', 'left'])
+    names = ('front', 'rear', 'left')
+    depths = {name: graph.collect(Image, f'{name}/depth/image_rect') for name in names}
+    publishers = {name: graph.publisher(Image, f'{name}/image') for name in names}
+    engine.may_finish.clear()
+    publishers['front'].publish(rgb_image(ramp(), header(1, 0, 'front')))
+    assert engine.entered.acquire(timeout=10)
+    for sec, name in ((2, 'front'), (3, 'rear'), (4, 'left'), (5, 'left')):
+        size = (48, 64) if name != 'left' else (24, 40)
+        publishers[name].publish(rgb_image(ramp(*size), header(sec, 0, name)))
+        received = node._cameras[f'{name}/'].statistics
+        graph.wait(
+            lambda r=received, n=sec: (
+                r._last_in_s and r.snapshot().frames_in >= (2 if n in {2, 5} else 1)
+            ),
+            f'image {sec}',
+        )
+    engine.may_finish.set()
+    for sec, name in ((1, 'front'), (2, 'front'), (3, 'rear'), (5, 'left')):
+        assert depths[name].wait_for_stamp(header(sec, 0, name)).header.frame_id == name
+    assert [d.header.stamp.sec for d in depths['left'].messages] == [5]
+    # The first image alone, then front and rear together; left has another size.
+    assert engine.batches[0] == 1
+    assert sorted(engine.batches[1:]) == [1, 2]
+
+
+def test_publisher_may_vanish_and_come_back(graph: Graph, start_node: NodeFactory) -> None:
+    start_node()
+    depths = graph.collect(Image, 'depth/image_rect')
+    for sec in (1, 2, 3):
+        publisher = graph.publisher(Image, 'image')
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        depths.wait_for_stamp(header(sec))
+        graph.node.destroy_publisher(publisher)
+        graph.wait(lambda: graph.node.count_publishers('image') == 0, 'end of the publisher')

@@ -1,0 +1,156 @@
+"""A managed node: what each transition does, and what a failing one leaves behind."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import pytest
+from known_depth import KnownEngine, KnownEstimator
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from node_graph import Graph, NodeFactory, header, ramp, rgb_image
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import Image
+
+from drnet_ros.errors import WeightsError
+from drnet_ros.inference import Settings
+
+CYCLES = 20
+
+
+def change_state(graph: Graph, transition: int) -> bool:
+    client = graph.node.create_client(ChangeState, 'depth_node/change_state')
+    graph.wait(client.service_is_ready, 'lifecycle service')
+    request = ChangeState.Request()
+    request.transition.id = transition
+    future = client.call_async(request)
+    graph.wait(future.done, 'answer of the lifecycle service')
+    return bool(future.result().success)  # type: ignore[union-attr]
+
+
+def state_of(graph: Graph) -> str:
+    client = graph.node.create_client(GetState, 'depth_node/get_state')
+    graph.wait(client.service_is_ready, 'lifecycle service')
+    future = client.call_async(GetState.Request())
+    graph.wait(future.done, 'answer of the lifecycle service')
+    return str(future.result().current_state.label)  # type: ignore[union-attr]
+
+
+def test_each_transition_leads_to_its_state(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    start_node(is_up=False, autostart=False)
+    assert state_of(graph) == 'unconfigured'
+    assert graph.node.count_publishers('depth/image_rect') == 0
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert state_of(graph) == 'inactive'
+    graph.wait(lambda: graph.node.count_publishers('depth/image_rect'), 'publisher')
+    assert graph.node.count_subscribers('image') == 0
+
+    assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+    assert state_of(graph) == 'active'
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    publisher.publish(rgb_image(ramp(), header(1)))
+    depths.wait_for_stamp(header(1))
+
+    assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    assert state_of(graph) == 'inactive'
+    graph.wait(lambda: publisher.get_subscription_count() == 0, 'end of the subscription')
+    assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
+    assert not engine.is_closed
+
+    assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+    graph.wait(publisher.get_subscription_count, 'subscription')
+    publisher.publish(rgb_image(ramp(), header(2)))
+    depths.wait_for_stamp(header(2))
+
+    assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    assert change_state(graph, Transition.TRANSITION_CLEANUP)
+    assert state_of(graph) == 'unconfigured'
+    assert engine.is_closed
+    graph.wait(lambda: graph.node.count_publishers('depth/image_rect') == 0, 'no publisher')
+    assert change_state(graph, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert state_of(graph) == 'finalized'
+
+
+def test_shutdown_from_active_stops_and_frees(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    start_node()
+    assert change_state(graph, Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert state_of(graph) == 'finalized'
+    assert engine.is_closed
+    assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
+
+
+def test_failing_configure_leaves_the_node_unconfigured_with_one_clear_line(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = start_node(is_up=False, autostart=False)
+    working = node._create_estimator
+
+    def failing(settings: Settings) -> KnownEstimator:
+        msg = f'weights must be there, got {settings.weights}'
+        raise WeightsError(msg)
+
+    node._create_estimator = failing
+    assert not change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert state_of(graph) == 'unconfigured'
+    lines = [line for line in capfd.readouterr().err.splitlines() if '[depth_node]:' in line]
+    assert len(lines) == 1
+    assert 'weights must be there, got embedded' in lines[0]
+    assert '[ERROR]' in lines[0]
+    node._create_estimator = working
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)
+    assert change_state(graph, Transition.TRANSITION_ACTIVATE)
+
+
+def test_unforeseen_error_in_a_transition_is_logged_and_the_node_recovers(
+    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = start_node(is_up=False, autostart=False)
+    working = node._create_estimator
+
+    def broken(_settings: Settings) -> KnownEstimator:
+        msg = 'a defect'
+        raise RuntimeError(msg)
+
+    node._create_estimator = broken
+    assert node.trigger_configure() is TransitionCallbackReturn.ERROR
+    assert 'RuntimeError: a defect' in capfd.readouterr().err
+    assert node.state == 'unconfigured'
+    node._create_estimator = working
+    assert node.bring_up()
+
+
+def test_cycles_leave_nothing_behind(start_node: NodeFactory) -> None:
+    node = start_node(is_up=False, autostart=False)
+    engines: list[weakref.ref[KnownEngine]] = []
+
+    def create(settings: Settings) -> KnownEstimator:
+        engine = KnownEngine()
+        engines.append(weakref.ref(engine))
+        return KnownEstimator(settings, engine)
+
+    node._create_estimator = create
+    counts = []
+    for _ in range(CYCLES):
+        assert node.bring_up()
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+        counts.append(
+            (
+                len(list(node.publishers)),
+                len(list(node.subscriptions)),
+                len(list(node.waitables)),
+                len(list(node.timers)),
+                threading.active_count(),
+                len(node._managed_entities),
+            )
+        )
+    assert len(set(counts)) == 1, counts
+    gc.collect()
+    assert [ref for ref in engines if ref() is not None] == []

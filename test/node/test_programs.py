@@ -1,0 +1,151 @@
+"""`depth_node` as a program: exit codes, signals, restarts of its publisher, garbage."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from node_graph import Graph, ProgramFactory, camera_info, header, ramp, rgb_image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+NODE = 'drnet_ros.node.depth_node'
+START_S = 60.0
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return
+    pytest.fail(f'ended without {text!r}: {"".join(lines)}')
+
+
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        ('max_depth:=120.0', 'max_depth must be at most 80.0 m, got 120.0'),
+        ('weights:=/nowhere.safetensors', '/nowhere.safetensors'),
+        ('engine:=tensorflow', "engine must be one of auto, torch, openvino, got 'tensorflow'"),
+        ('lazy:=3', 'lazy must be true or false, got 3'),
+    ],
+)
+def test_bad_parameters_or_weights_are_one_fatal_line_and_exit_code_1(
+    start_program: ProgramFactory, argument: str, message: str
+) -> None:
+    process = start_program(NODE, '--ros-args', '-p', argument)
+    output, _ = process.communicate(timeout=START_S)
+    assert process.returncode == 1
+    (line,) = output.splitlines()
+    assert '[FATAL]' in line
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    'arguments', [('--ros-args', '--params-file', '/nowhere.yaml'), ('--ros-args', '-r', 'a:=1 2')]
+)
+def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
+    start_program: ProgramFactory, arguments: tuple[str, ...]
+) -> None:
+    process = start_program(NODE, *arguments)
+    output, _ = process.communicate(timeout=START_S)
+    assert process.returncode == 1
+    assert output.count('\n') == output.count('[FATAL]') == 1, output
+
+
+def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
+    process = start_program(NODE, '--weights', 'x')
+    output, _ = process.communicate(timeout=START_S)
+    assert process.returncode == 2
+    assert 'usage: depth_node' in output
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_node_under_load_within_two_seconds(
+    graph: Graph, start_program: ProgramFactory, random_weights: Path, number: signal.Signals
+) -> None:
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={random_weights}')
+    wait_for_line(process, 'active: waiting for images')
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    publish_until(graph, publisher, lambda: len(depths.messages) >= 2)
+    begun = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 2
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output
+
+
+def test_signal_during_start_ends_the_node_within_two_seconds(
+    graph: Graph, start_program: ProgramFactory, random_weights: Path, tmp_path: Path
+) -> None:
+    # An empty cache, so that the network is being converted when the signal comes.
+    process = start_program(
+        NODE,
+        '--ros-args',
+        '--log-level',
+        'info',
+        '-p',
+        f'weights:={random_weights}',
+        environment={'DRNET_CACHE_DIR': str(tmp_path / 'cache')},
+    )
+    graph.wait((tmp_path / 'cache').exists, 'conversion', START_S)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert time.monotonic() - begun < 2
+    assert process.returncode == 0
+
+
+def test_restarts_sizes_and_garbage_do_not_stop_the_node(
+    graph: Graph, start_program: ProgramFactory, random_weights: Path
+) -> None:
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={random_weights}')
+    wait_for_line(process, 'active: waiting for images')
+    depths = graph.collect(Image, 'depth/image_rect')
+    clouds = graph.collect(PointCloud2, 'points')
+    info_publisher = graph.publisher(CameraInfo, 'camera_info')
+    sec = 0
+    for height, width in ((96, 128), (192, 256), (96, 128)):
+        publisher = graph.publisher(Image, 'image')
+        info_publisher.publish(camera_info(width, height))
+        sec += 1
+        stamp = header(sec)
+        publish_until(
+            graph,
+            publisher,
+            lambda s=stamp: any(d.header == s for d in list(depths.messages)),
+            rgb_image(ramp(height, width), stamp),
+        )
+        depth = depths.wait_for_stamp(stamp)
+        assert (depth.height, depth.width) == (height, width)
+        publisher.publish(Image(encoding='rgb8', width=640, height=480, step=1920))
+        publisher.publish(Image(encoding='?', width=1, height=1, step=1))
+        graph.node.destroy_publisher(publisher)
+    cloud = clouds.wait_for_stamp(header(sec))
+    assert (cloud.height, cloud.width) == (96, 128)
+    assert process.poll() is None
+
+
+def publish_until(
+    graph: Graph, publisher: object, condition: object, message: Image | None = None
+) -> None:
+    """Publish an image again and again: its subscriber may be about to choose another QoS."""
+    image = message or rgb_image(ramp(480, 640))
+    last_s = 0.0
+
+    def attempt() -> bool:
+        nonlocal last_s
+        if condition():  # type: ignore[operator]
+            return True
+        if time.monotonic() > last_s + 0.1:
+            last_s = time.monotonic()
+            publisher.publish(image)  # type: ignore[attr-defined]
+        return False
+
+    graph.wait(attempt, 'depth', START_S)
