@@ -49,6 +49,7 @@ class DepthEstimator:
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
         self._engine = create_engine(self.settings, self._weights_path, self.metadata)
+        self.prepare(*network_area(self.settings, self.metadata))
 
     def prepare(self, height: int, width: int) -> None:
         """Get ready for images of a size, so that the first one does not wait for it.
