@@ -68,10 +68,10 @@ def _create_torchvision(name: str) -> nn.Module:
     return cast('nn.Module', models.get_model(name, weights=None))
 
 
-def _create_timm(name: str, **options: float) -> nn.Module:
+def _create_timm(name: str, **options: Any) -> nn.Module:
     import timm  # noqa: PLC0415 - heavy, and torchvision backbones do without
 
-    return cast('nn.Module', timm.create_model(name, pretrained=False, **options))
+    return timm.create_model(name, pretrained=False, **options)
 
 
 def _cut_resnet(net: Any) -> list[nn.Module]:
@@ -155,11 +155,7 @@ BACKBONES: Mapping[str, BackboneSpec] = {
 }
 
 
-def build_backbone(
-    name: str,
-    *,
-    classifier_state: Mapping[str, Tensor] | None = None,
-) -> Backbone:
+def build_backbone(name: str, *, classifier_state: Mapping[str, Tensor] | None = None) -> Backbone:
     """Build a backbone, by default with random weights.
 
     Args:

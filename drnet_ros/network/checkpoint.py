@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,10 @@ from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata, to_header
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from torch import Tensor
 
 __all__ = ['load_network', 'save_network']
 
@@ -33,23 +35,27 @@ def save_network(
         dtype: Type of the stored floating-point tensors; float16 halves the file.
 
     Raises:
-        WeightsError: The metadata describe another network, or dtype cannot hold the values.
+        WeightsError: The metadata describe another network, dtype cannot hold the values, or the
+            file cannot be written.
     """
     if metadata.network != network.config:
-        msg = f'metadata describe {metadata.network}, the network is {network.config}'
+        msg = f'metadata must describe {network.config}, got those of {metadata.network}'
         raise WeightsError(msg)
-    tensors = {}
-    for name, tensor in network.state_dict().items():
-        if name.endswith(_BATCH_COUNTER):
-            continue
-        stored = tensor.detach().cpu().to(dtype).contiguous()
-        if not bool(torch.isfinite(stored).all()):
-            msg = f'tensor {name} has values that are not finite in {dtype}'
-            raise WeightsError(msg)
-        tensors[name] = stored
+    tensors = {
+        name: tensor.detach().cpu().to(dtype).contiguous()
+        for name, tensor in network.state_dict().items()
+        if not name.endswith(_BATCH_COUNTER)
+    }
+    _check_finite(tensors, f'to be stored as {dtype}')
     part = path.with_name(path.name + '.part')
-    save_file(tensors, part, metadata=to_header(metadata))
-    os.replace(part, path)
+    try:
+        save_file(tensors, part, metadata=to_header(metadata))
+        part.replace(path)
+    except (SafetensorError, OSError) as error:
+        msg = f'cannot write {path}: {error}'
+        raise WeightsError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load_network(path: Path) -> tuple[DRNet, WeightsMetadata]:
@@ -66,29 +72,49 @@ def load_network(path: Path) -> tuple[DRNet, WeightsMetadata]:
             its metadata name.
     """
     metadata = read_metadata(path)
-    network = DRNet(metadata.network)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         msg = f'cannot read the tensors of {path}: {error}'
         raise WeightsError(msg) from error
-    expected = {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if not name.endswith(_BATCH_COUNTER)
-    }
+    # Without memory: no time for random values, and a false claim of the file costs nothing.
+    with torch.device('meta'):
+        network = DRNet(metadata.network)
+    expected = network.state_dict()
+    counters = {name for name in expected if name.endswith(_BATCH_COUNTER)}
+    _check_fit(tensors, {n: t for n, t in expected.items() if n not in counters}, path, metadata)
+    # copy: the tensors of a file may be the file itself, mapped into memory.
+    state = {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
+    _check_finite(state, f'in {path}')
+    state |= {name: torch.zeros((), dtype=torch.long) for name in counters}
+    network.load_state_dict(state, assign=True)
+    return network.eval(), metadata
+
+
+def _check_fit(
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    path: Path,
+    metadata: WeightsMetadata,
+) -> None:
     wrong = sorted(
         name
         for name in expected.keys() | tensors.keys()
         if name not in expected
         or name not in tensors
         or expected[name].shape != tensors[name].shape
+        or not tensors[name].is_floating_point()
     )
     if wrong:
         msg = (
-            f'{path} names the network {metadata.network}, but {len(wrong)} of its tensors are '
-            f'missing, foreign or of another shape, first {wrong[0]!r}'
+            f'{path} must hold the tensors of {metadata.network}, which it names, but '
+            f'{len(wrong)} are missing, foreign or of another shape or type, first {wrong[0]!r}'
         )
         raise WeightsError(msg)
-    network.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=False)
-    return network.eval(), metadata
+
+
+def _check_finite(tensors: Mapping[str, Tensor], what: str) -> None:
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            msg = f'tensor {name} must be finite {what}, got values that are not'
+            raise WeightsError(msg)

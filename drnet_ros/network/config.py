@@ -1,4 +1,4 @@
-"""What a network is made of, without PyTorch: read from a weights file before anything is built."""
+"""What a network is made of, without PyTorch: known before anything is built."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class NetworkConfig:
         backbone: One of `BACKBONE_NAMES`.
         guided_filter: Upsample depth with the guided filter instead of bilinearly.
         correction_kernel: Kernel of the correction convolutions: 1, 3 or 5.
-        diagonal_connections: Feed the upsampled depth into the first branch too.
+        diagonal_connections: Feed the upsampled depth into the first branch too; without the
+            second branch there is none to feed.
         second_branch: The branch of intermediate depths; off is the paper's ablation.
         decoder_channels: Channels of U_3, U_2, U_1, U_0; empty for the backbone's own.
     """
@@ -60,11 +61,14 @@ class NetworkConfig:
             msg = f'correction_kernel must be 1, 3 or 5, got {self.correction_kernel!r}'
             raise WeightsError(msg)
         widths = self.decoder_channels
-        if widths and (len(widths) != 4 or min(widths) < 1):  # noqa: PLR2004 - U_3..U_0
-            msg = f'decoder_channels must be four positive numbers or none, got {widths!r}'
+        if widths and (len(widths) != 4 or not all(type(w) is int and w > 0 for w in widths)):
+            msg = f'decoder_channels must be four whole numbers above 0 or none, got {widths!r}'
             raise WeightsError(msg)
         if self.guided_filter and not self.second_branch:
-            msg = 'guided_filter upsamples the second branch: it cannot be on with second_branch off'
+            msg = (
+                'guided_filter must be off where second_branch is: it upsamples the depths of '
+                'that branch'
+            )
             raise WeightsError(msg)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,12 +77,15 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> NetworkConfig:
-        """Build from plain JSON values.
+        """Build from plain JSON values; but for the backbone, what is absent has its default.
 
         Raises:
             WeightsError: A choice is unknown, of the wrong type or out of its range.
         """
         known = {field.name: field.default for field in fields(cls)}
+        if 'backbone' not in values:
+            msg = f'a network must name its backbone, got {dict(values)!r}'
+            raise WeightsError(msg)
         for name, value in values.items():
             if name not in known:
                 msg = f'unknown network choice {name!r}; this version knows {", ".join(known)}'
@@ -87,8 +94,5 @@ class NetworkConfig:
             if type(value) is not expected:
                 msg = f'network choice {name} must be {expected.__name__}, got {value!r}'
                 raise WeightsError(msg)
-        widths = values.get('decoder_channels', [])
-        if any(type(width) is not int for width in widths):
-            msg = f'decoder_channels must be whole numbers, got {widths!r}'
-            raise WeightsError(msg)
-        return cls(**{**values, 'decoder_channels': tuple(widths)})
+        widths = tuple(values.get('decoder_channels', ()))
+        return cls(**{**values, 'decoder_channels': widths})

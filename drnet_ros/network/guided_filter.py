@@ -20,9 +20,7 @@ def box_mean(x: Tensor, radius: int) -> Tensor:
         Same shape and dtype as x.
     """
     size = 2 * radius + 1
-    return functional.avg_pool2d(
-        x, size, stride=1, padding=radius, count_include_pad=False
-    )
+    return functional.avg_pool2d(x, size, stride=1, padding=radius, count_include_pad=False)
 
 
 def guided_upsample(
@@ -30,11 +28,13 @@ def guided_upsample(
 ) -> Tensor:
     """Upsample depth so that it follows the guide (Wu et al. 2018, Algorithm 1).
 
-    In every low-resolution window depth is fitted as A guide + b; A and b are averaged over the
-    windows, upsampled bilinearly and applied to the high-resolution guide. Ours beyond the paper:
-    the result is clamped to the range of the low-resolution depths around it, since a strong guide
-    edge may otherwise extrapolate. Computed in float32 whatever the autocast state: variances
-    of metres lose all digits in half precision.
+    In the window around every low-resolution pixel depth is fitted as A guide + b; A and b are
+    upsampled bilinearly and applied to the high-resolution guide. Ours beyond the paper: the
+    result is clamped to the range of the depths in those windows, since a strong guide edge may
+    otherwise extrapolate. Pixel centres are at halves (align_corners=False) as everywhere here.
+
+    Computed in float32 whatever the autocast state (float64 stays): variances of metres lose all
+    digits in half precision.
 
     Args:
         depth_low: Float (B, 1, h, w), metres.
@@ -44,11 +44,11 @@ def guided_upsample(
         eps: Regularisation, in squared units of the guide.
 
     Returns:
-        Float32 (B, 1, H, W), metres.
+        Float32 (B, 1, H, W), metres; float64 if depth_low is.
     """
+    dtype = torch.promote_types(depth_low.dtype, torch.float32)
     with torch.autocast(depth_low.device.type, enabled=False):
-        p, guide, guide_out = depth_low.float(), guide_low.float(), guide_high.float()
-        size = guide_out.shape[-2:]
+        p, guide, guide_out = (t.to(dtype) for t in (depth_low, guide_low, guide_high))
         # Constant offsets change neither fit nor range, but E[gp] - E[g]E[p] cancels less without.
         p_offset = p.mean((2, 3), keepdim=True)
         g_offset = guide.mean((2, 3), keepdim=True)
@@ -58,26 +58,32 @@ def guided_upsample(
         variance = box_mean(guide * guide, radius) - mean_g * mean_g
         a = covariance / (variance.clamp(min=0.0) + eps)
         b = mean_p - a * mean_g
-        a, b = box_mean(a, radius), box_mean(b, radius)
-        a = functional.interpolate(a, size=size, mode='bilinear', align_corners=False)
-        b = functional.interpolate(b, size=size, mode='bilinear', align_corners=False)
         window = 2 * radius + 1
         highest = functional.max_pool2d(p, window, stride=1, padding=radius)
         lowest = -functional.max_pool2d(-p, window, stride=1, padding=radius)
-        highest = functional.interpolate(highest, size=size, mode='bilinear', align_corners=False)
-        lowest = functional.interpolate(lowest, size=size, mode='bilinear', align_corners=False)
+        maps = torch.cat([a, b, lowest, highest], 1)
+        size = guide_out.shape[-2:]
+        maps = functional.interpolate(maps, size=size, mode='bilinear', align_corners=False)
+        a, b, lowest, highest = torch.split(maps, 1, 1)
         return torch.minimum(torch.maximum(a * guide_out + b, lowest), highest) + p_offset
 
 
 class GuidedUpsampler(nn.Module):
     """Guided upsampling with a guide learned from the image, as in Wu et al. (2018), Sec. 3.2.
 
+    Wu et al. pass a low- and a high-resolution image through the guide network. Here the
+    low-resolution guide is the mean of the high-resolution one, as a coarse depth pixel is the
+    mean of fine ones: the fit then holds for the guide it is applied to, also in training, where
+    batch normalisation would treat two images each by its own statistics.
+
     Args:
+        ratio: How much finer the result is.
         hidden: Channels of the guide network's hidden layer.
     """
 
-    def __init__(self, hidden: int = 16) -> None:
+    def __init__(self, ratio: int, hidden: int = 16) -> None:
         super().__init__()
+        self.ratio = ratio
         self.guide = nn.Sequential(
             nn.Conv2d(3, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
@@ -85,15 +91,18 @@ class GuidedUpsampler(nn.Module):
             nn.Conv2d(hidden, 1, 1),
         )
 
-    def forward(self, depth_low: Tensor, image_low: Tensor, image_high: Tensor) -> Tensor:
+    def forward(self, depth_low: Tensor, image_high: Tensor) -> Tensor:
         """Upsample depth to the size of image_high.
 
         Args:
             depth_low: Float (B, 1, h, w), metres.
-            image_low: Float (B, 3, h, w), normalised.
-            image_high: Float (B, 3, H, W), the same image.
+            image_high: Float (B, 3, ratio h, ratio w), normalised.
 
         Returns:
-            Float32 (B, 1, H, W), metres.
+            Float32 (B, 1, ratio h, ratio w), metres; float64 if depth_low is.
         """
-        return guided_upsample(depth_low, self.guide(image_low), self.guide(image_high))
+        dtype = next(self.guide.parameters()).dtype
+        with torch.autocast(image_high.device.type, enabled=False):
+            guide = self.guide(image_high.to(dtype))
+            guide_low = functional.avg_pool2d(guide, self.ratio)
+        return guided_upsample(depth_low, guide_low, guide)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,8 @@ __all__ = ['FORMAT_VERSION', 'IMAGENET_MEAN', 'IMAGENET_STD', 'WeightsMetadata',
 
 FORMAT_VERSION = 1
 _KEY = 'drnet'
+_MAX_SIDE = 8192
+_MAX_FLOAT32 = 3.4e38
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -61,24 +62,32 @@ class WeightsMetadata:
         Raises:
             WeightsError: A value is not usable.
         """
-        numbers = (self.f_training, self.min_depth, self.max_depth, *self.mean, *self.std)
-        is_sound = (
-            len(self.mean) == len(self.std) == 3  # noqa: PLR2004 - RGB
-            and all(math.isfinite(number) for number in numbers)
-            and min(self.std) > 0
-            and self.f_training > 0
-            and 0 <= self.min_depth < self.max_depth
-            and min(self.input_height, self.input_width) > 0
-        )
-        if not is_sound:
-            msg = f'weights metadata must hold positive sizes, focal length and range, got {self}'
+        for name in ('input_height', 'input_width'):
+            side = getattr(self, name)
+            if type(side) is not int or not 0 < side <= _MAX_SIDE:
+                msg = f'{name} must be a whole number in 1..{_MAX_SIDE} px, got {side!r}'
+                raise WeightsError(msg)
+        for name in ('mean', 'std'):
+            channels = getattr(self, name)
+            if len(channels) != 3 or not all(_is_finite(channel) for channel in channels):
+                msg = f'{name} must be three finite numbers, got {channels!r}'
+                raise WeightsError(msg)
+        if min(self.std) <= 0:
+            msg = f'std must be above 0, got {self.std!r}'
+            raise WeightsError(msg)
+        if not (_is_finite(self.f_training) and self.f_training > 0):
+            msg = f'f_training must be above 0 px, got {self.f_training!r}'
+            raise WeightsError(msg)
+        near, far = self.min_depth, self.max_depth
+        if not (_is_finite(near) and _is_finite(far) and 0 <= near < far):
+            msg = f'0 <= min_depth < max_depth must hold, in metres, got {near!r} and {far!r}'
             raise WeightsError(msg)
 
     def to_json(self) -> str:
         """Return the record as it stands in the file."""
-        names = [name for name in self.__slots__ if name != 'network']
-        values = {name: getattr(self, name) for name in names}
-        return json.dumps({**values, 'network': self.network.to_dict()}, sort_keys=True)
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values |= {'network': self.network.to_dict(), 'metrics': dict(self.metrics)}
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> WeightsMetadata:
@@ -90,19 +99,35 @@ class WeightsMetadata:
         try:
             values = json.loads(text)
             version = values['format_version']
-            if version != FORMAT_VERSION:
+            if type(version) is not int or version != FORMAT_VERSION:
                 msg = (
                     f'weights have format version {version!r}, this drnet_ros reads version '
                     f'{FORMAT_VERSION}: install a drnet_ros that fits, or export the weights again'
                 )
                 raise WeightsError(msg)
+            if type(values.get('licence', '')) is not str:
+                msg = f'licence must be text, got {values["licence"]!r}'
+                raise WeightsError(msg)
+            if type(values.get('metrics', {})) is not dict:
+                msg = f'metrics must be names with values, got {values["metrics"]!r}'
+                raise WeightsError(msg)
             values['network'] = NetworkConfig.from_dict(values['network'])
-            values['mean'] = tuple(float(number) for number in values['mean'])
-            values['std'] = tuple(float(number) for number in values['std'])
+            values['mean'] = tuple(values['mean'])
+            values['std'] = tuple(values['std'])
             return cls(**values)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f'weights metadata is malformed: {error}'
+        except KeyError as error:
+            msg = f'weights metadata must have the entry {error}'
             raise WeightsError(msg) from error
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            msg = f'weights metadata must be the record that "drnet train" writes, got: {error}'
+            raise WeightsError(msg) from error
+
+
+def _is_finite(number: object) -> bool:
+    """Return whether this is a number that float32 can hold, and no bool."""
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        return False
+    return abs(number) <= _MAX_FLOAT32
 
 
 def to_header(metadata: WeightsMetadata) -> dict[str, str]:
@@ -126,10 +151,13 @@ def read_metadata(path: Path) -> WeightsMetadata:
         with safe_open(path, framework='numpy') as file:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        msg = f'{path} is no safetensors file ({error}): pickled checkpoints are not loaded'
+        msg = (
+            f'{path} must be a whole .safetensors file (pickled checkpoints, .pth or .ckpt, are '
+            f'not loaded), got: {error}'
+        )
         raise WeightsError(msg) from error
     if _KEY not in header:
-        msg = f'{path} holds no drnet_ros record: write weights with "drnet train"'
+        msg = f'{path} must hold a drnet_ros record: write weights with "drnet train"'
         raise WeightsError(msg)
     try:
         return WeightsMetadata.from_json(header[_KEY])
