@@ -19,14 +19,7 @@ Point = tuple[float, float, float]
 Material = Any
 Object = Any
 
-BOX_FACES = (
-    (0, 3, 2, 1),
-    (4, 5, 6, 7),
-    (0, 1, 5, 4),
-    (1, 2, 6, 5),
-    (2, 3, 7, 6),
-    (3, 0, 4, 7),
-)
+BOX_FACES = ((0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7))
 
 
 def add_group(name: str, at: Point, turn_deg: float = 0.0) -> Object:

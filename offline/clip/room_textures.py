@@ -6,6 +6,8 @@ top. Nothing is downloaded: a fixed seed gives the same picture each time.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +65,8 @@ def fractal_noise(
     return total / max(float(total.max()), 1e-6)
 
 
-def _finish(picture: npt.NDArray[np.float32]) -> Picture:
-    return np.clip(picture, 0, 255).astype(np.uint8)
+def _finish(picture: npt.NDArray[np.floating[Any]]) -> Picture:
+    return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
 def _write(
@@ -83,9 +85,9 @@ def mountain_poster(seed: int) -> Picture:
     rng = np.random.default_rng(seed)
     height, width = 700, 500
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    picture = (1 - rows) * np.array([70, 104, 150], np.float32)
-    picture = picture + rows * np.array([248, 190, 128], np.float32) + np.zeros((1, width, 1))
-    canvas = _finish(picture)
+    dusk = (1 - rows) * np.array([70, 104, 150], np.float32)
+    glow = rows * np.array([248, 190, 128], np.float32)
+    canvas = _finish(dusk + glow + np.zeros((1, width, 1)))
     cv2.circle(canvas, (340, 210), 58, (252, 226, 170), -1, cv2.LINE_AA)
     for layer in range(6):
         line = fractal_noise(rng, 1, width, 260 / (1 + layer), 5)[0]
