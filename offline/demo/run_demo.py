@@ -1,0 +1,281 @@
+"""`make demo`: the node and a bag publisher as two processes over real DDS, and what came of it.
+
+Plays a recording (the bundled clip by default) at the pace of its recording, listens as any
+consumer would, and writes summary.json, sheet.jpg and cloud.ply.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rclpy
+from collector import Collector, decode
+from pictures import SheetRow, write_sheet
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from drnet_offline.cloud_file import write_ply
+from drnet_offline.metrics import DepthMetrics
+from drnet_offline.protocols import PROTOCOLS
+from drnet_ros.errors import DrnetError
+from drnet_ros.inference.image_codec import decode_compressed_depth, decode_depth
+from drnet_ros.inference.recorded_topics import (
+    COMPRESSED_TYPE,
+    TopicChoice,
+    base_topic,
+    choose_topics,
+)
+from drnet_ros.inference.recording import Recording
+from drnet_ros.node.transport import use_large_message_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT / 'offline' / 'clip' / 'room'
+NAMESPACE = '/drnet_demo'
+START_TIMEOUT_S = 180.0
+SETTLE_TIMEOUT_S = 5.0
+SHEET_ROWS = 4
+
+console = Console()
+
+
+class DemoError(DrnetError):
+    """The demo cannot go on; the message says why."""
+
+
+@dataclass(slots=True)
+class Children:
+    """The two processes of the demo.
+
+    Attributes:
+        node: The depth node.
+        publisher: The bag publisher, None until it is started.
+    """
+
+    node: subprocess.Popen[bytes]
+    publisher: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for process in (self.publisher, self.node):
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def main() -> int:
+    """Run the demo; 0 on success, 1 with one clear line on a known error."""
+    options = _parse()
+    # A domain of our own on this machine only: a demo must not talk to somebody's robot.
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    use_large_message_profile()
+    try:
+        with Recording(options.bag) as recording:
+            choice = choose_topics(
+                recording.topics,
+                image=options.image_topic,
+                camera_info=options.camera_info_topic,
+                depth=options.depth_topic,
+            )
+            _run(recording, choice, options.output)
+    except DrnetError as error:
+        console.print(f'[red]error:[/] {error}', highlight=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='make demo', description=__doc__)
+    parser.add_argument('--bag', type=Path, default=CLIP, help='rosbag2 folder or ROS 1 .bag')
+    parser.add_argument('--image-topic', help='raw or compressed; detected if not given')
+    parser.add_argument('--camera-info-topic')
+    parser.add_argument('--depth-topic', help='depth registered to the image, to compare with')
+    parser.add_argument('--output', type=Path, default=ROOT / 'demo_output')
+    return parser.parse_args()
+
+
+def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
+    frames = recording.topics[choice.image].count
+    console.print(f'recording  {recording.path}: {frames} images on {choice.image}')
+    rclpy.init()
+    node = rclpy.create_node('drnet_demo')
+    collector = Collector(node, base_topic(choice.image), NAMESPACE)
+    children = Children(_start('depth_node', *_node_arguments(choice)))
+    try:
+        started_s = time.monotonic()
+        _await_active(node, collector, children.node)
+        status = collector.status
+        console.print(
+            f'node       active after {time.monotonic() - started_s:.1f} s: '
+            f'{status["engine"]} on {status["device"]} ({status["precision"]}), '
+            f'{status["backbone"]} at {status["network_size"]}'
+        )
+        topics = [t for t in (choice.image, choice.camera_info) if t is not None]
+        children.publisher = _start(
+            'bag_publisher',
+            str(recording.path),
+            '--decompress',
+            '--delay',
+            '0.5',
+            '--topics',
+            *topics,
+        )
+        _follow(node, collector, children, frames)
+    finally:
+        children.stop()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    _write(recording, choice, collector, output)
+
+
+def _node_arguments(choice: TopicChoice) -> list[str]:
+    remaps = [f'image:={base_topic(choice.image)}', f'__ns:={NAMESPACE}']
+    if choice.camera_info is not None:
+        remaps.append(f'camera_info:={choice.camera_info}')
+    return ['--ros-args', *(word for remap in remaps for word in ('-r', remap))]
+
+
+def _start(command: str, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([Path(sys.executable).parent / command, *arguments])  # noqa: S603
+
+
+def _await_active(node: Any, collector: Collector, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    with console.status('starting the node (the first start compiles the network)'):
+        while not collector.is_active():
+            rclpy.spin_once(node, timeout_sec=0.1)
+            if process.poll() is not None:
+                msg = f'the node ended with exit code {process.returncode}; its last line says why'
+                raise DemoError(msg)
+            if time.monotonic() > deadline:
+                msg = f'the node did not become active within {START_TIMEOUT_S:.0f} s'
+                raise DemoError(msg)
+
+
+def _follow(node: Any, collector: Collector, children: Children, frames: int) -> None:
+    columns = (
+        TextColumn('depth     '),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('{task.fields[fps]:5.1f} frames/s'),
+        TimeElapsedColumn(),
+    )
+    settle_by = math.inf
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task('depth', total=frames, fps=0.0)
+        while time.monotonic() < settle_by and not (
+            math.isfinite(settle_by) and collector.is_settled()
+        ):
+            rclpy.spin_once(node, timeout_sec=0.05)
+            progress.update(task, completed=collector.frames_out, fps=collector.fps)
+            if children.node.poll() is not None:
+                msg = f'the node ended with exit code {children.node.returncode} while it ran'
+                raise DemoError(msg)
+            if children.publisher is not None and (code := children.publisher.poll()) is not None:
+                if code:
+                    msg = f'the bag publisher ended with exit code {code}'
+                    raise DemoError(msg)
+                settle_by = min(settle_by, time.monotonic() + SETTLE_TIMEOUT_S)
+
+
+def _truths(recording: Recording, topic: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield stamp and depth of every recorded depth image."""
+    for message in recording.messages([topic]):
+        depth = recording.deserialize(message)
+        stamp_ns = depth.header.stamp.sec * 1_000_000_000 + depth.header.stamp.nanosec
+        if message.msgtype == COMPRESSED_TYPE:
+            yield stamp_ns, decode_compressed_depth(format=depth.format, data=depth.data)
+        else:
+            fields = {
+                n: getattr(depth, n) for n in ('encoding', 'height', 'width', 'step', 'data')
+            }
+            yield stamp_ns, decode_depth(**fields, is_bigendian=bool(depth.is_bigendian))
+
+
+def _write(recording: Recording, choice: TopicChoice, collector: Collector, output: Path) -> None:
+    if not collector.kept:
+        msg = 'no depth image arrived: the messages of the node above say why'
+        raise DemoError(msg)
+    output.mkdir(parents=True, exist_ok=True)
+    drawn = np.linspace(0, len(collector.kept) - 1, min(SHEET_ROWS, len(collector.kept))).round()
+    drawn_stamps = {collector.kept[int(i)].stamp_ns for i in drawn}
+    frames = {frame.stamp_ns: frame for frame in collector.kept}
+    metrics = DepthMetrics(PROTOCOLS['full'])
+    truths = {}
+    for stamp_ns, truth in _truths(recording, choice.depth) if choice.depth else ():
+        frame = frames.get(stamp_ns)
+        if frame is None or truth.shape != frame.depth_hw.shape:
+            continue
+        if stamp_ns in drawn_stamps:
+            truths[stamp_ns] = truth
+        depth = frame.depth_hw.astype(np.float32)
+        metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
+    rows = []
+    for stamp_ns in sorted(drawn_stamps):
+        frame = frames[stamp_ns]
+        rgb = None if frame.image is None else decode(frame.image)
+        label = f't = {(stamp_ns - min(frames)) / 1e9:.2f} s'
+        rows.append(SheetRow(label, rgb, frame.depth_hw.astype(np.float32), truths.get(stamp_ns)))
+    write_sheet(output / 'sheet.jpg', rows)
+    summary = _summarise(collector, metrics)
+    (output / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
+    if collector.cloud is not None:
+        points = np.frombuffer(collector.cloud.data, np.float32)
+        write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
+    _print_summary(summary, output)
+
+
+def _summarise(collector: Collector, metrics: DepthMetrics) -> dict[str, Any]:
+    status = collector.status
+    scored = int(metrics.images)
+    figures = metrics.compute() if scored else {}
+    p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
+    counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in ('in', 'dropped', 'failed')}
+    return {
+        **counts,
+        'frames_out': collector.frames_out,
+        'fps': round(collector.fps, 2),
+        'latency_ms_p50': round(p50, 2),
+        'latency_ms_p95': round(p95, 2),
+        'rmse': round(figures['rmse'], 4) if scored else None,
+        'delta1': round(figures['delta1'], 4) if scored else None,
+        'frames_scored': scored,
+        **{n: status[n] for n in ('engine', 'device', 'precision', 'backbone', 'network_size')},
+    }
+
+
+def _print_summary(summary: dict[str, Any], output: Path) -> None:
+    console.print(
+        f'result     {summary["frames_out"]} of {summary["frames_in"]} frames, '
+        f'{summary["frames_dropped"]} dropped, {summary["fps"]} frames/s, latency '
+        f'{summary["latency_ms_p50"]} ms (p95 {summary["latency_ms_p95"]} ms)'
+    )
+    if summary['frames_scored']:
+        console.print(
+            f'against recorded depth (protocol full, {summary["frames_scored"]} frames): '
+            f'RMSE {summary["rmse"]} m, delta1 {summary["delta1"]}'
+        )
+    console.print(f'written    {output}/summary.json, sheet.jpg, cloud.ply')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
