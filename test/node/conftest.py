@@ -3,8 +3,26 @@
 from importlib.util import find_spec
 
 if find_spec('rclpy'):
-    from node_fixtures import engine, graph, random_weights, ros, start_node, start_program
+    from node_fixtures import (
+        engine,
+        graph,
+        module_graph,
+        random_weights,
+        ros,
+        start_module_program,
+        start_node,
+        start_program,
+    )
 else:
     collect_ignore_glob = ['test_*.py']
 
-__all__ = ['engine', 'graph', 'random_weights', 'ros', 'start_node', 'start_program']
+__all__ = [
+    'engine',
+    'graph',
+    'module_graph',
+    'random_weights',
+    'ros',
+    'start_module_program',
+    'start_node',
+    'start_program',
+]

@@ -28,12 +28,15 @@ def ros() -> Iterator[None]:
     rclpy.try_shutdown()
 
 
-@pytest.fixture
-def graph() -> Iterator[Graph]:
+def make_graph() -> Iterator[Graph]:
     node = rclpy.create_node('test_client')
     with Spinning(node):
         yield Graph(node)
     node.destroy_node()
+
+
+graph = pytest.fixture(make_graph, name='graph')
+module_graph = pytest.fixture(make_graph, name='module_graph', scope='module')
 
 
 @pytest.fixture
@@ -73,8 +76,7 @@ def _shut_down(node: DepthNode, engine: KnownEngine) -> None:
     node.destroy_node()
 
 
-@pytest.fixture
-def start_program() -> Iterator[ProgramFactory]:
+def make_programs() -> Iterator[ProgramFactory]:
     """Start a module of drnet_ros as a process; it is killed at the end if it still runs."""
     with ExitStack() as stack:
 
@@ -97,6 +99,10 @@ def start_program() -> Iterator[ProgramFactory]:
             return process
 
         yield start
+
+
+start_program = pytest.fixture(make_programs, name='start_program')
+start_module_program = pytest.fixture(make_programs, name='start_module_program', scope='module')
 
 
 @pytest.fixture(scope='session')

@@ -101,7 +101,7 @@ class Graph:
     def wait(
         self, condition: Callable[[], object], what: str, within_s: float = DEADLINE_S
     ) -> None:
-        """Wait for a condition; graph changes come without notice, so it is also looked at anew."""
+        """Wait for a condition; it is looked at anew, as graph changes come without notice."""
         deadline = time.monotonic() + within_s
         with self._changed:
             while not condition():
@@ -118,12 +118,38 @@ class Graph:
         return collected
 
     def publisher(
-        self, message_type: type[MessageT], topic: str, profile: QoSProfile | None = None
+        self,
+        message_type: type[MessageT],
+        topic: str,
+        profile: QoSProfile | None = None,
+        *,
+        within_s: float = DEADLINE_S,
     ) -> Publisher[MessageT]:
         """Create a publisher, and wait until the node under test matches."""
         publisher = self.node.create_publisher(message_type, topic, profile or qos())
-        self.wait(publisher.get_subscription_count, f'subscriber of {topic}')
+        self.wait(publisher.get_subscription_count, f'subscriber of {topic}', within_s)
         return publisher
+
+    def publish_until(
+        self,
+        publisher: Publisher[MessageT],
+        message: MessageT,
+        condition: Callable[[], object],
+        *,
+        within_s: float = 60.0,
+        every_s: float = 0.2,
+    ) -> None:
+        """Publish again and again: the subscriber may be about to choose another QoS."""
+        next_s = 0.0
+
+        def attempt() -> bool:
+            nonlocal next_s
+            if not condition() and time.monotonic() > next_s:
+                publisher.publish(message)
+                next_s = time.monotonic() + every_s
+            return bool(condition())
+
+        self.wait(attempt, 'effect of publishing', within_s)
 
     def wait_for_listener(self, publisher_node: Node, topic: str) -> None:
         """Wait until a publisher of the node under test sees the test's subscriber."""

@@ -43,9 +43,7 @@ class Health:
         return now()
 
 
-def publish_steadily(
-    graph: Graph, publisher: Publisher[Image], depths: Collected[Image], count: int
-) -> None:
+def publish_steadily(publisher: Publisher[Image], depths: Collected[Image], count: int) -> None:
     for sec in range(count):
         publisher.publish(rgb_image(ramp(), header(sec)))
         depths.wait_for_stamp(header(sec))
@@ -56,7 +54,7 @@ def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: Nod
     health = Health(graph)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
-    publish_steadily(graph, graph.publisher(Image, 'image'), depths, 20)
+    publish_steadily(graph.publisher(Image, 'image'), depths, 20)
     values = health.wait_for(OK, 'running')
     assert (values['frames_in'], values['frames_out']) == ('20', '20')
     assert (values['frames_dropped'], values['frames_failed']) == ('0', '0')
@@ -128,7 +126,7 @@ def test_failing_frames_are_an_error_and_a_warning_among_good_ones(
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
     if has_good_ones:
-        publish_steadily(graph, publisher, depths, 3)
+        publish_steadily(publisher, depths, 3)
     publisher.publish(Image(encoding='hologram8', width=1, height=1, step=1))
     text = 'failing (1 of 4 frames)' if has_good_ones else 'failing (1 of 1 frames)'
     values = health.wait_for(WARN if has_good_ones else ERROR, text)

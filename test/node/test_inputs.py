@@ -20,6 +20,8 @@ from node_graph import (
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from drnet_ros.node.depth_node import DepthNode
+
 
 def reliability_of_input(graph: Graph, topic: str = 'image') -> list[ReliabilityPolicy]:
     return [
@@ -88,7 +90,7 @@ def test_qos_override_parameters_decide_over_everything(
     assert info.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
 
 
-def test_subscription_keeps_only_the_last_image(graph: Graph, start_node: NodeFactory) -> None:
+def test_subscription_keeps_only_the_last_image(start_node: NodeFactory) -> None:
     node = start_node()
     (subscription,) = (s for s in node.subscriptions if s.topic_name == '/image')
     assert subscription.qos_profile.depth == 1
@@ -177,6 +179,13 @@ def test_first_image_gets_its_cloud_though_camera_info_comes_after_it(
     clouds.wait_for_stamp(header(1))
 
 
+def wait_for_info(graph: Graph, node: DepthNode, sec: int) -> None:
+    intrinsics = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
+    graph.wait(
+        lambda: intrinsics._info and intrinsics._info.header.stamp.sec == sec, 'camera_info'
+    )
+
+
 def test_newest_camera_info_wins(graph: Graph, start_node: NodeFactory) -> None:
     node = start_node()
     infos = graph.collect(CameraInfo, 'depth/camera_info')
@@ -184,8 +193,7 @@ def test_newest_camera_info_wins(graph: Graph, start_node: NodeFactory) -> None:
     image_publisher = graph.publisher(Image, 'image')
     for index, focal in enumerate((50.0, 60.0, 70.0)):
         info_publisher.publish(camera_info(focal=focal, stamp=header(index)))
-        held = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
-        graph.wait(lambda i=index: held._info and held._info.header.stamp.sec == i, 'camera_info')
+        wait_for_info(graph, node, index)
         image_publisher.publish(rgb_image(ramp(), header(10 + index)))
         assert infos.wait_for_stamp(header(10 + index)).k[0] == focal
 

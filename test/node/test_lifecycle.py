@@ -87,7 +87,7 @@ def test_shutdown_from_active_stops_and_frees(
 
 
 def test_failing_configure_leaves_the_node_unconfigured_with_one_clear_line(
-    graph: Graph, start_node: NodeFactory, engine: KnownEngine, capfd: pytest.CaptureFixture[str]
+    graph: Graph, start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
 ) -> None:
     node = start_node(is_up=False, autostart=False)
     working = node._create_estimator

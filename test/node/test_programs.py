@@ -72,7 +72,9 @@ def test_signals_end_the_node_under_load_within_two_seconds(
     wait_for_line(process, 'active: waiting for images')
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
-    publish_until(graph, publisher, lambda: len(depths.messages) >= 2)
+    graph.publish_until(
+        publisher, rgb_image(ramp(480, 640)), lambda: len(depths.messages) >= 2, every_s=0.03
+    )
     begun = time.monotonic()
     process.send_signal(number)
     output, _ = process.communicate(timeout=20)
@@ -116,11 +118,10 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
         info_publisher.publish(camera_info(width, height))
         sec += 1
         stamp = header(sec)
-        publish_until(
-            graph,
+        graph.publish_until(
             publisher,
-            lambda s=stamp: any(d.header == s for d in list(depths.messages)),
             rgb_image(ramp(height, width), stamp),
+            lambda s=stamp: any(d.header == s for d in list(depths.messages)),
         )
         depth = depths.wait_for_stamp(stamp)
         assert (depth.height, depth.width) == (height, width)
@@ -130,22 +131,3 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
     cloud = clouds.wait_for_stamp(header(sec))
     assert (cloud.height, cloud.width) == (96, 128)
     assert process.poll() is None
-
-
-def publish_until(
-    graph: Graph, publisher: object, condition: object, message: Image | None = None
-) -> None:
-    """Publish an image again and again: its subscriber may be about to choose another QoS."""
-    image = message or rgb_image(ramp(480, 640))
-    last_s = 0.0
-
-    def attempt() -> bool:
-        nonlocal last_s
-        if condition():  # type: ignore[operator]
-            return True
-        if time.monotonic() > last_s + 0.1:
-            last_s = time.monotonic()
-            publisher.publish(image)  # type: ignore[attr-defined]
-        return False
-
-    graph.wait(attempt, 'depth', START_S)

@@ -1,0 +1,161 @@
+"""A real recording, freiburg1_rpy of the TUM RGB-D benchmark, through the node over DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from node_graph import Graph, ProgramFactory, header
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+
+from drnet_ros.errors import WeightsError
+from drnet_ros.weights import EMBEDDED, resolve_weights
+
+RECORDING = Path(__file__).parents[3] / 'shared' / 'data' / 'tum_fr1_rpy'
+# Handheld Kinect of freiburg1, as the benchmark publishes it.
+FX, FY, CX, CY = 517.3, 516.5, 318.6, 255.3
+D = (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)
+DEPTH_UNITS_PER_METRE = 5000
+EVERY = 10
+FRAME_LIMIT_S = 60.0
+
+pytestmark = pytest.mark.skipif(
+    not RECORDING.is_dir(), reason=f'the recording is not at {RECORDING}'
+)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A frame of the recording with what the node made of it."""
+
+    stamp: Header
+    truth_hw: NDArray[np.float64]
+    depth: Image
+    info: CameraInfo
+    cloud: PointCloud2
+
+
+def frames() -> Iterator[tuple[Header, Path, Path]]:
+    lines = (RECORDING / 'associations.txt').read_text().splitlines()
+    for line in [line for line in lines if not line.startswith('#')][::EVERY]:
+        time_s, rgb, _, depth = line.split()
+        seconds, fraction = time_s.split('.')
+        stamp = header(int(seconds), int(fraction.ljust(9, '0')), 'openni_rgb_optical_frame')
+        yield stamp, RECORDING / rgb, RECORDING / depth
+
+
+def intrinsics(stamp: Header) -> CameraInfo:
+    return CameraInfo(
+        header=stamp,
+        width=640,
+        height=480,
+        distortion_model='plumb_bob',
+        d=list(D),
+        k=[FX, 0.0, CX, 0.0, FY, CY, 0.0, 0.0, 1.0],
+        r=[1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0],
+        p=[FX, 0.0, CX, 0.0, 0.0, FY, CY, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+@pytest.fixture(scope='module')
+def is_trained() -> bool:
+    try:
+        resolve_weights(EMBEDDED)
+    except WeightsError:
+        return False
+    return True
+
+
+@pytest.fixture(scope='module')
+def played(
+    module_graph: Graph,
+    start_module_program: ProgramFactory,
+    random_weights: Path,
+    is_trained: bool,
+) -> list[Played]:
+    """Play one frame after the other, each when the last one's depth has come."""
+    weights = EMBEDDED if is_trained else random_weights
+    start_module_program('drnet_ros.node.depth_node', '--ros-args', '-p', f'weights:={weights}')
+    graph = module_graph
+    info_publisher = graph.publisher(CameraInfo, 'camera_info', within_s=FRAME_LIMIT_S)
+    image_publisher = graph.publisher(Image, 'image', within_s=FRAME_LIMIT_S)
+    depths = graph.collect(Image, 'depth/image_rect')
+    infos = graph.collect(CameraInfo, 'depth/camera_info')
+    clouds = graph.collect(PointCloud2, 'points')
+    results = []
+    for stamp, rgb, depth in frames():
+        bgr = cv2.imread(str(rgb))
+        image = Image(header=stamp, height=480, width=640, encoding='bgr8', step=3 * 640)
+        image.data.frombytes(bgr.tobytes())
+        info_publisher.publish(intrinsics(stamp))
+        if not results:
+            # The node may not know all its listeners yet: nobody counts the first attempts.
+            graph.publish_until(
+                image_publisher, image, lambda: bool(depths.messages and clouds.messages)
+            )
+        else:
+            image_publisher.publish(image)
+        truth = cv2.imread(str(depth), cv2.IMREAD_UNCHANGED) / DEPTH_UNITS_PER_METRE
+        results.append(
+            Played(
+                stamp,
+                truth,
+                depths.wait_for_stamp(stamp),
+                infos.wait_for_stamp(stamp),
+                clouds.wait_for_stamp(stamp),
+            )
+        )
+    return results
+
+
+def depth_hw(message: Image) -> NDArray[np.float32]:
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
+
+
+def test_every_frame_gets_depth_info_and_cloud_with_its_stamp(played: list[Played]) -> None:
+    assert len(played) == 30
+    for frame in played:
+        for message in (frame.depth, frame.info, frame.cloud):
+            assert message.header == frame.stamp
+        expected = intrinsics(frame.stamp)
+        assert frame.info == expected
+
+
+def test_cloud_lies_on_the_rays_of_the_distorted_camera(played: list[Played]) -> None:
+    columns, rows = np.meshgrid(np.arange(0, 640, 37), np.arange(0, 480, 41))
+    pixels = np.stack((columns, rows), axis=-1).reshape(-1, 1, 2).astype(np.float64)
+    k = np.array([[FX, 0, CX], [0, FY, CY], [0, 0, 1]])
+    criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-12)
+    rays = cv2.undistortPointsIter(pixels, k, np.array(D), np.eye(3), np.eye(3), criteria)
+    for frame in played[::10]:
+        points = np.frombuffer(frame.cloud.data, np.float32).reshape(480, 640, 4)
+        depth = depth_hw(frame.depth)
+        np.testing.assert_array_equal(points[..., 2], depth)
+        sampled = points[rows, columns, :3].reshape(-1, 3)
+        valid = np.isfinite(sampled).all(axis=1)
+        assert valid.any()
+        np.testing.assert_allclose(
+            sampled[valid, :2] / sampled[valid, 2:], rays.reshape(-1, 2)[valid], atol=2e-4
+        )
+
+
+def test_depth_is_metric_and_better_than_a_constant(
+    played: list[Played], is_trained: bool
+) -> None:
+    if not is_trained:
+        pytest.skip('the embedded weights are not there yet')
+    predicted = np.stack([depth_hw(frame.depth) for frame in played])
+    truth = np.stack([frame.truth_hw for frame in played])
+    valid = np.isfinite(predicted) & (truth > 0)
+    assert valid.sum() > 0.5 * (truth > 0).sum()
+    error = np.abs(predicted[valid] - truth[valid]) / truth[valid]
+    constant = np.median(truth[valid])
+    constant_error = np.abs(constant - truth[valid]) / truth[valid]
+    assert error.mean() < constant_error.mean()
+    assert 0.6 < np.median(predicted[valid] / truth[valid]) < 1.6
