@@ -263,17 +263,18 @@ def rays(camera: CameraModel) -> FloatArray:
         channels lie in memory as separate planes. NaN where the distortion cannot be undone.
     """
     planes = np.empty((2, camera.height, camera.width), np.float32)
-    columns = (np.arange(camera.width, dtype=np.float64) - camera.cx) / camera.fx
-    rows = (np.arange(camera.height, dtype=np.float64) - camera.cy) / camera.fy
-    for top in range(0, camera.height, _ROWS_AT_ONCE):
-        block = rows[top : top + _ROWS_AT_ONCE, np.newaxis]
-        x = np.repeat(columns[np.newaxis], len(block), axis=0)
-        y = np.repeat(block, camera.width, axis=1)
-        if camera.d:
-            with np.errstate(all='ignore'):
+    # Absurd intrinsics make infinite rays, and folded distortion makes NaN; both are answers.
+    with np.errstate(all='ignore'):
+        columns = (np.arange(camera.width, dtype=np.float64) - camera.cx) / camera.fx
+        rows = (np.arange(camera.height, dtype=np.float64) - camera.cy) / camera.fy
+        for top in range(0, camera.height, _ROWS_AT_ONCE):
+            block = rows[top : top + _ROWS_AT_ONCE, np.newaxis]
+            x = np.repeat(columns[np.newaxis], len(block), axis=0)
+            y = np.repeat(block, camera.width, axis=1)
+            if camera.d:
                 undistort(camera.distortion_model, camera.d, x, y)
-        planes[0, top : top + _ROWS_AT_ONCE] = x
-        planes[1, top : top + _ROWS_AT_ONCE] = y
+            planes[0, top : top + _ROWS_AT_ONCE] = x
+            planes[1, top : top + _ROWS_AT_ONCE] = y
     planes.flags.writeable = False
     return planes.transpose(1, 2, 0)
 

@@ -208,6 +208,8 @@ def _pixels(
     pixels: NDArray[Any] = np.ndarray(shape, dtype, buffer=view, strides=strides)
     if dtype.itemsize > 1 and bool(is_bigendian) != (sys.byteorder == 'big'):
         pixels = pixels.byteswap()
+    elif step % dtype.itemsize:
+        pixels = pixels.copy()  # OpenCV misreads rows that do not start on a whole sample
     return pixels
 
 

@@ -62,14 +62,18 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
             return finest
 
     shape = (1, 3, *size_hw)
+    example = torch.zeros(shape)
+    # One pass through the network is all; more threads would only get in the way of a busy robot.
+    torch.set_num_threads(1)
     try:
         with torch.no_grad():
-            model = ov.convert_model(
-                Finest().eval(), example_input=torch.zeros(shape), input=[shape]
-            )
+            # Traced here, since the converter's own tracing runs the network twice more to check.
+            traced = torch.jit.trace(Finest().eval(), example, check_trace=False)
+            model = ov.convert_model(traced, example_input=example, input=[shape])
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
-        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {error}'
+        reason = ' '.join(str(error).split())
+        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {reason}'
         raise EngineError(msg) from error
     return _with_image_input(model, metadata)
 

@@ -114,7 +114,7 @@ class OpenvinoEngine(Engine):
         except RuntimeError as error:
             # Next time it is converted afresh: a damaged file must not stop the node for ever.
             shutil.rmtree(model.parent, ignore_errors=True)
-            msg = f'{model} must be a model that OpenVINO can run, got: {error}; start again'
+            msg = f'{model} must be a model OpenVINO can run, start again; got: {_line(error)}'
             raise EngineError(msg) from error
         _LOG.info(
             'network ready for %d x %d in %.1f s', size[1], size[0], time.monotonic() - started
@@ -196,9 +196,14 @@ def _is_done(request: ov.InferRequest, deadline: float | None) -> bool:
             return bool(request.wait_for(left_ms))
         request.wait()
     except RuntimeError as error:
-        msg = f'OpenVINO failed: {error}'
+        msg = f'OpenVINO failed: {_line(error)}'
         raise EngineError(msg) from error
     return True
+
+
+def _line(error: Exception) -> str:
+    """Return OpenVINO's message, which has several lines with places in its source, as one."""
+    return ' '.join(str(error).split())
 
 
 def _depth(slot: _Slot) -> FloatArray:
