@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
-
-from drnet_ros.errors import ImageError
-from drnet_ros.inference.image_codec import decode_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +27,10 @@ class KeptFrame:
     Attributes:
         stamp_ns: Its header's stamp.
         depth_hw: float16 (H, W), metres, NaN where invalid.
-        image: The camera's message, None if it did not arrive here.
     """
 
     stamp_ns: int
     depth_hw: NDArray[np.float16]
-    image: Image | None
 
 
 @dataclass(slots=True)
@@ -52,11 +46,10 @@ class Collector:
     node: Node
     image_topic: str
     namespace: str
-    images: dict[int, tuple[float, Image]] = field(default_factory=dict)
     kept: list[KeptFrame] = field(default_factory=list)
     cloud: PointCloud2 | None = None
-    latencies_ms: list[float] = field(default_factory=list)
-    arrivals_s: list[float] = field(default_factory=list)
+    sent_ns: dict[int, int] = field(default_factory=dict)
+    published_ns: dict[int, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
     _stride: int = 1
     _cloud_count: int = 0
@@ -73,14 +66,24 @@ class Collector:
     @property
     def frames_out(self) -> int:
         """Depth images that arrived."""
-        return len(self.arrivals_s)
+        return len(self.published_ns)
 
     @property
     def fps(self) -> float:
         """Depth images per second between the first and the last one."""
         if self.frames_out < 2:
             return 0.0
-        return (self.frames_out - 1) / (self.arrivals_s[-1] - self.arrivals_s[0])
+        times_ns = list(self.published_ns.values())
+        return (self.frames_out - 1) / max(1, times_ns[-1] - times_ns[0]) * 1e9
+
+    @property
+    def latencies_ms(self) -> list[float]:
+        """Time from publishing an image to publishing its depth, by the middleware's stamps."""
+        return [
+            (done_ns - self.sent_ns[stamp]) / 1e6
+            for stamp, done_ns in self.published_ns.items()
+            if stamp in self.sent_ns
+        ]
 
     def is_active(self) -> bool:
         """Return whether the depth node said that it is active."""
@@ -93,22 +96,16 @@ class Collector:
         ]
         return counts[0] > 0 and counts[0] == sum(counts[1:]) and self.frames_out >= counts[1]
 
-    def _on_image(self, message: Image) -> None:
-        self.images[_stamp_ns(message)] = (time.monotonic(), message)
-        while len(self.images) > 3 * _QUEUE:
-            del self.images[next(iter(self.images))]
+    def _on_image(self, message: Image, info: dict[str, int]) -> None:
+        self.sent_ns[_stamp_ns(message)] = info['source_timestamp']
 
-    def _on_depth(self, message: Image) -> None:
-        now_s, stamp_ns = time.monotonic(), _stamp_ns(message)
-        sent_s, image = self.images.pop(stamp_ns, (None, None))
-        if sent_s is not None:
-            self.latencies_ms.append((now_s - sent_s) * 1e3)
+    def _on_depth(self, message: Image, info: dict[str, int]) -> None:
         index = self.frames_out
-        self.arrivals_s.append(now_s)
+        self.published_ns[_stamp_ns(message)] = info['source_timestamp']
         if index % self._stride:
             return
         depth = np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
-        self.kept.append(KeptFrame(stamp_ns, depth.astype(np.float16), image))
+        self.kept.append(KeptFrame(_stamp_ns(message), depth.astype(np.float16)))
         if len(self.kept) > _MOST_KEPT:
             # Every second one goes: what is kept stays spread over the whole recording.
             del self.kept[1::2]
@@ -124,21 +121,6 @@ class Collector:
         for status in message.status:
             if status.hardware_id == 'drnet_ros':
                 self.status = {item.key: item.value for item in status.values}
-
-
-def decode(image: Image) -> NDArray[np.uint8] | None:
-    """Return a message's image as uint8 (H, W, 3) RGB, None if it cannot be decoded."""
-    try:
-        return decode_image(
-            encoding=image.encoding,
-            height=image.height,
-            width=image.width,
-            step=image.step,
-            is_bigendian=bool(image.is_bigendian),
-            data=image.data,
-        )
-    except ImageError:
-        return None
 
 
 def _stamp_ns(message: Any) -> int:

@@ -12,36 +12,28 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import rclpy
-from collector import Collector, decode
+from collector import Collector
 from pictures import SheetRow, write_sheet
+from rclpy.executors import SingleThreadedExecutor
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from drnet_offline.bags import read_depths, read_images
 from drnet_offline.cloud_file import write_ply
 from drnet_offline.metrics import DepthMetrics
 from drnet_offline.protocols import PROTOCOLS
 from drnet_ros.errors import DrnetError
-from drnet_ros.inference.image_codec import decode_compressed_depth, decode_depth
-from drnet_ros.inference.recorded_topics import (
-    COMPRESSED_TYPE,
-    TopicChoice,
-    base_topic,
-    choose_topics,
-)
+from drnet_ros.inference.recorded_topics import TopicChoice, base_topic, choose_topics
 from drnet_ros.inference.recording import Recording
 from drnet_ros.node.transport import use_large_message_profile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / 'offline' / 'clip' / 'room'
@@ -50,7 +42,7 @@ START_TIMEOUT_S = 180.0
 SETTLE_TIMEOUT_S = 5.0
 SHEET_ROWS = 4
 
-console = Console()
+console = Console(soft_wrap=True)
 
 
 class DemoError(DrnetError):
@@ -119,10 +111,14 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
     rclpy.init()
     node = rclpy.create_node('drnet_demo')
     collector = Collector(node, base_topic(choice.image), NAMESPACE)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # Beside the progress bar, so that nothing waits for the screen.
+    threading.Thread(target=executor.spin, daemon=True).start()
     children = Children(_start('depth_node', *_node_arguments(choice)))
     try:
         started_s = time.monotonic()
-        _await_active(node, collector, children.node)
+        _await_active(collector, children.node)
         status = collector.status
         console.print(
             f'node       active after {time.monotonic() - started_s:.1f} s: '
@@ -139,9 +135,10 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
             '--topics',
             *topics,
         )
-        _follow(node, collector, children, frames)
+        _follow(collector, children, frames)
     finally:
         children.stop()
+        executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
     _write(recording, choice, collector, output)
@@ -158,11 +155,11 @@ def _start(command: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([Path(sys.executable).parent / command, *arguments])  # noqa: S603
 
 
-def _await_active(node: Any, collector: Collector, process: subprocess.Popen[bytes]) -> None:
+def _await_active(collector: Collector, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with console.status('starting the node (the first start compiles the network)'):
         while not collector.is_active():
-            rclpy.spin_once(node, timeout_sec=0.1)
+            time.sleep(0.1)
             if process.poll() is not None:
                 msg = f'the node ended with exit code {process.returncode}; its last line says why'
                 raise DemoError(msg)
@@ -171,7 +168,7 @@ def _await_active(node: Any, collector: Collector, process: subprocess.Popen[byt
                 raise DemoError(msg)
 
 
-def _follow(node: Any, collector: Collector, children: Children, frames: int) -> None:
+def _follow(collector: Collector, children: Children, frames: int) -> None:
     columns = (
         TextColumn('depth     '),
         BarColumn(),
@@ -185,7 +182,7 @@ def _follow(node: Any, collector: Collector, children: Children, frames: int) ->
         while time.monotonic() < settle_by and not (
             math.isfinite(settle_by) and collector.is_settled()
         ):
-            rclpy.spin_once(node, timeout_sec=0.05)
+            time.sleep(0.1)
             progress.update(task, completed=collector.frames_out, fps=collector.fps)
             if children.node.poll() is not None:
                 msg = f'the node ended with exit code {children.node.returncode} while it ran'
@@ -197,60 +194,53 @@ def _follow(node: Any, collector: Collector, children: Children, frames: int) ->
                 settle_by = min(settle_by, time.monotonic() + SETTLE_TIMEOUT_S)
 
 
-def _truths(recording: Recording, topic: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield stamp and depth of every recorded depth image."""
-    for message in recording.messages([topic]):
-        depth = recording.deserialize(message)
-        stamp_ns = depth.header.stamp.sec * 1_000_000_000 + depth.header.stamp.nanosec
-        if message.msgtype == COMPRESSED_TYPE:
-            yield stamp_ns, decode_compressed_depth(format=depth.format, data=depth.data)
-        else:
-            fields = {
-                n: getattr(depth, n) for n in ('encoding', 'height', 'width', 'step', 'data')
-            }
-            yield stamp_ns, decode_depth(**fields, is_bigendian=bool(depth.is_bigendian))
-
-
 def _write(recording: Recording, choice: TopicChoice, collector: Collector, output: Path) -> None:
     if not collector.kept:
         msg = 'no depth image arrived: the messages of the node above say why'
         raise DemoError(msg)
     output.mkdir(parents=True, exist_ok=True)
-    drawn = np.linspace(0, len(collector.kept) - 1, min(SHEET_ROWS, len(collector.kept))).round()
-    drawn_stamps = {collector.kept[int(i)].stamp_ns for i in drawn}
     frames = {frame.stamp_ns: frame for frame in collector.kept}
+    spread = np.linspace(0, len(frames) - 1, min(SHEET_ROWS, len(frames))).round().astype(int)
+    drawn = [collector.kept[index].stamp_ns for index in spread]
     metrics = DepthMetrics(PROTOCOLS['full'])
     truths = {}
-    for stamp_ns, truth in _truths(recording, choice.depth) if choice.depth else ():
+    for stamp_ns, truth in read_depths(recording, choice.depth) if choice.depth else ():
         frame = frames.get(stamp_ns)
         if frame is None or truth.shape != frame.depth_hw.shape:
             continue
-        if stamp_ns in drawn_stamps:
+        if stamp_ns in drawn:
             truths[stamp_ns] = truth
         depth = frame.depth_hw.astype(np.float32)
         metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
-    rows = []
-    for stamp_ns in sorted(drawn_stamps):
-        frame = frames[stamp_ns]
-        rgb = None if frame.image is None else decode(frame.image)
-        label = f't = {(stamp_ns - min(frames)) / 1e9:.2f} s'
-        rows.append(SheetRow(label, rgb, frame.depth_hw.astype(np.float32), truths.get(stamp_ns)))
+    images = {s: rgb for s, rgb in read_images(recording, choice.image) if s in drawn}
+    rows = [
+        SheetRow(
+            f't = {(stamp_ns - drawn[0]) / 1e9:.2f} s',
+            images.get(stamp_ns),
+            frames[stamp_ns].depth_hw.astype(np.float32),
+            truths.get(stamp_ns),
+        )
+        for stamp_ns in drawn
+    ]
     write_sheet(output / 'sheet.jpg', rows)
-    summary = _summarise(collector, metrics)
-    (output / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     if collector.cloud is not None:
         points = np.frombuffer(collector.cloud.data, np.float32)
         write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
+    summary = _summarise(collector, metrics, recording.topics[choice.image].count)
+    (output / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     _print_summary(summary, output)
 
 
-def _summarise(collector: Collector, metrics: DepthMetrics) -> dict[str, Any]:
+def _summarise(
+    collector: Collector, metrics: DepthMetrics, frames_published: int
+) -> dict[str, Any]:
     status = collector.status
     scored = int(metrics.images)
     figures = metrics.compute() if scored else {}
     p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
     counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in ('in', 'dropped', 'failed')}
     return {
+        'frames_published': frames_published,
         **counts,
         'frames_out': collector.frames_out,
         'fps': round(collector.fps, 2),

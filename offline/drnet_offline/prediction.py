@@ -9,6 +9,7 @@ import cv2
 from drnet_offline.cloud_file import write_ply
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_ros.errors import ImageError
+from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, to_millimetres
 from drnet_ros.inference.image_codec import decode_compressed_image
 
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from drnet_ros.inference import CameraModel, DepthEstimator
+    from drnet_ros.inference import DepthEstimator
 
-__all__ = ['find_images', 'predict_file']
+__all__ = ['find_images', 'parse_camera', 'predict_file']
+
+Intrinsics = tuple[float, float, float, float]
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png')
 
@@ -54,8 +58,22 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
+def parse_camera(text: str) -> tuple[float, float, float, float]:
+    """Return fx, fy, cx, cy in pixels from 'fx,fy,cx,cy'.
+
+    Raises:
+        OfflineError: The text is not four numbers.
+    """
+    try:
+        fx, fy, cx, cy = (float(word) for word in text.split(','))
+    except ValueError as error:
+        msg = f"a camera must be four numbers 'fx,fy,cx,cy' in pixels, got {text!r}"
+        raise OfflineError(msg) from error
+    return fx, fy, cx, cy
+
+
 def predict_file(
-    estimator: DepthEstimator, path: Path, output: Path, camera: CameraModel | None, *, ply: bool
+    estimator: DepthEstimator, path: Path, output: Path, camera: Intrinsics | None, *, ply: bool
 ) -> None:
     """Write OUTPUT/STEM.png (uint16 mm, 0 invalid), OUTPUT/STEM.preview.jpg and perhaps STEM.ply.
 
@@ -63,11 +81,12 @@ def predict_file(
         estimator: Estimates the depth.
         path: The image.
         output: An existing folder.
-        camera: The image's camera, scaled to its size; None if unknown.
+        camera: fx, fy, cx, cy of the image in pixels, None if unknown.
         ply: Write the coloured cloud; needs the camera.
 
     Raises:
         DatasetError: The image cannot be read.
+        CameraError: The intrinsics cannot be those of the image.
         OfflineError: A file cannot be written.
     """
     try:
@@ -75,15 +94,22 @@ def predict_file(
     except (OSError, ImageError) as error:
         msg = f'cannot read the image {path}: {error}'
         raise DatasetError(msg) from error
-    if camera is not None:
-        camera = camera.scaled_to(rgb.shape[0], rgb.shape[1])
-    frame = estimator.estimate(rgb, camera, points=ply)
+    frame = estimator.estimate(rgb, _camera_of(rgb, camera), points=ply)
     settings = estimator.settings
     _write_image(output / f'{path.stem}.png', to_millimetres(frame.depth_hw))
     preview = colourise(frame.depth_hw, settings.min_depth, settings.max_depth)
     _write_image(output / f'{path.stem}.preview.jpg', cv2.cvtColor(preview, cv2.COLOR_RGB2BGR))
     if frame.points is not None:
         write_ply(output / f'{path.stem}.ply', frame.points)
+
+
+def _camera_of(rgb: NDArray[np.uint8], camera: Intrinsics | None) -> CameraModel | None:
+    if camera is None:
+        return None
+    fx, fy, cx, cy = camera
+    height, width = rgb.shape[:2]
+    k = (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0)
+    return CameraModel.from_fields(width=width, height=height, k=k)
 
 
 def _write_image(path: Path, image: NDArray[Any]) -> None:

@@ -1,0 +1,70 @@
+"""Pictures out of recordings, decoded just as the node decodes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drnet_ros.inference.image_codec import (
+    decode_compressed_depth,
+    decode_compressed_image,
+    decode_depth,
+    decode_image,
+)
+from drnet_ros.inference.recorded_topics import COMPRESSED_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.recording import Recording
+
+__all__ = ['read_depths', 'read_images']
+
+
+def read_images(recording: Recording, topic: str) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Read the images of a topic, raw or compressed, one at a time.
+
+    Yields:
+        The header's stamp in ns, and uint8 (H, W, 3) RGB.
+
+    Raises:
+        RecordingError: The topic is not there, or the recording is damaged.
+        ImageError: An image is damaged or of an unknown encoding.
+    """
+    for stamp_ns, message, is_compressed in _read(recording, topic):
+        if is_compressed:
+            yield stamp_ns, decode_compressed_image(message.data)
+        else:
+            yield stamp_ns, decode_image(**_raw_fields(message))
+
+
+def read_depths(recording: Recording, topic: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Read the depth images of a topic, raw or compressed, one at a time.
+
+    Yields:
+        The header's stamp in ns, and float32 (H, W) metres, NaN where invalid.
+
+    Raises:
+        RecordingError: The topic is not there, or the recording is damaged.
+        ImageError: An image is damaged or of an unknown encoding.
+    """
+    for stamp_ns, message, is_compressed in _read(recording, topic):
+        if is_compressed:
+            yield stamp_ns, decode_compressed_depth(format=message.format, data=message.data)
+        else:
+            yield stamp_ns, decode_depth(**_raw_fields(message))
+
+
+def _read(recording: Recording, topic: str) -> Iterator[tuple[int, Any, bool]]:
+    for recorded in recording.messages([topic]):
+        message = recording.deserialize(recorded)
+        stamp = message.header.stamp
+        stamp_ns = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+        yield stamp_ns, message, recorded.msgtype == COMPRESSED_TYPE
+
+
+def _raw_fields(message: Any) -> dict[str, Any]:
+    names = ('encoding', 'height', 'width', 'step', 'is_bigendian', 'data')
+    return {name: getattr(message, name) for name in names}
