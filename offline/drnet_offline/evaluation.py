@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from drnet_offline.errors import DatasetError
@@ -24,7 +25,7 @@ __all__ = ['PAPER_ROWS', 'evaluate', 'evaluate_mean_depth', 'pinhole', 'tabulate
 
 PAPER_ROWS = {
     'ResNet-50': (0.587, None, 0.061, 0.810, 0.961, 0.990),
-    'ResNet-50, guided filter': (0.564, None, None, 0.836, 0.967, 0.992),
+    'ResNet-50 guided': (0.564, None, None, 0.836, 0.967, 0.992),
     'ResNet-152': (0.528, None, 0.050, 0.866, 0.973, 0.993),
     'DenseNet-161': (0.534, None, 0.052, 0.865, 0.974, 0.994),
     'SENet-154': (0.527, None, 0.050, 0.868, 0.975, 0.993),
@@ -113,7 +114,12 @@ def tabulate(rows: Mapping[str, Mapping[str, float]], protocol: Protocol) -> Tab
     used is not stated beyond its baseline's, `rside`.
     """
     n_images = next(iter(rows.values()))['n_images']
-    table = Table(title=f'protocol {protocol.describe()}, n = {n_images:.0f} images')
+    table = Table(
+        title=f'protocol {protocol.describe()}, n = {n_images:.0f} images',
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for column in ('', 'mean over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
         table.add_column(column, no_wrap=True)
     for label, figures in rows.items():
