@@ -120,7 +120,7 @@ def tabulate(rows: Mapping[str, Mapping[str, float]], protocol: Protocol) -> Tab
         collapse_padding=True,
         pad_edge=False,
     )
-    for column in ('', 'mean over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
+    for column in ('', 'over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
         table.add_column(column, no_wrap=True)
     for label, figures in rows.items():
         for averaged, suffix in (('pixels', ''), ('images', '_per_image')):
