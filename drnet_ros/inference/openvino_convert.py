@@ -68,7 +68,9 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     try:
         with torch.no_grad():
             # Traced here, since the converter's own tracing runs the network twice more to check.
-            traced = torch.jit.trace(Finest().eval(), example, check_trace=False)
+            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                Finest().eval(), example, check_trace=False
+            )
             model = ov.convert_model(traced, example_input=example, input=[shape])
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.

@@ -109,7 +109,7 @@ def test_cloud_against_a_loop_over_pixels(stride: int, has_color: bool) -> None:
         for u in range(points.shape[1]):
             y, x = v * stride, u * stride
             z = NAN if np.isnan(rays[y, x, 0]) else depth[y, x]
-            expected = np.float32([rays[y, x, 0] * z, rays[y, x, 1] * z, z])
+            expected = np.array([rays[y, x, 0] * z, rays[y, x, 1] * z, z], np.float32)
             np.testing.assert_allclose(points[v, u, :3], expected, rtol=1e-6)
             if has_color:
                 bits = int(points[v, u, 3:].view(np.uint32)[0])

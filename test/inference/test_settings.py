@@ -52,7 +52,7 @@ def test_settings_are_frozen() -> None:
     [
         ('min_depth', 1, 1.0),
         ('min_depth', np.float32(0.5), 0.5),
-        ('points', np.bool_(False), False),  # noqa: FBT003
+        ('points', np.bool_(False), False),
         ('input_size', [240, 320], (240, 320)),
         ('input_size', array.array('q', [240, 320]), (240, 320)),
         ('input_size', np.array([240, 320]), (240, 320)),
@@ -88,8 +88,8 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'output_size': [-1, 5]}, 'output_size must be at least 0 px, got [-1, 5]'),
         (
             {'output_size': [0, 5]},
-            'output_size must be [height, width] with both sides at least 1 px, or [0, 0] for '
-            'the default, got [0, 5]',
+            'output_size must be [height, width] with both sides at least 1 px, or [0, 0] '
+            + 'for the default, got [0, 5]',
         ),
         (
             {'min_depth': 5.0, 'max_depth': 5.0},
@@ -97,8 +97,8 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ),
         (
             {'engine': 'openvino', 'device': 'cuda'},
-            "engine 'openvino' runs on device 'cpu' or 'auto', got 'cuda'; use engine 'torch' for "
-            'CUDA',
+            "engine 'openvino' runs on device 'cpu' or 'auto', got 'cuda'; "
+            + "use engine 'torch' for CUDA",
         ),
         (
             {'weights': ' '},
@@ -115,7 +115,7 @@ def test_refusals_say_what_must_hold_and_what_was_got(
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(SettingsError, match="'max_dept' is unknown; known are .*max_depth"):
+    with pytest.raises(SettingsError, match=r"'max_dept' is unknown; known are .*max_depth"):
         Settings().changed(max_dept=3.0)
 
 
@@ -126,7 +126,11 @@ def test_several_values_change_together() -> None:
 
 @given(
     name=st.sampled_from([spec.name for spec in PARAMETERS]),
-    value=st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
+    value=st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
     | st.lists(st.integers() | st.text(max_size=3), max_size=3),
 )
 def test_any_value_is_accepted_within_limits_or_refused(name: str, value: object) -> None:

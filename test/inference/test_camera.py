@@ -1,0 +1,212 @@
+"""Camera geometry against OpenCV, forward distortion and hand-computed numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from drnet_ros.errors import CameraError
+from drnet_ros.inference.camera import CameraModel, rays
+
+K = [517.3, 0.0, 318.6, 0.0, 516.5, 255.3, 0.0, 0.0, 1.0]
+TUM_D = [0.2624, -0.9531, -0.0054, 0.0026, 1.1633]
+P = [500.0, 0.0, 310.0, -50.0, 0.0, 505.0, 250.0, 3.0, 0.0, 0.0, 1.0, 0.0]
+
+
+def _camera(**fields: Any) -> CameraModel:
+    return CameraModel.from_fields(**{'width': 640, 'height': 480, 'k': K, **fields})
+
+
+def test_rays_without_distortion_by_hand() -> None:
+    camera = CameraModel(4, 3, fx=2.0, fy=4.0, cx=1.5, cy=1.0)
+    got = rays(camera)
+    assert got.shape == (3, 4, 2)
+    assert got.dtype == np.float32
+    np.testing.assert_array_equal(got[2, 3], [0.75, 0.25])
+    np.testing.assert_array_equal(got[0, 0], [-0.75, -0.25])
+    with pytest.raises(ValueError, match='read-only'):
+        got[0, 0] = 0
+    assert rays(CameraModel(4, 3, fx=2.0, fy=4.0, cx=1.5, cy=1.0)) is got
+
+
+@pytest.mark.parametrize(
+    ('model', 'd'),
+    [
+        ('plumb_bob', TUM_D),
+        ('plumb_bob', [-0.3, 0.1, 0.001, -0.001, -0.02]),
+        ('plumb_bob', [-0.3, 0.1, 0.001, -0.001]),
+        ('rational_polynomial', [8.3, 2.1, 1e-4, -1e-4, 0.03, 8.6, 5.2, 0.5]),
+        ('rational_polynomial', [0.4, -2.5, 1e-3, -4e-4, 1.5, 0.28, -2.3, 1.42, 0.0, 0.0]),
+        ('equidistant', [-0.01, 0.02, -0.01, 0.002]),
+    ],
+)
+def test_rays_project_back_onto_their_pixels(model: str, d: list[float]) -> None:
+    """Forward projection is OpenCV's, so inverse and coefficient order are both checked."""
+    k = K if model != 'equidistant' else [280, 0, 320, 0, 281, 240, 0, 0, 1]
+    got = rays(_camera(k=k, d=d, distortion_model=model))
+    assert np.isfinite(got).all()
+    xyz = np.dstack([got, np.ones(got.shape[:2], np.float32)]).reshape(-1, 1, 3).astype(float)
+    matrix = np.array(k, float).reshape(3, 3)
+    zero = np.zeros(3)
+    if model == 'equidistant':
+        pixels, _ = cv2.fisheye.projectPoints(xyz, zero, zero, matrix, np.array(d))
+    else:
+        count = 8 if model == 'rational_polynomial' else len(d)
+        pixels, _ = cv2.projectPoints(xyz, zero, zero, matrix, np.array(d[:count]))
+    grid = np.stack(np.meshgrid(np.arange(640), np.arange(480)), -1)
+    error = np.abs(np.asarray(pixels).reshape(480, 640, 2) - grid)
+    assert error.max() < 2e-3
+
+
+@given(
+    k1=st.floats(-0.2, 0.2), k2=st.floats(-0.05, 0.05), k3=st.floats(-0.01, 0.01),
+    p1=st.floats(-0.01, 0.01), p2=st.floats(-0.01, 0.01),
+)  # fmt: skip
+def test_rays_invert_the_textbook_formula(**c: float) -> None:
+    camera = CameraModel(
+        33, 25, 30.0, 30.0, 16.0, 12.0, 'plumb_bob', (c['k1'], c['k2'], c['p1'], c['p2'], c['k3'])
+    )
+    x, y = np.moveaxis(rays(camera).astype(float), -1, 0)
+    r2 = x * x + y * y
+    q = 1 + c['k1'] * r2 + c['k2'] * r2**2 + c['k3'] * r2**3
+    distorted_x = x * q + 2 * c['p1'] * x * y + c['p2'] * (r2 + 2 * x * x)
+    distorted_y = y * q + c['p1'] * (r2 + 2 * y * y) + 2 * c['p2'] * x * y
+    columns, rows = np.meshgrid(np.arange(33), np.arange(25))
+    np.testing.assert_allclose(30 * distorted_x + 16, columns, atol=1e-3)
+    np.testing.assert_allclose(30 * distorted_y + 12, rows, atol=1e-3)
+
+
+def test_rays_are_nan_where_distortion_has_no_inverse() -> None:
+    # x' = x - x^3 / 3 turns back at x = 1, x' = 2/3: nothing lies beyond.
+    camera = CameraModel(201, 1, 100.0, 100.0, 100.0, 0.0, 'plumb_bob', (-1 / 3, 0, 0, 0, 0))
+    got = rays(camera)[0, :, 0]
+    assert np.isnan(got[:33]).all()
+    assert np.isnan(got[168:]).all()
+    assert np.isfinite(got[40:161]).all()
+
+
+def test_equidistant_rays_by_hand_and_behind_the_camera() -> None:
+    camera = CameraModel(401, 1, 100.0, 100.0, 200.0, 0.0, 'equidistant', (0, 0, 0, 0))
+    got = rays(camera)[0]
+    np.testing.assert_allclose(got[300], [math.tan(1.0), 0.0], rtol=1e-6)
+    np.testing.assert_allclose(got[200], [0.0, 0.0], atol=1e-9)
+    assert np.isnan(got[360:]).all()  # 1.6 rad is past 90 degrees
+
+
+def test_scaling_keeps_pixel_centers_and_scales_p() -> None:
+    half = _camera(p=P, d=TUM_D, distortion_model='plumb_bob').scaled_to(240, 320)
+    assert (half.height, half.width) == (240, 320)
+    assert half.fx == pytest.approx(258.65)
+    assert half.cx == pytest.approx((318.6 + 0.5) / 2 - 0.5)
+    assert half.cy == pytest.approx((255.3 + 0.5) / 2 - 0.5)
+    assert half.p == pytest.approx((250, 0, 154.75, -25, 0, 252.5, 124.75, 1.5, 0, 0, 1, 0))
+    assert half.d == tuple(TUM_D)
+
+
+@pytest.mark.parametrize('size', [(240, 320), (960, 1280), (100, 333)])
+def test_the_corners_of_the_image_see_the_same_at_any_size(size: tuple[int, int]) -> None:
+    camera = _camera()
+    scaled = camera.scaled_to(*size)
+    for corner in (0.0, 1.0):  # the outer border of the image lies half a pixel out
+        before = (corner * camera.width - 0.5 - camera.cx) / camera.fx
+        after = (corner * scaled.width - 0.5 - scaled.cx) / scaled.fx
+        assert after == pytest.approx(before)
+
+
+def test_focal_length_at_another_size() -> None:
+    camera = CameraModel(640, 480, 400.0, 900.0, 0.0, 0.0)
+    assert camera.focal_at(480, 640) == pytest.approx(600.0)
+    assert camera.focal_at(240, 320) == pytest.approx(300.0)
+    assert camera.focal_at(480, 160) == pytest.approx(300.0)
+
+
+def test_roi_then_binning() -> None:
+    camera = _camera(p=P, roi=(100, 50, 400, 300), binning=(2, 2))
+    assert (camera.width, camera.height) == (200, 150)
+    assert camera.fx == pytest.approx(517.3 / 2)
+    assert camera.cx == pytest.approx((318.6 - 100 + 0.5) / 2 - 0.5)
+    assert camera.cy == pytest.approx((255.3 - 50 + 0.5) / 2 - 0.5)
+    assert camera.p[2] == pytest.approx((310.0 - 100 + 0.5) / 2 - 0.5)
+    assert camera.p[3] == pytest.approx(-25.0)
+
+
+def test_an_roi_sees_the_rays_of_its_part_of_the_sensor() -> None:
+    fields = {'d': TUM_D, 'distortion_model': 'plumb_bob'}
+    part = rays(_camera(**fields, roi=(96, 64, 320, 256)))
+    np.testing.assert_allclose(part, rays(_camera(**fields))[64:320, 96:416], atol=1e-6)
+
+
+def test_rectified_camera_is_that_of_p() -> None:
+    camera = _camera(p=P, d=TUM_D, distortion_model='plumb_bob').rectified()
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (500.0, 505.0, 310.0, 250.0)
+    assert (camera.d, camera.distortion_model) == ((), 'none')
+
+
+def test_matching_scales_resized_images_and_refuses_cropped_ones() -> None:
+    camera = _camera()
+    assert camera.matching(480, 640) is camera
+    assert camera.matching(240, 320).fx == pytest.approx(517.3 / 2)
+    with pytest.raises(CameraError, match='got 640 x 480 for an image of 640 x 360'):
+        camera.matching(360, 640)
+
+
+@pytest.mark.parametrize('fields', [{'p': [0.0] * 12, 'r': [0.0] * 9}, {}])
+def test_missing_p_and_r_follow_from_k(fields: dict[str, Any]) -> None:
+    camera = _camera(**fields)
+    assert list(camera.p) == [517.3, 0, 318.6, 0, 0, 516.5, 255.3, 0, 0, 0, 1, 0]
+    assert list(camera.r) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize('model', ['', 'none', 'plumb_bob', 'rational_polynomial'])
+def test_zero_coefficients_are_no_distortion(model: str) -> None:
+    assert _camera(distortion_model=model, d=[0.0] * 5) == _camera()
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'k': [0.0] * 9}, 'K must be calibrated'),
+        ({'k': []}, 'K must be calibrated'),
+        ({'k': [math.nan, *K[1:]]}, 'focal lengths must be positive'),
+        ({'k': [-1.0, *K[1:]]}, 'focal lengths must be positive'),
+        ({'k': [*K[:2], math.inf, *K[3:]]}, 'K must have finite values'),
+        ({'width': 0}, 'positive size'),
+        ({'p': [math.nan] * 12}, 'P must have finite values'),
+        ({'r': [1.0]}, 'R must have finite values'),
+        ({'d': [math.nan], 'distortion_model': 'plumb_bob'}, 'D must have finite values'),
+        ({'d': [0.1], 'distortion_model': 'fov'}, "must be one of .*, got 'fov'"),
+        ({'d': [0.1] * 6, 'distortion_model': 'plumb_bob'}, 'D must have 5 coefficients'),
+        ({'roi': (600, 0, 100, 100)}, 'ROI must lie within'),
+        ({'binning': (-1, 1)}, 'binning must not be negative'),
+    ],
+)
+def test_unusable_cameras_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(CameraError, match=message):
+        _camera(**fields)
+
+
+NUMBERS = st.floats() | st.just(0.0) | st.floats(1, 1000)
+
+
+@given(
+    width=st.integers(-1, 50), height=st.integers(-1, 50),
+    k=st.lists(NUMBERS, min_size=9, max_size=9), d=st.lists(NUMBERS, max_size=9),
+    p=st.lists(NUMBERS, min_size=12, max_size=12),
+    distortion_model=st.sampled_from(['', 'plumb_bob', 'rational_polynomial', 'equidistant', 'x']),
+    binning=st.tuples(st.integers(-1, 60), st.integers(-1, 60)),
+    roi=st.tuples(*[st.integers(-1, 60)] * 4),
+)  # fmt: skip
+def test_any_camera_info_gives_rays_or_is_refused(**fields: Any) -> None:
+    try:
+        camera = CameraModel.from_fields(**fields)
+    except CameraError:
+        return
+    got: NDArray[np.float32] = rays(camera)
+    assert got.shape == (camera.height, camera.width, 2)

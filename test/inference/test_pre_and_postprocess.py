@@ -1,0 +1,128 @@
+"""What happens before and after the network, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from drnet_ros.inference import CameraModel, Frame, Settings
+from drnet_ros.inference.postprocess import PostProcessor
+from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.metadata import WeightsMetadata
+
+METADATA = WeightsMetadata(
+    network=NetworkConfig(),
+    input_height=480,
+    input_width=640,
+    f_training=500.0,
+    min_depth=0.1,
+    max_depth=10.0,
+)
+POST = PostProcessor(METADATA)
+CAMERA = CameraModel(8, 6, 6.25, 6.25, 3.5, 2.5)
+RGB = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ('image_hw', 'input_hw', 'expected'),
+    [
+        ((480, 640), (480, 640), (480, 640)),
+        ((960, 1280), (480, 640), (480, 640)),
+        ((240, 320), (480, 640), (480, 640)),
+        ((1080, 1920), (480, 640), (416, 736)),
+        ((640, 480), (480, 640), (640, 480)),
+        ((480, 640), (240, 320), (256, 320)),
+        ((10, 10000), (480, 640), (32, 17536)),
+        ((1, 1), (32, 32), (32, 32)),
+    ],
+)
+def test_network_size(
+    image_hw: tuple[int, int], input_hw: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert network_size(image_hw, input_hw) == expected
+
+
+def test_input_size_comes_from_the_settings_else_from_the_weights() -> None:
+    assert network_area(Settings(), METADATA) == (480, 640)
+    assert network_area(Settings(input_size=(64, 96)), METADATA) == (64, 96)
+
+
+def test_resizing_averages_and_keeps_what_fits() -> None:
+    assert resize_to_network(RGB, (6, 8)) is RGB
+    halved = resize_to_network(RGB, (3, 4))
+    blocks = RGB.reshape(3, 2, 4, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(halved, blocks, atol=0.51)
+    cut = resize_to_network(RGB[:, :4], (6, 4))
+    assert cut.flags.c_contiguous
+
+
+def _network_depth(shape: tuple[int, int] = (6, 8)) -> NDArray[np.float32]:
+    return np.linspace(1, 4, shape[0] * shape[1], dtype=np.float32).reshape(shape)
+
+
+def test_depth_scales_with_the_focal_length_at_network_size() -> None:
+    # 6.25 px on 8 x 6 is 500 px on 640 x 480, where the training camera had 500 px.
+    at_training_size = POST.focal_scale(CAMERA, (480, 640), Settings())
+    assert at_training_size == pytest.approx(1.0)
+    assert POST.focal_scale(CAMERA, (240, 320), Settings()) == pytest.approx(0.5)
+    off = Settings(scale_by_focal_length=False)
+    assert POST.focal_scale(CAMERA, (240, 320), off) == 1.0
+    assert POST.focal_scale(None, (480, 640), Settings()) == pytest.approx(1.0)
+    assert POST.focal_scale(None, (240, 320), Settings()) == pytest.approx(0.5)
+
+
+def test_a_rectified_image_scales_with_p() -> None:
+    p = (12.5, 0.0, 3.5, 0.0, 0.0, 12.5, 2.5, 0.0, 0.0, 0.0, 1.0, 0.0)
+    camera = CameraModel(8, 6, 6.25, 6.25, 3.5, 2.5, 'plumb_bob', (0.1, 0, 0, 0, 0), p=p)
+    settings = Settings(image_is_rectified=True)
+    assert POST.focal_scale(camera, (480, 640), settings) == pytest.approx(2.0)
+    done = POST.finish(_network_depth(), Frame(RGB, camera, points=True), settings)
+    assert done.points is not None
+    z = done.points[0, 0, 2]
+    np.testing.assert_allclose(done.points[0, 0, :2], [-3.5 / 12.5 * z, -2.5 / 12.5 * z])
+    assert done.camera == camera  # what is published stays as it came
+
+
+def test_depth_has_the_size_of_the_image_and_owns_its_memory() -> None:
+    network = _network_depth()
+    settings = Settings(scale_by_focal_length=False, min_depth=1.5, max_depth=3.5)
+    done = POST.finish(network, Frame(RGB), settings)
+    assert not np.shares_memory(done.depth_hw, network)
+    assert done.depth_hw.dtype == np.float32
+    inside = (network >= 1.5) & (network <= 3.5)
+    np.testing.assert_array_equal(done.depth_hw, np.where(inside, network, np.nan))
+    assert done.camera is None
+    assert done.points is None
+
+
+def test_output_size_scales_depth_camera_and_cloud() -> None:
+    settings = Settings(output_size=(12, 16), scale_by_focal_length=False)
+    done = POST.finish(_network_depth(), Frame(RGB, CAMERA, points=True), settings)
+    assert done.depth_hw.shape == (12, 16)
+    assert done.camera == CAMERA.scaled_to(12, 16)
+    assert done.points is not None
+    assert done.points.shape == (12, 16, 4)
+    # Bilinear with half-pixel centers: a quarter of the way between neighbours.
+    network = _network_depth()
+    expected = 0.75 * network[0, 0] + 0.25 * network[0, 1]
+    assert done.depth_hw[0, 1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_points_only_where_asked_for_and_colored_only_if_set() -> None:
+    bare = POST.finish(_network_depth(), Frame(RGB, CAMERA), Settings())
+    assert bare.points is None
+    settings = Settings(point_color=False, point_stride=3)
+    done = POST.finish(_network_depth(), Frame(RGB, CAMERA, points=True), settings)
+    assert done.points is not None
+    assert done.points.shape == (2, 3, 3)
+
+
+def test_edges_are_dropped_after_scaling() -> None:
+    network = np.full((6, 8), 2.0, np.float32)
+    network[:, 4:] = 3.0
+    settings = Settings(edge_threshold=0.2, scale_by_focal_length=False)
+    done = POST.finish(network, Frame(RGB), settings)
+    assert np.isnan(done.depth_hw[:, 3:5]).all()
+    assert np.isfinite(done.depth_hw[:, [0, 1, 2, 5, 6, 7]]).all()
