@@ -87,8 +87,12 @@ def predict_file(
     Raises:
         DatasetError: The image cannot be read.
         CameraError: The intrinsics cannot be those of the image.
-        OfflineError: A file cannot be written.
+        OfflineError: A file cannot be written, or would overwrite the image.
     """
+    target = output / f'{path.stem}.png'
+    if target.resolve() == path.resolve():
+        msg = f'depth would overwrite the image {path}: name another output folder'
+        raise OfflineError(msg)
     try:
         rgb = decode_compressed_image(path.read_bytes())
     except (OSError, ImageError) as error:
@@ -96,7 +100,7 @@ def predict_file(
         raise DatasetError(msg) from error
     frame = estimator.estimate(rgb, _camera_of(rgb, camera), points=ply)
     settings = estimator.settings
-    _write_image(output / f'{path.stem}.png', to_millimetres(frame.depth_hw))
+    _write_image(target, to_millimetres(frame.depth_hw))
     preview = colourise(frame.depth_hw, settings.min_depth, settings.max_depth)
     _write_image(output / f'{path.stem}.preview.jpg', cv2.cvtColor(preview, cv2.COLOR_RGB2BGR))
     if frame.points is not None:
