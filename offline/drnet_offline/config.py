@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 import yaml
 
 from drnet_offline.augment import Augmentation
 from drnet_offline.errors import ConfigError
+from drnet_offline.preset_files import find_preset, read_preset
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.config import NetworkConfig
 
@@ -143,18 +142,15 @@ def load_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Trai
     """Read a preset.
 
     Args:
-        preset: Path of a YAML file, or the name of one that comes with the package.
+        preset: Path of a YAML file, or the name of one that comes with the package. Its entry
+            `extends` may name another, which it then stands above.
         overrides: Dotted names and values that stand above the file, as {'data.size': [96, 128]}.
 
     Raises:
         ConfigError: There is no such preset, or an entry is unknown or impossible.
     """
-    path = _find_preset(preset)
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        msg = f'{path} is no YAML file: {error}'
-        raise ConfigError(msg) from error
+    path = find_preset(preset)
+    values = read_preset(path)
     try:
         values = {} if values is None else values
         for dotted, value in (overrides or {}).items():
@@ -194,16 +190,6 @@ def to_plain(config: TrainConfig) -> dict[str, Any]:
 
     plain: dict[str, Any] = unfold(asdict(config))
     return plain
-
-
-def _find_preset(preset: str) -> Path:
-    shipped = Path(str(resources.files('drnet_offline') / 'presets'))
-    for path in (Path(preset), shipped / f'{preset}.yaml'):
-        if path.is_file():
-            return path
-    names = ', '.join(sorted(p.stem for p in shipped.glob('*.yaml')))
-    msg = f'no preset {preset!r}: give a YAML file or one of {names}'
-    raise ConfigError(msg)
 
 
 def _put(values: Any, names: list[str], new: Any, dotted: str) -> dict[str, Any]:

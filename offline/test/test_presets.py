@@ -1,0 +1,113 @@
+"""Shipped presets: the rows of the paper's tables, and presets that stand on others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from drnet_offline.config import TrainConfig, load_config
+from drnet_offline.errors import ConfigError
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.drnet import DRNet
+
+FOLDER = Path(str(resources.files('drnet_offline') / 'presets'))
+
+RESNET50 = NetworkConfig('resnet50')
+RESNET152 = NetworkConfig('resnet152')
+
+# Preset, the row's words in the table, its network, and what else differs from resnet50.
+ROWS: list[tuple[str, str, NetworkConfig, dict[str, Any]]] = [
+    ('resnet50', 'DRNet ResNet-50', RESNET50, {}),
+    ('resnet50_frozen', 'freeze backbone on train', RESNET50, {'freeze_backbone': True}),
+    ('resnet50_guided', 'Guided Filter', replace(RESNET50, guided_filter=True), {}),
+    ('resnet50_kernel3', 'kernel size 3', replace(RESNET50, correction_kernel=3), {}),
+    ('resnet50_kernel5', 'kernel size 5', replace(RESNET50, correction_kernel=5), {}),
+    ('resnet152', 'DRNet ResNet-152', RESNET152, {}),
+    ('resnet152_guided', 'Guided Filter', replace(RESNET152, guided_filter=True), {}),
+    ('resnet152_kernel5', 'kernel size 5', replace(RESNET152, correction_kernel=5), {}),
+    (
+        'resnet152_no_diagonal',
+        'no diagonal connections',
+        replace(RESNET152, diagonal_connections=False),
+        {},
+    ),
+    ('resnet152_no_auxiliary', 'no auxiliary losses', RESNET152, {'auxiliary_weight': 0.0}),
+    (
+        'resnet152_no_second_branch',
+        'no second branch',
+        replace(RESNET152, second_branch=False),
+        {},
+    ),
+    ('densenet161', 'DRNet DenseNet-161', NetworkConfig('densenet161'), {}),
+    ('senet154', 'DRNet SeNet-154', NetworkConfig('senet154'), {}),
+]
+
+
+@pytest.mark.parametrize(('name', 'row', 'network', 'change'), ROWS, ids=[row[0] for row in ROWS])
+def test_rows_of_the_paper(
+    name: str, row: str, network: NetworkConfig, change: dict[str, Any]
+) -> None:
+    config = load_config(name)
+    assert config == replace(load_config('resnet50'), network=network, **change)
+    comment = (FOLDER / f'{name}.yaml').read_text().splitlines()[0]
+    assert re.match(r'# Tables? [IV]+.*: ', comment)
+    assert row in comment
+
+
+def test_the_paper_trains_so() -> None:
+    config = load_config('resnet50')
+    optimizer = config.optimizer
+    assert (optimizer.name, optimizer.schedule) == ('adam', 'constant')
+    assert (optimizer.lr, optimizer.backbone_lr, optimizer.weight_decay) == (1e-4, 1e-4, 1e-4)
+    assert (config.loss, config.auxiliary_weight, config.data.size) == ('paper', 1.0, (228, 304))
+
+
+@pytest.mark.parametrize('path', sorted(FOLDER.iterdir()), ids=lambda path: path.stem)
+def test_shipped_presets_build_their_network(path: Path) -> None:
+    config = load_config(path.stem)
+    with torch.device('meta'):
+        assert DRNet(config.network).config == config.network
+    assert config.data.validation_blocks == load_config('nyu_v2_train795').data.validation_blocks
+    assert len(path.read_text().splitlines()[0]) > 20
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    (folder / f'{name}.yaml').write_text(text)
+    return str(folder / f'{name}.yaml')
+
+
+def test_a_preset_stands_above_the_one_it_extends(tmp_path: Path) -> None:
+    write(tmp_path, 'base', 'extends: resnet50\nepochs: 3\ndata:\n  size: [64, 96]\n')
+    top = write(tmp_path, 'top', 'extends: base.yaml\ndata:\n  size: [128, 96]\n  batch_size: 2\n')
+    config = load_config(top, {'optimizer.lr': 1e-3})
+    paper = load_config('resnet50')
+    assert config.epochs == 3
+    assert config.data == replace(paper.data, size=(128, 96), batch_size=2)
+    assert config.optimizer == replace(paper.optimizer, lr=1e-3)
+    assert config.network == paper.network
+
+
+def test_extending_an_empty_preset(tmp_path: Path) -> None:
+    write(tmp_path, 'base', '')
+    assert load_config(write(tmp_path, 'top', 'extends: base.yaml')) == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ('base', 'message'),
+    [
+        ('absent', "no preset 'absent': give a YAML file or one of .*resnet152"),
+        ('top.yaml', 'a preset must not extend itself, got top -> top'),
+        ('[lite0, resnet50]', r"extends must be the name or path of a preset, got \['lite0'"),
+        ('noise.yaml', r'noise\.yaml is no YAML file'),
+    ],
+)
+def test_what_cannot_be_extended(base: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path, 'noise', 'a: [')
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path, 'top', f'extends: {base}'))
