@@ -7,11 +7,11 @@ if find_spec('rclpy'):
         engine,
         graph,
         module_graph,
-        random_weights,
         ros,
         start_module_program,
         start_node,
         start_program,
+        weights,
     )
 else:
     collect_ignore_glob = ['test_*.py']
@@ -20,9 +20,9 @@ __all__ = [
     'engine',
     'graph',
     'module_graph',
-    'random_weights',
     'ros',
     'start_module_program',
     'start_node',
     'start_program',
+    'weights',
 ]

@@ -16,8 +16,10 @@ from known_depth import KnownEngine, KnownEstimator
 from node_graph import Graph, NodeFactory, ProgramFactory, Spinning
 from rclpy.parameter import Parameter
 
+from drnet_ros.errors import WeightsError
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.weights import EMBEDDED, resolve_weights
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -106,12 +108,21 @@ start_module_program = pytest.fixture(make_programs, name='start_module_program'
 
 
 @pytest.fixture(scope='session')
-def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lite network that has learned nothing, for all that does not ask how good depth is."""
-    torch = pytest.importorskip('torch', reason='making a weights file needs PyTorch')
-    from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415 - needs PyTorch
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The embedded weights; before there are any, a file of a network that has learned nothing."""
+    try:
+        resolve_weights(EMBEDDED)
+    except WeightsError:
+        return str(_random_weights(tmp_path_factory.mktemp('weights')))
+    return EMBEDDED
+
+
+def _random_weights(folder: Path) -> Path:
+    import torch  # noqa: PLC0415 - slow, and not needed once the weights are there
+
+    from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415 - imports PyTorch
     from drnet_ros.network.config import NetworkConfig  # noqa: PLC0415
-    from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
+    from drnet_ros.network.drnet import DRNet  # noqa: PLC0415 - imports PyTorch
     from drnet_ros.network.metadata import WeightsMetadata  # noqa: PLC0415
 
     torch.manual_seed(0)
@@ -124,6 +135,6 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         min_depth=0.1,
         max_depth=10.0,
     )
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    path = folder / 'random.safetensors'
     save_network(path, DRNet(config), metadata)
     return path

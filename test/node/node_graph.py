@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
@@ -207,3 +208,14 @@ def values_of(array: DiagnosticArray, name: str) -> dict[str, str]:
             values = {pair.key: pair.value for pair in status.values}
             return {**values, 'level': str(status.level[0]), 'message': status.message}
     return {}
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    """Read what a program says until a line with the text."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return
+    pytest.fail(f'ended without {text!r}: {"".join(lines)}')

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from node_graph import Graph, ProgramFactory, camera_info, header, ramp, rgb_image
+from node_graph import Graph, ProgramFactory, camera_info, header, ramp, rgb_image, wait_for_line
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 NODE = 'drnet_ros.node.depth_node'
 START_S = 60.0
-
-
-def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return
-    pytest.fail(f'ended without {text!r}: {"".join(lines)}')
 
 
 @pytest.mark.parametrize(
@@ -66,9 +55,9 @@ def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_the_node_under_load_within_two_seconds(
-    graph: Graph, start_program: ProgramFactory, random_weights: Path, number: signal.Signals
+    graph: Graph, start_program: ProgramFactory, weights: str, number: signal.Signals
 ) -> None:
-    process = start_program(NODE, '--ros-args', '-p', f'weights:={random_weights}')
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights}')
     wait_for_line(process, 'active: waiting for images')
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
@@ -84,7 +73,7 @@ def test_signals_end_the_node_under_load_within_two_seconds(
 
 
 def test_signal_during_start_ends_the_node_within_two_seconds(
-    graph: Graph, start_program: ProgramFactory, random_weights: Path, tmp_path: Path
+    graph: Graph, start_program: ProgramFactory, weights: str, tmp_path: Path
 ) -> None:
     # An empty cache, so that the network is being converted when the signal comes.
     process = start_program(
@@ -93,21 +82,21 @@ def test_signal_during_start_ends_the_node_within_two_seconds(
         '--log-level',
         'info',
         '-p',
-        f'weights:={random_weights}',
+        f'weights:={weights}',
         environment={'DRNET_CACHE_DIR': str(tmp_path / 'cache')},
     )
     graph.wait((tmp_path / 'cache').exists, 'conversion', START_S)
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.wait(timeout=20)  # not for the conversion's own process, which may end later
     assert time.monotonic() - begun < 2
     assert process.returncode == 0
 
 
 def test_restarts_sizes_and_garbage_do_not_stop_the_node(
-    graph: Graph, start_program: ProgramFactory, random_weights: Path
+    graph: Graph, start_program: ProgramFactory, weights: str
 ) -> None:
-    process = start_program(NODE, '--ros-args', '-p', f'weights:={random_weights}')
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights}')
     wait_for_line(process, 'active: waiting for images')
     depths = graph.collect(Image, 'depth/image_rect')
     clouds = graph.collect(PointCloud2, 'points')
