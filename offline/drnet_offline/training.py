@@ -150,6 +150,8 @@ class DepthModule(lightning.LightningModule):
         self.metrics = DepthMetrics(PROTOCOLS['eigen'])
         # In a list, so that the compiled view adds no second copy of the parameters.
         self._forward = [torch.compile(self.network) if config.compile else self.network]
+        # Lightning takes the module in the mode it comes in, and does not call train() itself.
+        self.train()
 
     def train(self, mode: bool = True) -> DepthModule:  # noqa: FBT001, FBT002 - PyTorch's name
         """Switch mode; a frozen backbone keeps its batch statistics."""

@@ -7,11 +7,13 @@ MATLAB stores columns first, so HDF5 readers see images as uint8 (N, 3, W, H) an
 from __future__ import annotations
 
 import os
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import scipy.io
+import scipy.io.matlab
 
 from drnet_offline.datasets.listed import NYU_FOCAL_PX
 from drnet_offline.datasets.parts import select_part
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ['NyuMatDataset', 'find_mat']
 
 _NAME = 'nyu_depth_v2_labeled.mat'
+
+# What scipy raises for a .mat file of another version, of another kind, or cut short.
+_UNREADABLE = (NotImplementedError, scipy.io.matlab.MatReadError, zlib.error)
 
 
 def find_mat(path: Path) -> Path | None:
@@ -129,7 +134,7 @@ def _read_test_indices(path: Path, count: int) -> set[int]:
     try:
         splits = scipy.io.loadmat(str(path))
         train, test = (splits[name].ravel().astype(int) - 1 for name in ('trainNdxs', 'testNdxs'))
-    except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+    except (OSError, LookupError, TypeError, ValueError, *_UNREADABLE) as error:
         msg = f'{path} must be the official splits.mat with trainNdxs and testNdxs: {error}'
         raise DatasetError(msg) from error
     if sorted([*train, *test]) != list(range(count)):

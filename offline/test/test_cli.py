@@ -1,0 +1,93 @@
+"""The command line: exit code 0, 1 with one clear line on a known error, 2 on wrong usage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drnet_offline.cli import main
+
+WriteFolder = Callable[..., Path]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Runs the program and returns its exit code."""
+    monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    code = caught.value.code
+    return code if isinstance(code, int) else 0
+
+
+def test_help_is_0_and_lists_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, '--help') == 0
+    assert 'train' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['fly'],
+        ['train'],
+        ['train', '--config', 'lite0', '--data', 'x', '--output', 'y', '--devices', '0'],
+        ['train', '--config', 'lite0', '--data', 'x', '--output', 'y', '--fast'],
+    ],
+)
+def test_wrong_usage_is_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    assert run(monkeypatch, *arguments) == 2
+
+
+@pytest.mark.parametrize(
+    ('config', 'override', 'message'),
+    [
+        ('lite9', 'epochs=5', "no preset 'lite9'"),
+        ('lite0', 'epochs', "NAME=VALUE with a YAML value, got 'epochs'"),
+        ('lite0', 'epoch=5', "unknown entry 'epoch'"),
+        ('lite0', 'seed=2', 'there is no data set at'),
+    ],
+)
+def test_a_known_error_is_1_and_one_line(
+    config: str,
+    override: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data, output = tmp_path / 'absent', tmp_path / 'out'
+    arguments = [
+        'train',
+        '--config',
+        config,
+        '--data',
+        data,
+        '--output',
+        output,
+        '--set',
+        override,
+    ]
+    assert run(monkeypatch, *arguments) == 1
+    printed = capsys.readouterr().err.strip()
+    assert printed.startswith('error: ')
+    assert message in printed
+    assert '\n' not in printed
+
+
+def test_a_broken_image_is_1_and_named(
+    tmp_path: Path,
+    write_folder: WriteFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = write_folder(tmp_path / 'set', 3)
+    image = data / 'rgb' / '00000.png'
+    image.write_bytes(image.read_bytes()[:99])
+    sets = ['data.validation_blocks=[[2, 2]]', 'data.batch_size=1', "pretrained=''"]
+    arguments = ['train', '--config', 'lite0', '--data', data, '--output', tmp_path / 'out']
+    assert run(monkeypatch, *arguments, *(w for s in sets for w in ('--set', s))) == 1
+    assert '00000.png is cut short' in capsys.readouterr().err
