@@ -35,8 +35,8 @@ class ImageError(DrnetError):
     """One image cannot be decoded; the stream it belongs to may well go on.
 
     Attributes:
-        kind: A short stable slug such as 'truncated', the same for the same kind of defect, so that
-            a node can log each kind once and count the rest.
+        kind: A short stable slug such as 'truncated', the same for the same kind of defect, so
+            that a node can log each kind once and count the rest.
     """
 
     def __init__(self, message: str, *, kind: str) -> None:
@@ -55,4 +55,4 @@ class CameraError(DrnetError):
 
 
 class RecordingError(DrnetError):
-    """A recording is missing, damaged, of an unknown format, or lacks a topic that was asked for."""
+    """A recording is missing, damaged, of an unknown format, or lacks a topic asked for."""

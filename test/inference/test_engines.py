@@ -20,13 +20,13 @@ from drnet_ros.weights import EMBEDDED, resolve_weights
 
 # Half of a camera with the training camera's field of view, so that scaling counts.
 CAMERA = CameraModel(128, 96, 50.0, 50.0, 63.5, 47.5)
-# Relative errors of depth, all against torch in fp32. Measured in fp32: 1e-5 at most, and 4e-4
-# where trained weights see noise and answer with depth near zero. In bf16 on average: 0.6 % with trained
-# weights, and 3 % with these random ones, which average nothing out.
+# Errors of depth against torch in fp32, relative if not in metres. Measured: in fp32 1e-5 at most;
+# in bf16 on average 0.6 % with trained weights on a room, 1 % on noise,
+# and 3 % with random weights.
 FP32_TOLERANCE = 1e-4
-TRAINED_FP32_TOLERANCE = 2e-3
+TRAINED_FP32_TOLERANCE_M = 1e-4
 RANDOM_BF16_TOLERANCE = 0.06
-TRAINED_BF16_TOLERANCE = 0.02
+TRAINED_BF16_TOLERANCE = 0.03
 OPEN = {'min_depth': 0.001, 'max_depth': 80.0}
 
 
@@ -103,8 +103,9 @@ def test_embedded_weights_agree_between_engines(image: NDArray[np.uint8]) -> Non
         with _estimator(EMBEDDED, **values, input_size=[96, 128]) as estimator:
             depths.append(estimator.estimate(image).depth_hw)
     truth, fp32, native = depths
-    assert _relative(fp32, truth).max() < TRAINED_FP32_TOLERANCE
-    assert np.mean(_relative(native, truth)) < TRAINED_BF16_TOLERANCE
+    # Noise is no room: some of the answers are near zero, where rounding decides on validity.
+    assert np.nanmax(np.abs(fp32 - truth)) < TRAINED_FP32_TOLERANCE_M
+    assert np.nanmean(np.abs(native - truth)) < TRAINED_BF16_TOLERANCE * np.nanmean(truth)
 
 
 def test_a_batch_gives_what_its_frames_give_alone(
@@ -226,11 +227,8 @@ def test_a_damaged_cached_model_is_dropped_and_made_again(
     damaged = tmp_path / model_key(path, read_metadata(path), (96, 128))
     damaged.mkdir()
     (damaged / 'model.xml').write_text('<not a model', encoding='utf-8')
-    with (
-        _estimator(weights, engine='openvino') as estimator,
-        pytest.raises(EngineError, match='start again'),
-    ):
-        estimator.estimate(image)
+    with pytest.raises(EngineError, match='start again'):
+        _estimator(weights, engine='openvino')
     assert not damaged.exists()
     assert openvino.estimate(image).depth_hw.shape == (96, 128)
 

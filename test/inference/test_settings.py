@@ -88,8 +88,10 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'output_size': [-1, 5]}, 'output_size must be at least 0 px, got [-1, 5]'),
         (
             {'output_size': [0, 5]},
-            'output_size must be [height, width] with both sides at least 1 px, or [0, 0] '
-            + 'for the default, got [0, 5]',
+            (
+                'output_size must be [height, width] with both sides at least 1 px, or [0, 0] for '
+                'the default, got [0, 5]'
+            ),
         ),
         (
             {'min_depth': 5.0, 'max_depth': 5.0},
@@ -97,8 +99,10 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ),
         (
             {'engine': 'openvino', 'device': 'cuda'},
-            "engine 'openvino' runs on device 'cpu' or 'auto', got 'cuda'; "
-            + "use engine 'torch' for CUDA",
+            (
+                "engine 'openvino' runs on device 'cpu' or 'auto', got 'cuda'; use engine 'torch' "
+                'for CUDA'
+            ),
         ),
         (
             {'weights': ' '},
