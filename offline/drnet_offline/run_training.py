@@ -105,20 +105,7 @@ def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: i
         max_depth=10.0,
         licence=LICENCE,
     )
-    trainer = lightning.Trainer(
-        max_epochs=config.epochs,
-        precision=config.precision,  # type: ignore[arg-type]
-        devices=devices,
-        accelerator='auto',
-        strategy='ddp' if devices > 1 else 'auto',
-        gradient_clip_val=config.optimizer.clip_norm or None,
-        check_val_every_n_epoch=config.validate_every,
-        logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
-        callbacks=_build_callbacks(config, output, metadata),
-        log_every_n_steps=20,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    trainer = _build_trainer(config, output, metadata, devices=devices, step=step)
     trainer.fit(
         DepthModule(config, focal_px),
         DepthData(train_set, val_set, config),
@@ -157,6 +144,26 @@ def _open_parts(data: DataConfig, devices: int) -> tuple[DepthDataset, DepthData
         )
         raise ConfigError(msg)
     return train_set, val_set
+
+
+def _build_trainer(
+    config: TrainConfig, output: Path, metadata: WeightsMetadata, *, devices: int, step: int
+) -> lightning.Trainer:
+    """Build the trainer; step is how many steps an interrupted training has behind it."""
+    return lightning.Trainer(
+        max_epochs=config.epochs,
+        precision=config.precision,  # type: ignore[arg-type]
+        devices=devices,
+        accelerator='auto',
+        strategy='ddp' if devices > 1 else 'auto',
+        gradient_clip_val=config.optimizer.clip_norm or None,
+        check_val_every_n_epoch=config.validate_every,
+        logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
+        callbacks=_build_callbacks(config, output, metadata),
+        log_every_n_steps=20,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
 
 
 def _build_callbacks(
