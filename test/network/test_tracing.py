@@ -19,7 +19,7 @@ def test_one_trace_serves_all_sizes(guided: bool) -> None:
     network = DRNet(NetworkConfig(guided_filter=guided, correction_kernel=3)).eval()
     example = torch.randn(1, 3, 64, 96)
     with warnings.catch_warnings():
-        warnings.simplefilter('error', torch.jit.TracerWarning)
+        warnings.simplefilter('error', torch.jit.TracerWarning)  # type: ignore[attr-defined]
         model = ov.convert_model(network, example_input=example, input=[(1, 3, -1, -1)])
     compiled = ov.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
     for height, width in [(64, 96), (33, 65), (96, 50)]:
