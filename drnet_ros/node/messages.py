@@ -164,4 +164,4 @@ def _is_of_size(received: CameraInfo, image_hw: tuple[int, int]) -> bool:
 def _fill(data: array[int], pixels: NDArray[Any]) -> None:
     # Appending to the array that the message was born with is one copy; assigning another array
     # makes the message copy it once more, and assigning a list takes fifty times as long.
-    data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast('B'))
+    data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))

@@ -15,7 +15,8 @@ from drnet_ros.inference.engine import FloatArray, Pending, UInt8Array
 
 def depth_of(rgb_hwc: UInt8Array) -> FloatArray:
     """Depth in metres: 1 plus the red channel in centimetres; a red of 255 is invalid."""
-    depth_hw = 1 + rgb_hwc[..., 0].astype(np.float32) / 100
+    depth_hw: FloatArray = rgb_hwc[..., 0].astype(np.float32) / np.float32(100)
+    depth_hw += 1
     depth_hw[rgb_hwc[..., 0] == 255] = np.nan
     return depth_hw
 
@@ -74,7 +75,7 @@ class KnownEngine(Engine):
         self.may_finish.set()
         self.entered = threading.Semaphore(0)
         self.error: Exception | None = None
-        self.is_closed = False
+        self.closed_count = 0
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
         self.batches.append(len(frames))
@@ -88,7 +89,7 @@ class KnownEngine(Engine):
         return image_hw
 
     def close(self) -> None:
-        self.is_closed = True
+        self.closed_count += 1
 
     def raise_if_told(self) -> None:
         error, self.error = self.error, None

@@ -15,20 +15,20 @@ import subprocess
 import sys
 import time
 from array import array
-from pathlib import Path
 
-PROFILE = Path(__file__).parents[2] / 'config' / 'fastdds_large_messages.xml'
+import rclpy
+from rclpy.duration import Duration
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from drnet_ros.node.transport import PROFILE_VARIABLES, use_large_message_profile
+
 SIZES = {'640x480': (640, 480), '1920x1080': (1920, 1080)}
-PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 TOPIC = 'measured_image'
 
 
 def publish(size: str, reliability: str, frames: int, rate_hz: float) -> None:
     """Publish rgb8 images at a steady rate once a subscriber is there."""
-    import rclpy  # noqa: PLC0415
-    from rclpy.duration import Duration  # noqa: PLC0415
-    from sensor_msgs.msg import Image  # noqa: PLC0415
-
     rclpy.init()
     node = rclpy.create_node('measure_publisher')
     publisher = node.create_publisher(Image, TOPIC, _qos(reliability, depth=5))
@@ -49,9 +49,6 @@ def publish(size: str, reliability: str, frames: int, rate_hz: float) -> None:
 
 def receive(reliability: str, frames: int) -> None:
     """Count images until the last one came, or none comes any more."""
-    import rclpy  # noqa: PLC0415
-    from sensor_msgs.msg import Image  # noqa: PLC0415
-
     rclpy.init()
     node = rclpy.create_node('measure_subscriber')
     arrived: list[int] = []
@@ -70,9 +67,7 @@ def receive(reliability: str, frames: int) -> None:
     sys.stdout.write(f'{len(arrived)}\n')
 
 
-def _qos(reliability: str, depth: int) -> object:
-    from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy  # noqa: PLC0415
-
+def _qos(reliability: str, depth: int) -> QoSProfile:
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -88,8 +83,6 @@ def measure(
         name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES
     }
     environment['ROS_DOMAIN_ID'] = str(random.randint(1, 100))  # noqa: S311
-    if with_profile:
-        environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
     command = [
         sys.executable,
         __file__,
@@ -103,6 +96,8 @@ def measure(
         reliability,
         '--role',
     ]
+    if with_profile:
+        command.insert(2, '--with-profile')
     with (
         subprocess.Popen(
             [*command, 'receive'], env=environment, stdout=subprocess.PIPE, text=True
@@ -119,10 +114,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--frames', type=int, default=100)
     parser.add_argument('--rate', type=float, default=30.0)
+    parser.add_argument('--with-profile', action='store_true')
     parser.add_argument('--role', choices=('publish', 'receive'))
     parser.add_argument('--size', choices=tuple(SIZES))
     parser.add_argument('--reliability', choices=('best_effort', 'reliable'))
     given = parser.parse_args()
+    if given.with_profile:
+        use_large_message_profile()
     if given.role == 'publish':
         publish(given.size, given.reliability, given.frames, given.rate)
     elif given.role == 'receive':

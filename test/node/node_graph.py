@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -109,6 +110,10 @@ class Graph:
                 assert time.monotonic() < deadline, f'no {what} within {within_s} s'
                 self._changed.wait(0.01)
 
+    def wait_for_value(self, get: Callable[[], object], expected: object, what: str) -> None:
+        """Wait until a function returns a value."""
+        self.wait(lambda: get() == expected, f'{what} equal to {expected}')
+
     def collect(
         self, message_type: type[MessageT], topic: str, profile: QoSProfile | None = None
     ) -> Collected[MessageT]:
@@ -157,6 +162,15 @@ class Graph:
         full = publisher_node.resolve_topic_name(topic)
         publishers = [p for p in publisher_node.publishers if p.topic_name == full]
         self.wait(lambda: any(p.get_subscription_count() for p in publishers), f'listener {topic}')
+
+    def call(self, service: type[Any], name: str, request: Any) -> Any:
+        """Call a service of the node under test and wait for its answer."""
+        client: Client[Any, Any] = self.node.create_client(service, name)
+        self.wait(client.service_is_ready, f'service {name}')
+        future = client.call_async(request)
+        self.wait(future.done, f'answer of {name}')
+        self.node.destroy_client(client)
+        return future.result()
 
     def diagnostics(self) -> Collected[DiagnosticArray]:
         return self.collect(DiagnosticArray, '/diagnostics')

@@ -110,7 +110,7 @@ def test_dropping_is_a_warning_with_the_share(
     statistics = node._cameras[''].statistics
     for sec in range(1, 7):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait(lambda n=sec: statistics.snapshot().frames_in == n, f'image {sec}')
+        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
         if sec == 1:
             assert engine.entered.acquire(timeout=10)
     engine.may_finish.set()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from known_depth import KnownEngine
 from node_graph import Graph, NodeFactory, camera_info, header, ramp, rgb_image
 from sensor_msgs.msg import CameraInfo, Image
+
+from drnet_ros.node.depth_node import DepthNode
 
 CALLBACK_LIMIT_S = 0.1
 
@@ -21,7 +24,7 @@ def test_newest_frame_wins_and_drops_are_counted(
     engine.may_finish.clear()
     for sec in range(1, 11):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait(lambda n=sec: statistics.snapshot().frames_in == n, f'image {sec}')
+        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
         if sec == 1:
             graph.wait(lambda: engine.batches, 'work on the first image')
             engine.entered.acquire(timeout=10)
@@ -95,6 +98,10 @@ def test_without_lazy_work_is_done_for_nobody(
     assert engine.batches == [1]
 
 
+def frames_in(node: DepthNode, name: str) -> int:
+    return node._cameras[f'{name}/'].statistics.snapshot().frames_in
+
+
 def test_cameras_have_prefixes_and_frames_that_wait_share_a_batch(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
@@ -108,13 +115,8 @@ def test_cameras_have_prefixes_and_frames_that_wait_share_a_batch(
     for sec, name in ((2, 'front'), (3, 'rear'), (4, 'left'), (5, 'left')):
         size = (48, 64) if name != 'left' else (24, 40)
         publishers[name].publish(rgb_image(ramp(*size), header(sec, 0, name)))
-        received = node._cameras[f'{name}/'].statistics
-        graph.wait(
-            lambda r=received, n=sec: (
-                r._last_in_s and r.snapshot().frames_in >= (2 if n in {2, 5} else 1)
-            ),
-            f'image {sec}',
-        )
+        count = 2 if sec in {2, 5} else 1
+        graph.wait_for_value(partial(frames_in, node, name), count, f'images of {name}')
     engine.may_finish.set()
     for sec, name in ((1, 'front'), (2, 'front'), (3, 'rear'), (5, 'left')):
         assert depths[name].wait_for_stamp(header(sec, 0, name)).header.frame_id == name

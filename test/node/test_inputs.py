@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from known_depth import KnownEngine, depth_of
 from node_graph import (
     Collected,
@@ -255,9 +256,7 @@ def test_a_bad_frame_is_counted_logged_once_and_dropped(
     statistics = node._cameras[''].statistics
     for count in (1, 2, 3):
         publisher.publish(bad_images()[kind])
-        graph.wait(
-            lambda c=count: statistics.snapshot().frames_failed == c, f'{count} failed frames'
-        )
+        graph.wait_for_value(lambda: statistics.snapshot().frames_failed, count, 'failed frames')
     publisher.publish(rgb_image(ramp(), header(99)))
     depths.wait_for_stamp(header(99))
     assert len(depths.messages) == 1
@@ -282,10 +281,10 @@ def test_an_engine_that_fails_costs_only_that_frame(
 
 
 def wait_for_status(
-    graph: Graph, diagnostics: Collected[object], level: str, text: str
+    graph: Graph, diagnostics: Collected[DiagnosticArray], level: str, text: str
 ) -> dict[str, str]:
     def found() -> list[dict[str, str]]:
-        values = [values_of(array, 'camera') for array in list(diagnostics.messages)]  # type: ignore[arg-type]
+        values = [values_of(array, 'camera') for array in list(diagnostics.messages)]
         return [v for v in values if v.get('level') == level and text in v.get('message', '')]
 
     graph.wait(lambda: bool(found()), f'status {level} {text!r}')

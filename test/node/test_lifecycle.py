@@ -21,21 +21,14 @@ CYCLES = 20
 
 
 def change_state(graph: Graph, transition: int) -> bool:
-    client = graph.node.create_client(ChangeState, 'depth_node/change_state')
-    graph.wait(client.service_is_ready, 'lifecycle service')
     request = ChangeState.Request()
     request.transition.id = transition
-    future = client.call_async(request)
-    graph.wait(future.done, 'answer of the lifecycle service')
-    return bool(future.result().success)  # type: ignore[union-attr]
+    return bool(graph.call(ChangeState, 'depth_node/change_state', request).success)
 
 
 def state_of(graph: Graph) -> str:
-    client = graph.node.create_client(GetState, 'depth_node/get_state')
-    graph.wait(client.service_is_ready, 'lifecycle service')
-    future = client.call_async(GetState.Request())
-    graph.wait(future.done, 'answer of the lifecycle service')
-    return str(future.result().current_state.label)  # type: ignore[union-attr]
+    answer = graph.call(GetState, 'depth_node/get_state', GetState.Request())
+    return str(answer.current_state.label)
 
 
 def test_each_transition_leads_to_its_state(
@@ -60,7 +53,7 @@ def test_each_transition_leads_to_its_state(
     assert state_of(graph) == 'inactive'
     graph.wait(lambda: publisher.get_subscription_count() == 0, 'end of the subscription')
     assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
-    assert not engine.is_closed
+    assert engine.closed_count == 0
 
     assert change_state(graph, Transition.TRANSITION_ACTIVATE)
     graph.wait(publisher.get_subscription_count, 'subscription')
@@ -70,7 +63,7 @@ def test_each_transition_leads_to_its_state(
     assert change_state(graph, Transition.TRANSITION_DEACTIVATE)
     assert change_state(graph, Transition.TRANSITION_CLEANUP)
     assert state_of(graph) == 'unconfigured'
-    assert engine.is_closed
+    assert engine.closed_count == 1
     graph.wait(lambda: graph.node.count_publishers('depth/image_rect') == 0, 'no publisher')
     assert change_state(graph, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert state_of(graph) == 'finalized'
@@ -82,7 +75,7 @@ def test_shutdown_from_active_stops_and_frees(
     start_node()
     assert change_state(graph, Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert state_of(graph) == 'finalized'
-    assert engine.is_closed
+    assert engine.closed_count == 1
     assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from node_graph import Graph, NodeFactory, camera_info, header, qos, ramp, rgb_i
 from numpy.typing import NDArray
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from drnet_ros.inference.depth import colourise
 
 FIELD_BYTES = 4
 
@@ -164,7 +168,7 @@ def test_publishers_are_reliable_volatile_and_keep_few(
     node = start_node()
     topics = ('depth/image_rect', 'depth/camera_info', 'points', 'depth/preview')
     for topic in topics:
-        graph.wait(lambda topic=topic: graph.node.count_publishers(topic), topic)
+        graph.wait(partial(graph.node.count_publishers, topic), topic)
         (info,) = graph.node.get_publishers_info_by_topic(topic)
         assert info.qos_profile.reliability is ReliabilityPolicy.RELIABLE
         assert info.qos_profile.durability is DurabilityPolicy.VOLATILE
@@ -187,13 +191,13 @@ def test_best_effort_and_reliable_subscribers_both_get_depth(
 def test_preview_is_a_colour_map_and_only_made_while_somebody_subscribes(
     graph: Graph, start_node: NodeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = []
-    from drnet_ros.node import camera_output  # noqa: PLC0415 - patched below
+    painted: list[int] = []
 
-    original = camera_output.colourise
-    monkeypatch.setattr(
-        camera_output, 'colourise', lambda *args: (painted.append(1), original(*args))[1]
-    )
+    def counting(*given: Any) -> Any:
+        painted.append(1)
+        return colourise(*given)
+
+    monkeypatch.setattr('drnet_ros.node.camera_output.colourise', counting)
     start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from node_graph import Graph, NodeFactory, header, ramp, rgb_image
-from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
@@ -16,16 +17,10 @@ from drnet_ros.inference import PARAMETERS, Settings
 from drnet_ros.node.depth_node import DepthNode
 
 
-def set_remotely(graph: Graph, *parameters: Parameter) -> list[SetParametersResult]:
-    client = graph.node.create_client(SetParameters, 'depth_node/set_parameters')
-    graph.wait(client.service_is_ready, 'parameter service')
-    future = client.call_async(
-        SetParameters.Request(
-            parameters=[parameter.to_parameter_msg() for parameter in parameters]
-        )
-    )
-    graph.wait(future.done, 'answer of the parameter service')
-    return list(future.result().results)  # type: ignore[union-attr]
+def set_remotely(graph: Graph, *parameters: Parameter[Any]) -> list[SetParametersResult]:
+    request = SetParameters.Request(parameters=[given.to_parameter_msg() for given in parameters])
+    answer = graph.call(SetParameters, 'depth_node/set_parameters', request)
+    return list(answer.results)
 
 
 def test_every_setting_is_a_parameter_with_its_default(start_node: NodeFactory) -> None:
@@ -41,18 +36,14 @@ def test_descriptors_tell_text_unit_range_and_what_is_read_only(
     graph: Graph, start_node: NodeFactory
 ) -> None:
     start_node()
-    client = graph.node.create_client(DescribeParameters, 'depth_node/describe_parameters')
-    graph.wait(client.service_is_ready, 'parameter service')
-    future = client.call_async(
-        DescribeParameters.Request(names=[spec.name for spec in PARAMETERS])
-    )
-    graph.wait(future.done, 'answer of the parameter service')
-    for spec, descriptor in zip(PARAMETERS, future.result().descriptors, strict=True):  # type: ignore[union-attr]
+    request = DescribeParameters.Request(names=[spec.name for spec in PARAMETERS])
+    answer = graph.call(DescribeParameters, 'depth_node/describe_parameters', request)
+    for spec, descriptor in zip(PARAMETERS, answer.descriptors, strict=True):
         assert descriptor.name == spec.name
         assert descriptor.description == spec.text
         assert descriptor.read_only is not spec.live
         assert descriptor.additional_constraints == spec.range_text
-    max_depth = next(d for d in future.result().descriptors if d.name == 'max_depth')  # type: ignore[union-attr]
+    max_depth = next(d for d in answer.descriptors if d.name == 'max_depth')
     assert max_depth.type == ParameterType.PARAMETER_DOUBLE
     assert max_depth.floating_point_range[0].to_value == 80.0
     assert 'm' in max_depth.additional_constraints.split()
@@ -110,15 +101,12 @@ def test_whole_numbers_are_taken_for_decimal_ones(graph: Graph, start_node: Node
 
 def test_changes_set_together_are_checked_together(graph: Graph, start_node: NodeFactory) -> None:
     node = start_node()
-    client = graph.node.create_client(
-        SetParametersAtomically, 'depth_node/set_parameters_atomically'
-    )
-    graph.wait(client.service_is_ready, 'parameter service')
     both = [Parameter('min_depth', value=20.0), Parameter('max_depth', value=40.0)]
-    messages: list[ParameterMessage] = [parameter.to_parameter_msg() for parameter in both]
-    future = client.call_async(SetParametersAtomically.Request(parameters=messages))
-    graph.wait(future.done, 'answer of the parameter service')
-    assert future.result().result.successful  # type: ignore[union-attr]
+    request = SetParametersAtomically.Request(
+        parameters=[parameter.to_parameter_msg() for parameter in both]
+    )
+    answer = graph.call(SetParametersAtomically, 'depth_node/set_parameters_atomically', request)
+    assert answer.result.successful
     assert (node.settings.min_depth, node.settings.max_depth) == (20.0, 40.0)
 
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
-from node_graph import Graph, ProgramFactory, camera_info, header, ramp, rgb_image, wait_for_line
+from node_graph import (
+    Collected,
+    Graph,
+    ProgramFactory,
+    camera_info,
+    header,
+    ramp,
+    rgb_image,
+    wait_for_line,
+)
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 
 NODE = 'drnet_ros.node.depth_node'
 START_S = 60.0
@@ -93,6 +104,10 @@ def test_signal_during_start_ends_the_node_within_two_seconds(
     assert process.returncode == 0
 
 
+def has_stamp(collected: Collected[Image], stamp: Header) -> bool:
+    return any(message.header == stamp for message in list(collected.messages))
+
+
 def test_restarts_sizes_and_garbage_do_not_stop_the_node(
     graph: Graph, start_program: ProgramFactory, weights: str
 ) -> None:
@@ -108,9 +123,7 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
         sec += 1
         stamp = header(sec)
         graph.publish_until(
-            publisher,
-            rgb_image(ramp(height, width), stamp),
-            lambda s=stamp: any(d.header == s for d in list(depths.messages)),
+            publisher, rgb_image(ramp(height, width), stamp), partial(has_stamp, depths, stamp)
         )
         depth = depths.wait_for_stamp(stamp)
         assert (depth.height, depth.width) == (height, width)

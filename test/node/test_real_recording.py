@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,8 +39,8 @@ class Played:
     """A frame of the recording with what the node made of it."""
 
     stamp: Header
-    bgr: NDArray[np.uint8]
-    truth_hw: NDArray[np.float64]
+    bgr: NDArray[Any]
+    truth_hw: NDArray[Any]
     depth: Image
     info: CameraInfo
     cloud: PointCloud2
@@ -52,6 +53,12 @@ def frames() -> Iterator[tuple[Header, Path, Path]]:
         seconds, fraction = time_s.split('.')
         stamp = header(int(seconds), int(fraction.ljust(9, '0')), 'openni_rgb_optical_frame')
         yield stamp, RECORDING / rgb, RECORDING / depth
+
+
+def read(path: Path) -> NDArray[Any]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None, f'cannot read {path}'
+    return pixels
 
 
 def intrinsics(stamp: Header) -> CameraInfo:
@@ -82,9 +89,9 @@ def played(
     depths = graph.collect(Image, 'depth/image_rect')
     infos = graph.collect(CameraInfo, 'depth/camera_info')
     clouds = graph.collect(PointCloud2, 'points')
-    results = []
+    results: list[Played] = []
     for stamp, rgb, depth in frames():
-        bgr = cv2.imread(str(rgb))
+        bgr = read(rgb)
         image = Image(header=stamp, height=480, width=640, encoding='bgr8', step=3 * 640)
         image.data.frombytes(bgr.tobytes())
         info_publisher.publish(intrinsics(stamp))
@@ -95,7 +102,7 @@ def played(
             )
         else:
             image_publisher.publish(image)
-        truth = cv2.imread(str(depth), cv2.IMREAD_UNCHANGED) / DEPTH_UNITS_PER_METRE
+        truth = read(depth) / DEPTH_UNITS_PER_METRE
         results.append(
             Played(
                 stamp,
@@ -140,8 +147,8 @@ def test_cloud_lies_on_the_rays_of_the_distorted_camera(played: list[Played]) ->
 def test_depth_is_what_the_estimator_computes_and_metric(
     played: list[Played], weights: str
 ) -> None:
-    k, size = (FX, 0, CX, 0, FY, CY, 0, 0, 1), {'width': 640, 'height': 480}
-    camera = CameraModel.from_fields(**size, k=k, d=D, distortion_model='plumb_bob')
+    k = (FX, 0, CX, 0, FY, CY, 0, 0, 1)
+    camera = CameraModel.from_fields(width=640, height=480, k=k, d=D, distortion_model='plumb_bob')
     with DepthEstimator(Settings(weights=weights)) as estimator:
         for frame in played[::10]:
             direct = estimator.estimate(frame.bgr[..., ::-1], camera).depth_hw
