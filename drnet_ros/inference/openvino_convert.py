@@ -15,6 +15,7 @@ import openvino as ov
 from drnet_ros.errors import DrnetError, EngineError
 
 if TYPE_CHECKING:
+    from drnet_ros.network.drnet import DRNet
     from drnet_ros.network.metadata import WeightsMetadata
 
 __all__ = ['MODEL_FILE', 'convert_network', 'main']
@@ -49,6 +50,19 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
         )
         raise EngineError(msg) from error
     network, metadata = load_network(weights_path)
+    # One pass through the network is all; more threads would only get in the way of a busy robot.
+    torch.set_num_threads(1)
+    try:
+        return _with_image_input(_converted(network, size_hw), metadata)
+    except Exception as error:
+        # The converter raises whatever its many parts raise; each means the same to the user.
+        reason = ' '.join(str(error).split())
+        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {reason}'
+        raise EngineError(msg) from error
+
+
+def _converted(network: DRNet, size_hw: tuple[int, int]) -> ov.Model:
+    import torch  # noqa: PLC0415
 
     class Finest(torch.nn.Module):
         """The network without its auxiliary outputs."""
@@ -63,21 +77,12 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
 
     shape = (1, 3, *size_hw)
     example = torch.zeros(shape)
-    # One pass through the network is all; more threads would only get in the way of a busy robot.
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
-            # Traced here, since the converter's own tracing runs the network twice more to check.
-            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                Finest().eval(), example, check_trace=False
-            )
-            model = ov.convert_model(traced, example_input=example, input=[shape])
-    except Exception as error:
-        # The converter raises whatever its many parts raise; each means the same to the user.
-        reason = ' '.join(str(error).split())
-        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {reason}'
-        raise EngineError(msg) from error
-    return _with_image_input(model, metadata)
+    with torch.no_grad():
+        # Traced here, since the converter's own tracing runs the network twice more to check.
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            Finest().eval(), example, check_trace=False
+        )
+        return ov.convert_model(traced, example_input=example, input=[shape])
 
 
 def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:
