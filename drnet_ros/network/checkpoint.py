@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.drnet import DRNet
@@ -49,9 +49,11 @@ def save_network(
     _check_finite(tensors, f'to be stored as {dtype}')
     part = path.with_name(path.name + '.part')
     try:
-        save_file(tensors, part, metadata=to_header(metadata))
+        # Not save_file: its files only their owner can read, whatever the umask.
+        part.write_bytes(save(tensors, metadata=to_header(metadata)))
+        part.chmod(0o644)  # safetensors writes for the owner alone
         part.replace(path)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
         msg = f'cannot write {path}: {error}'
         raise WeightsError(msg) from error
     finally:

@@ -94,6 +94,13 @@ def test_a_loaded_network_is_independent_of_its_file(weights: Path) -> None:
     assert torch.equal(loaded.levels[1].reduce[0].weight, before)  # type: ignore[index, union-attr]
 
 
+def test_others_may_read_it(weights: Path) -> None:
+    """Weights that root installs are read by whoever runs the node."""
+    plain = weights.with_name('plain')
+    plain.touch()
+    assert weights.stat().st_mode == plain.stat().st_mode
+
+
 def test_only_its_own_metadata(network: DRNet, tmp_path: Path) -> None:
     other = replace(METADATA, network=NetworkConfig())
     with pytest.raises(WeightsError, match=r'metadata must describe NetworkConfig.*got those of'):
