@@ -51,7 +51,6 @@ def save_network(
     try:
         # Not save_file: its files only their owner can read, whatever the umask.
         part.write_bytes(save(tensors, metadata=to_header(metadata)))
-        part.chmod(0o644)  # safetensors writes for the owner alone
         part.replace(path)
     except OSError as error:
         msg = f'cannot write {path}: {error}'
