@@ -213,7 +213,7 @@ def test_two_processes_give_what_one_gives(
         # The running variance is the unbiased one, which is larger for half the batch: by up to
         # 1 / 24 of what stride 16 has here.
         assert two[1].metrics[name] == pytest.approx(one[1].metrics[name], rel=0.02), name
-    for (name, a), b in zip(one[0].named_parameters(), two[0].parameters(), strict=True):
+    for a, b in zip(one[0].parameters(), two[0].parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
 
 
