@@ -63,6 +63,6 @@ setup(
         'console_scripts': [
             'bag_publisher = drnet_ros.node.bag_publisher:main',
             'depth_node = drnet_ros.node.depth_node:main',
-        ],
+        ]
     },
 )

@@ -23,6 +23,8 @@ def share_directory() -> Path:
         for candidate in (prefix, prefix / 'share' / _PACKAGE.name):
             if (candidate / 'package.xml').is_file() and (candidate / 'config').is_dir():
                 return candidate
-    msg = (f'config/ and launch/ of {_PACKAGE.name} must be installed with it, found none above '
-           f'{_PACKAGE}: install the package with colcon build or pip install')
+    msg = (
+        f'config/ and launch/ of {_PACKAGE.name} must be installed with it, found none above '
+        f'{_PACKAGE}: install the package with colcon build or pip install'
+    )
     raise FileNotFoundError(msg)

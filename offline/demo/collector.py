@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image, PointCloud2
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rclpy.node import Node
+    from rclpy.subscription import MessageInfo
 
 __all__ = ['Collector', 'KeptFrame']
 
@@ -96,10 +97,10 @@ class Collector:
         ]
         return counts[0] > 0 and counts[0] == sum(counts[1:]) and self.frames_out >= counts[1]
 
-    def _on_image(self, message: Image, info: dict[str, int]) -> None:
+    def _on_image(self, message: Image, info: MessageInfo) -> None:
         self.sent_ns[_stamp_ns(message)] = info['source_timestamp']
 
-    def _on_depth(self, message: Image, info: dict[str, int]) -> None:
+    def _on_depth(self, message: Image, info: MessageInfo) -> None:
         index = self.frames_out
         self.published_ns[_stamp_ns(message)] = info['source_timestamp']
         if index % self._stride:

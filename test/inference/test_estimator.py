@@ -9,7 +9,6 @@ import pytest
 from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference import DepthEstimator, Settings, devices
 from drnet_ros.inference.engine import create_engine
-from drnet_ros.inference.memory import keep_freed_memory
 from drnet_ros.inference.model_cache import cache_folder, model_key
 from drnet_ros.network.metadata import read_metadata
 
@@ -122,7 +121,3 @@ def test_cache_folder_is_the_users_or_a_private_one_where_it_cannot_be_written(
     assert fallback.is_dir()
     assert 'cannot write' in caplog.text
     fallback.rmdir()
-
-
-def test_freed_memory_is_kept_where_the_allocator_can() -> None:
-    assert keep_freed_memory(32 << 20) in {True, False}

@@ -1,0 +1,59 @@
+"""`make demo` whole: two processes over real DDS on the bundled clip, and what it writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from plyfile import PlyData
+
+pytest.importorskip('rclpy', reason='the demo needs ROS 2')
+
+DEMO = Path(__file__).resolve().parents[1] / 'demo' / 'run_demo.py'
+FRAMES_IN_CLIP = 64
+ROOM_DEPTH_M = 5.0
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(101 + os.getpid() % 100)}
+    command = [sys.executable, str(DEMO), *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
+    result = _run('--output', str(tmp_path))
+    assert result.returncode == 0, result.stdout + result.stderr
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert summary['frames_published'] == FRAMES_IN_CLIP
+    counted = sum(summary[f'frames_{name}'] for name in ('out', 'dropped', 'failed'))
+    assert counted == summary['frames_in'] <= FRAMES_IN_CLIP
+    assert summary['frames_failed'] == 0
+    # A busy machine may drop frames, but most of 20 Hz must get through.
+    assert summary['frames_out'] > FRAMES_IN_CLIP / 4
+    assert 0 < summary['latency_ms_p50'] <= summary['latency_ms_p95']
+    assert summary['fps'] > 0
+    assert summary['engine'] == 'openvino'
+    # Saying 'everything is as far as the average pixel' is 1.0 m off on this clip.
+    assert summary['rmse'] < 1.0
+    assert summary['delta1'] > 0.4
+    sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
+    assert sheet is not None
+    assert min(sheet.shape[:2]) > 500
+    vertices = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
+    assert len(vertices) > 100_000
+    assert 0.5 * ROOM_DEPTH_M < np.percentile(vertices['z'], 99) < 2 * ROOM_DEPTH_M
+
+
+def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    result = _run('--bag', str(tmp_path / 'missing'), '--output', str(tmp_path))
+    assert result.returncode == 1
+    assert result.stdout.startswith('error: a recording must exist')
+    assert 'Traceback' not in result.stdout + result.stderr
