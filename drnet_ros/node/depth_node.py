@@ -33,6 +33,9 @@ class DepthNode(LifecycleNode):
     """Depth from images as a managed node: configure loads, activate works, cleanup frees.
 
     Callbacks run in the executor's thread and return at once; the worker's thread does the work.
+
+    Attributes:
+        is_ending: Whether the program has been told to end, so that failures are no news.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class DepthNode(LifecycleNode):
             SettingsError: If a parameter is not allowed.
         """
         super().__init__('depth_node', context=context, **options)
+        self.is_ending = False
         self._create_estimator = create_estimator
         try:
             self._node_parameters = NodeParameters(self)
@@ -152,7 +156,9 @@ class DepthNode(LifecycleNode):
 
     def _refuse(self, error: DrnetError) -> TransitionCallbackReturn:
         """Log why a transition is refused; the node stays in the state that it was in."""
-        if self.settings.autostart:
+        if self.is_ending:
+            self.get_logger().info(f'stopped before it was ready: {error}')
+        elif self.settings.autostart:
             self.get_logger().fatal(str(error))
         else:
             self.get_logger().error(str(error))

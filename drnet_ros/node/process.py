@@ -50,9 +50,14 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
         The exit code: 0, or 1 after a fatal error, which has been logged in one line.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    ended = threading.Event()
+    ended, signalled = threading.Event(), threading.Event()
+
+    def on_signal(*_: object) -> None:
+        signalled.set()
+        ended.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, on_signal)
     use_large_message_profile()
     try:
         _parse(given)
@@ -67,8 +72,17 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
     spinner = _Spinner(node, ended)
     spinner.start()
     ended.wait()
+    node.is_ending = signalled.is_set()
+    _shut_down(node, spinner)
+    # A terminal's Ctrl-C also ends a conversion under way: that it failed is no fault then.
+    return 0 if signalled.is_set() else spinner.exit_code
+
+
+def _shut_down(node: DepthNode, spinner: _Spinner) -> None:
     # Libraries cannot be interrupted while they load or compile a network; then leave them behind.
-    alarm = threading.Timer(_STOP_TIMEOUT_S, lambda: _leave_at_once(spinner.exit_code))
+    alarm = threading.Timer(
+        _STOP_TIMEOUT_S, lambda: _leave_at_once(0 if node.is_ending else spinner.exit_code)
+    )
     alarm.daemon = True
     alarm.start()
     spinner.stop()
@@ -77,7 +91,6 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
     node.destroy_node()
     rclpy.try_shutdown()
     alarm.cancel()
-    return spinner.exit_code
 
 
 def one_line(error: Exception) -> str:

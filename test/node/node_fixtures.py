@@ -90,6 +90,7 @@ def make_programs() -> Iterator[ProgramFactory]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                start_new_session=True,
                 env={
                     **os.environ,
                     'PYTHONPATH': str(Path(__file__).parents[2]),

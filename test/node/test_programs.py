@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from functools import partial
@@ -83,8 +84,9 @@ def test_signals_end_the_node_under_load_within_two_seconds(
     assert 'Traceback' not in output
 
 
+@pytest.mark.parametrize('is_for_all', [False, True], ids=['node', 'group'])
 def test_signal_during_start_ends_the_node_within_two_seconds(
-    graph: Graph, start_program: ProgramFactory, weights: str, tmp_path: Path
+    graph: Graph, start_program: ProgramFactory, weights: str, tmp_path: Path, is_for_all: bool
 ) -> None:
     # An empty cache, so that the network is being converted when the signal comes.
     process = start_program(
@@ -98,7 +100,10 @@ def test_signal_during_start_ends_the_node_within_two_seconds(
     )
     graph.wait((tmp_path / 'cache').exists, 'conversion', START_S)
     begun = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    if is_for_all:  # as a terminal's Ctrl-C, the conversion's own process included
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM)
     process.wait(timeout=20)  # not for the conversion's own process, which may end later
     assert time.monotonic() - begun < 2
     assert process.returncode == 0
