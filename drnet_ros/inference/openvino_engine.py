@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.engine import UInt8Array
     from drnet_ros.inference.settings import Settings
+    from drnet_ros.network.config import NetworkConfig
     from drnet_ros.network.metadata import WeightsMetadata
 
 __all__ = ['OpenvinoEngine']
@@ -60,7 +61,7 @@ class OpenvinoEngine(Engine):
             EngineError: If this CPU cannot compute in the precision.
         """
         self._core = ov.Core()
-        self.precision = _precision(self._core, settings.precision)
+        self.precision = _precision(self._core, settings.precision, metadata.network)
         self._weights_path = weights_path
         self._metadata = metadata
         self._area = network_area(settings, metadata)
@@ -211,7 +212,17 @@ def _depth(slot: _Slot) -> FloatArray:
     return depth
 
 
-def _precision(core: ov.Core, asked: str) -> str:
+def _precision(core: ov.Core, asked: str, network: NetworkConfig) -> str:
+    if network.guided_filter:
+        # Its windows' variances lose all digits in half precision, and OpenVINO knows no exception
+        # for a part of a network.
+        if asked not in {'auto', 'fp32'}:
+            msg = (
+                f'precision must be auto or fp32 for a guided-filter network on openvino, got '
+                f'{asked!r}'
+            )
+            raise EngineError(msg)
+        return 'fp32'
     capabilities = set(core.get_property('CPU', properties.device.capabilities))
     native = [name for name in ('bf16', 'fp16') if name.upper() in capabilities]
     if asked == 'auto':

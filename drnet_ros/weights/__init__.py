@@ -19,10 +19,15 @@ def resolve_weights(weights: str) -> Path:
         weights: 'embedded', or a path; `~` is the home folder.
 
     Raises:
-        WeightsError: There is no such file.
+        WeightsError: There is no such file, or the path cannot be followed.
     """
-    path = _EMBEDDED_FILE if weights == EMBEDDED else Path(weights).expanduser()
-    if not path.is_file():
+    try:
+        path = _EMBEDDED_FILE if weights == EMBEDDED else Path(weights).expanduser()
+        is_there = path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        msg = f'weights must be a path that can be read, got {weights!r}: {error}'
+        raise WeightsError(msg) from error
+    if not is_there:
         msg = f"weights must be 'embedded' or a .safetensors file, found no file at {path}"
         raise WeightsError(msg)
     return path

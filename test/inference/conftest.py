@@ -31,11 +31,9 @@ def _model_cache(model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRNET_CACHE_DIR', str(model_cache))
 
 
-@pytest.fixture(scope='session')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Random lite weights whose outputs are spread over a few metres."""
+def _write_random_weights(path: Path, config: NetworkConfig) -> str:
     torch.manual_seed(5)
-    network = DRNet(NetworkConfig())
+    network = DRNet(config)
     # Statistics of batches of noise keep the activations of random layers sane; small weights
     # before the outputs keep depth positive.
     for module in network.modules():
@@ -48,7 +46,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
             if 'correction' in name or name == 'coarsest.weight':
                 tensor.mul_(0.2)
     network.eval()
-    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
     metadata = WeightsMetadata(
         network=network.config,
         input_height=TRAINING_HW[0],
@@ -59,6 +56,20 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     save_network(path, network, metadata)
     return str(path)
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Random lite weights whose outputs are spread over a few metres."""
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    return _write_random_weights(path, NetworkConfig())
+
+
+@pytest.fixture(scope='session')
+def guided_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same with the guided filter."""
+    path = tmp_path_factory.mktemp('weights') / 'guided.safetensors'
+    return _write_random_weights(path, NetworkConfig(guided_filter=True))
 
 
 @pytest.fixture(scope='session')

@@ -11,6 +11,7 @@ from drnet_ros.inference import DepthEstimator, Settings, devices
 from drnet_ros.inference.engine import create_engine
 from drnet_ros.inference.model_cache import cache_folder, model_key
 from drnet_ros.network.metadata import read_metadata
+from drnet_ros.weights import resolve_weights
 
 
 def _settings(weights: str, **values: object) -> Settings:
@@ -45,6 +46,12 @@ def test_weights_of_another_network_are_refused_naming_both(
 def test_missing_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match='no file at'):
         DepthEstimator(_settings(str(tmp_path / 'none.safetensors')))
+
+
+@pytest.mark.parametrize('path', ['x' * 5000, '~nobody-of-this-name/w.safetensors', 'a\0b'])
+def test_paths_that_cannot_be_followed_are_refused(path: str) -> None:
+    with pytest.raises(WeightsError, match='must be'):
+        resolve_weights(path)
 
 
 def test_live_settings_change_and_others_are_refused(weights: str) -> None:
