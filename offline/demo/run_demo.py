@@ -131,7 +131,7 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
             str(recording.path),
             '--decompress',
             '--delay',
-            '0.5',
+            '1.0',
             '--topics',
             *topics,
         )
