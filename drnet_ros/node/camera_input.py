@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from drnet_ros.errors import CameraError
+from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference import CameraModel
 from drnet_ros.inference.image_codec import decode_compressed_image, decode_image
 from drnet_ros.node.messages import camera_model_fields
@@ -147,6 +147,9 @@ class CameraInput:
             prefix: What topic names start with: '' or such as 'front/'.
             settings: `image_transport` and `input_reliability` are read.
             on_image: Called with each image message in the executor's thread.
+
+        Raises:
+            SettingsError: If a QoS override is not allowed.
         """
         self.intrinsics = IntrinsicsCache()
         is_compressed = settings.image_transport == 'compressed'
@@ -157,9 +160,13 @@ class CameraInput:
             on_image,
             reliability=settings.input_reliability,
         )
-        self._infos = MatchingSubscription(
-            node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
-        )
+        try:
+            self._infos = MatchingSubscription(
+                node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
+            )
+        except SettingsError:
+            self.images.close()
+            raise
 
     def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from drnet_ros.errors import DrnetError, EngineError
@@ -68,8 +69,10 @@ class DepthNode(LifecycleNode):
         self._cameras: dict[str, Camera] = {}
         self._worker: Worker | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
-        self.create_timer(_REFRESH_PERIOD_S, self._refresh)
+        # Steady: with use_sim_time and no clock as yet, people look at diagnostics to see why.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
+        self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         forward_logs('drnet_ros', self.get_logger())
 
     @property

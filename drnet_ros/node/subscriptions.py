@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
@@ -117,19 +119,26 @@ class MatchingSubscription:
             reliability=reliability,
             durability=durability,
         )
-        return self._node.create_subscription(
-            self._message_type,
-            self._topic,
-            self._callback,
-            profile,
-            # The publisher that does not fit is a reason to choose anew at once, not to complain.
-            event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False
-            ),
-            qos_overriding_options=QoSOverridingOptions(
-                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
-            ),
-        )
+        try:
+            return self._node.create_subscription(
+                self._message_type,
+                self._topic,
+                self._callback,
+                profile,
+                # A publisher that does not fit is a reason to choose anew, not to complain.
+                event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False
+                ),
+                qos_overriding_options=QoSOverridingOptions(
+                    (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
+                ),
+            )
+        except (rclpy_implementation.RCLError, InvalidParameterTypeException, ValueError) as error:
+            msg = (
+                f'qos_overrides.{self.resolved_topic}.subscription must be a QoS that ROS takes, '
+                f'got: {" ".join(str(error).split())}'
+            )
+            raise SettingsError(msg) from error
 
 
 def _overridden_reliability(node: Node, resolved_topic: str, reliability: str) -> str:

@@ -73,7 +73,8 @@ class Worker:
         self._settings = settings
         self._logger = logger
         self._inbox = Inbox()
-        self._used = settings()
+        # Parameters may have changed since the estimator was made, while nothing was active.
+        self._used = estimator.settings
         # A daemon, so that an engine that never returns cannot keep the process alive.
         self._thread = threading.Thread(target=self._run, name='depth_worker', daemon=True)
 
@@ -140,10 +141,10 @@ class Worker:
 
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
-        if not camera.output.is_wanted(settings):
-            camera.statistics.skipped()
-            return None
         try:
+            if not camera.output.is_wanted(settings):
+                camera.statistics.skipped()
+                return None
             rgb_hwc = decode(image.message)
             found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
         except Exception as error:  # noqa: BLE001 - one frame must not end the node

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from node_graph import Graph, NodeFactory, header, ramp, rgb_image
 from rcl_interfaces.msg import ParameterType, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
@@ -134,3 +136,33 @@ def test_unknown_parameters_are_pointed_out(
 ) -> None:
     start_node(is_up=False, max_dpeth=3.0)
     assert "'max_dpeth' is unknown" in capfd.readouterr().err
+
+
+def test_parameters_changed_while_inactive_hold_once_active(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    node = start_node()
+    assert node.trigger_deactivate() is TransitionCallbackReturn.SUCCESS
+    results = set_remotely(graph, Parameter('max_depth', value=1.2))
+    assert results[0].successful
+    assert node.trigger_activate() is TransitionCallbackReturn.SUCCESS
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    publisher.publish(rgb_image(ramp(), header(1)))
+    message = depths.wait_for_stamp(header(1))
+    depth = np.frombuffer(message.data, np.float32)
+    assert np.isnan(depth).any()
+    assert np.nanmax(depth) <= 1.2
+
+
+def test_bad_qos_override_refuses_activation_in_one_line(start_node: NodeFactory) -> None:
+    node = start_node(is_up=False, **{'qos_overrides./image.subscription.depth': -3})
+    assert not node.bring_up()
+    assert node.state == 'inactive'
+
+
+def test_diagnostics_come_without_a_clock(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(use_sim_time=True)
+    reports = graph.collect(DiagnosticArray, '/diagnostics')
+    status = reports.wait_for(1)[0].status[0]
+    assert status.hardware_id == 'drnet_ros'
