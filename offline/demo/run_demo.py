@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,7 +24,10 @@ import rclpy
 from collector import Collector
 from pictures import SheetRow, write_sheet
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from drnet_offline.bags import read_depths, read_images
@@ -80,6 +84,8 @@ def main() -> int:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     use_large_message_profile()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         with Recording(options.bag) as recording:
             choice = choose_topics(
@@ -90,9 +96,16 @@ def main() -> int:
             )
             _run(recording, choice, options.output)
     except DrnetError as error:
-        console.print(f'[red]error:[/] {error}', highlight=False, soft_wrap=True)
+        console.print(f'[red]error:[/] {escape(str(error))}', highlight=False)
         return 1
+    except KeyboardInterrupt:
+        console.print('stopped')
+        return 130
     return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parse() -> argparse.Namespace:
@@ -108,13 +121,15 @@ def _parse() -> argparse.Namespace:
 def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
     frames = recording.topics[choice.image].count
     console.print(f'recording  {recording.path}: {frames} images on {choice.image}')
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('drnet_demo')
     collector = Collector(node, base_topic(choice.image), NAMESPACE)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # Beside the progress bar, so that nothing waits for the screen.
-    threading.Thread(target=executor.spin, daemon=True).start()
+    ended: Future[None] = Future()
+    spinner = threading.Thread(target=executor.spin_until_future_complete, args=(ended,))
+    spinner.start()
     children = Children(_start('depth_node', *_node_arguments(choice)))
     try:
         started_s = time.monotonic()
@@ -138,7 +153,8 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
         _follow(collector, children, frames)
     finally:
         children.stop()
-        executor.shutdown()
+        ended.set_result(None)
+        spinner.join()
         node.destroy_node()
         rclpy.try_shutdown()
     _write(recording, choice, collector, output)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, track
 
 from drnet_ros.errors import DrnetError
@@ -43,7 +44,8 @@ def train(
     ] = None,
 ) -> None:
     """Train a network from a preset; writes OUTPUT/best.safetensors."""
-    from drnet_offline.config import load_config, parse_override  # noqa: PLC0415 - PyTorch only when it is needed
+    # PyTorch is imported only by the commands that need it.
+    from drnet_offline.config import load_config, parse_override  # noqa: PLC0415
     from drnet_offline.run_training import train as run  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
@@ -59,7 +61,7 @@ def predict(
     weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
     camera: Annotated[
         str | None,
-        typer.Option(help="'fx,fy,cx,cy' in pixels of the first image; depth is scaled for it."),
+        typer.Option(help="'fx,fy,cx,cy' in pixels of the images; depth is scaled for it."),
     ] = None,
     ply: Annotated[
         bool, typer.Option('--ply', help='Also write STEM.ply; needs --camera.')
@@ -102,6 +104,9 @@ def evaluate(
     from drnet_offline.evaluation import evaluate_mean_depth, tabulate  # noqa: PLC0415
     from drnet_offline.protocols import PROTOCOLS  # noqa: PLC0415
 
+    if json_ is not None and not json_.parent.is_dir():
+        msg = f'there is no folder {json_.parent}'
+        raise typer.BadParameter(msg, param_hint='--json')
     rules = PROTOCOLS[protocol]
     blocks = load_config(blocks_of).data.validation_blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=blocks)
@@ -128,6 +133,8 @@ def main() -> None:
     """Run the command line: exit code 0, 1 with one line on a known error, 2 on wrong usage."""
     try:
         app()
-    except DrnetError as error:
-        Console(stderr=True, soft_wrap=True).print(f'[red]error:[/] {error}', highlight=False)
+    # OSError: a folder that cannot be made, a disk that is full; its text names the file.
+    except (DrnetError, OSError) as error:
+        console = Console(stderr=True, soft_wrap=True)
+        console.print(f'[red]error:[/] {escape(str(error))}', highlight=False)
         sys.exit(1)

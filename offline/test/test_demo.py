@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,22 @@ def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> N
     assert result.returncode == 1
     assert result.stdout.startswith('error: a recording must exist')
     assert 'Traceback' not in result.stdout + result.stderr
+
+
+def test_a_signal_ends_demo_and_children(tmp_path: Path) -> None:
+    environment = {**os.environ, 'ROS_DOMAIN_ID': str(101 + os.getpid() % 100)}
+    command = [sys.executable, str(DEMO), '--output', str(tmp_path)]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if 'node       active' in line:
+            process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130, lines
+    assert 'Traceback' not in ''.join(lines)
+    assert lines[-1].strip() == 'stopped'
+    assert not (tmp_path / 'summary.json').exists()
+    # The pipe is at its end: no child holds it any more.

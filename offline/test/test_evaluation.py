@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -223,3 +225,25 @@ def test_summary_of_eval_is_plain_numbers(
     assert record['n_images'] == 2
     assert isinstance(record['rmse'], float)
     assert record['engine'] == 'torch'
+
+
+@pytest.mark.parametrize('command', ['predict', 'eval'])
+def test_places_that_cannot_be_written_are_one_line(
+    weights: Path, tmp_path: Path, command: str
+) -> None:
+    image = tmp_path / 'a.png'
+    cv2.imwrite(str(image), np.zeros((64, 96, 3), np.uint8))
+    arguments = {
+        'predict': ['predict', str(image), '--output', str(image)],
+        'eval': ['eval', '--data', str(tmp_path), '--json', str(tmp_path / 'none' / 'x.json')],
+    }[command]
+    drnet = Path(sys.executable).with_name('drnet')
+    result = subprocess.run(
+        [drnet, *arguments, '--weights', str(weights), '--engine', 'torch'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == {'predict': 1, 'eval': 2}[command]
+    assert 'Traceback' not in result.stderr
+    assert str(image) in result.stderr or 'no folder' in result.stderr
