@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import EngineError
 from drnet_ros.inference.devices import has_cuda
+from drnet_ros.inference.image_header import check_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,7 @@ class Engine(ABC):
 
         Raises:
             EngineError: If the batch is empty, sizes differ, or the engine is closed or failed.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
 
     @abstractmethod
@@ -135,6 +137,7 @@ class Engine(ABC):
 
         Raises:
             EngineError: If the network cannot be made ready for this size.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
 
     @abstractmethod
@@ -157,6 +160,7 @@ def check_batch(frames: Sequence[Frame]) -> tuple[int, int]:
 
     Raises:
         EngineError: If the batch is empty, an image is not uint8 (H, W, 3), or sizes differ.
+        ImageError: kind 'bad_shape', if a side is too short or the aspect ratio too large.
     """
     if not frames:
         msg = 'a batch must hold at least one frame, got none'
@@ -173,6 +177,7 @@ def check_batch(frames: Sequence[Frame]) -> tuple[int, int]:
             )
             raise EngineError(msg)
     height, width = frames[0].rgb_hwc.shape[:2]
+    check_shape(height, width)
     return height, width
 
 

@@ -60,6 +60,7 @@ class DepthEstimator:
 
         Raises:
             EngineError: If the network cannot be made ready.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
         self._engine.prepare((height, width), self.settings)
 
@@ -74,6 +75,7 @@ class DepthEstimator:
 
         Raises:
             EngineError: If the batch cannot be run.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
         return self._engine.submit(frames, self.settings)
 
@@ -94,6 +96,7 @@ class DepthEstimator:
 
         Raises:
             EngineError: If the network fails.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
             CameraError: If the camera cannot be that of the image.
         """
         return self.submit([Frame(rgb_hwc, camera, points)]).result()[0]

@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnet_ros.errors import ImageError
-from drnet_ros.inference.image_header import check_pixels, read_image_header
+from drnet_ros.inference.image_header import (
+    ImageHeader,
+    check_pixels,
+    check_shape,
+    read_image_header,
+)
 from drnet_ros.inference.image_layouts import DEPTH_LAYOUTS, IMAGE_LAYOUTS, Layout
 
 if TYPE_CHECKING:
@@ -69,10 +74,11 @@ def decode_image(
 
     Raises:
         ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'odd_size', 'bad_step',
-            'truncated' or 'corrupt'.
+            'truncated', 'bad_shape' or 'corrupt'.
     """
     layout = _layout(IMAGE_LAYOUTS, encoding)
     pixels = _pixels(layout, encoding, (height, width), step, is_bigendian, data)
+    check_shape(height, width)
     try:
         return layout.decode(pixels)
     except cv2.error as error:
@@ -90,9 +96,13 @@ def decode_compressed_image(data: ImageBytes) -> UInt8Array:
         Image, uint8 (H, W, 3), RGB, owning its memory.
 
     Raises:
-        ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'truncated' or 'corrupt'.
+        ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'truncated', 'bad_shape' or
+            'corrupt'.
     """
-    bgr = _decode_file(memoryview(data), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    view = memoryview(data)
+    header = read_image_header(view)
+    check_shape(header.height, header.width)
+    bgr = _decode_file(view, header, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)  # type: ignore[return-value]
 
 
@@ -150,7 +160,8 @@ def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # 
         )
         raise ImageError(msg, kind='truncated')
     _, depth_a, depth_b = _COMPRESSED_DEPTH_HEADER.unpack(view[:header_bytes])
-    pixels = _decode_file(view[header_bytes:], cv2.IMREAD_UNCHANGED)
+    file = view[header_bytes:]
+    pixels = _decode_file(file, read_image_header(file), cv2.IMREAD_UNCHANGED)
     if pixels.ndim != 2 or pixels.dtype != np.uint16:
         msg = f'compressed depth must hold a 16-bit gray PNG, got {pixels.dtype} {pixels.shape}'
         raise ImageError(msg, kind='corrupt')
@@ -213,8 +224,7 @@ def _pixels(
     return pixels
 
 
-def _decode_file(data: memoryview, flags: int) -> NDArray[Any]:
-    header = read_image_header(data)
+def _decode_file(data: memoryview, header: ImageHeader, flags: int) -> NDArray[Any]:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:

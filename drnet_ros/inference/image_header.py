@@ -6,10 +6,22 @@ from dataclasses import dataclass
 
 from drnet_ros.errors import ImageError
 
-__all__ = ['MAX_PIXELS', 'ImageHeader', 'check_pixels', 'read_image_header']
+__all__ = [
+    'MAX_ASPECT_RATIO',
+    'MAX_PIXELS',
+    'MIN_SIDE',
+    'ImageHeader',
+    'check_pixels',
+    'check_shape',
+    'read_image_header',
+]
 
 MAX_PIXELS = 2**25
 """Largest image that is decoded, 33.5 million pixels: 8K video fits."""
+MIN_SIDE = 16
+"""Shortest side in pixels of an image that depth is estimated for."""
+MAX_ASPECT_RATIO = 8
+"""Largest ratio of the sides of such an image: four panoramas of 2:1 side by side fit."""
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND'
@@ -52,6 +64,26 @@ def check_pixels(height: int, width: int) -> None:
     if height * width > MAX_PIXELS:
         msg = f'an image must have at most {MAX_PIXELS} pixels, got {width} x {height}'
         raise ImageError(msg, kind='too_large')
+
+
+def check_shape(height: int, width: int) -> None:
+    """Refuse images of a shape that no camera has and the network can make nothing of.
+
+    Args:
+        height: Rows, positive.
+        width: Columns, positive.
+
+    Raises:
+        ImageError: kind 'bad_shape', for a side under `MIN_SIDE` or an aspect ratio over
+            `MAX_ASPECT_RATIO`.
+    """
+    short, long = sorted((height, width))
+    if short < MIN_SIDE or long > MAX_ASPECT_RATIO * short:
+        msg = (
+            f'an image must have sides of at least {MIN_SIDE} pixels and an aspect ratio of at '
+            f'most {MAX_ASPECT_RATIO}:1, got {width} x {height}; resize or crop it'
+        )
+        raise ImageError(msg, kind='bad_shape')
 
 
 def read_image_header(data: memoryview) -> ImageHeader:

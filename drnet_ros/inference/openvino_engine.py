@@ -17,6 +17,7 @@ from openvino.properties import hint
 from drnet_ros.errors import EngineError
 from drnet_ros.inference.devices import usable_cores
 from drnet_ros.inference.engine import DepthFrame, Engine, FloatArray, Frame, Pending, check_batch
+from drnet_ros.inference.image_header import check_shape
 from drnet_ros.inference.model_cache import cache_folder, converted_model
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
@@ -76,6 +77,7 @@ class OpenvinoEngine(Engine):
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:  # noqa: ARG002
         """Compile the network for images of this size."""
+        check_shape(*image_hw)
         self._network(self.network_size(image_hw))
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:

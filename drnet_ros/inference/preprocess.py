@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ['network_area', 'network_size', 'resize_to_network']
 
 
+# Sides shorter than the stride grow to it; memory and time must not grow with them.
+_MAX_GROWTH = 2
+
+
 def network_area(settings: Settings, metadata: WeightsMetadata) -> tuple[int, int]:
     """Return the height and width whose area the network's input shall have.
 
@@ -42,11 +46,14 @@ def network_size(image_hw: tuple[int, int], input_hw: tuple[int, int]) -> tuple[
 
     Returns:
         Height and width with about that area and the image's aspect ratio, each rounded to the
-        nearest multiple of the network's stride (32), at least one.
+        nearest multiple of the network's stride (32), at least one; narrow images are squeezed
+        rather than seen at over twice the area.
     """
-    scale = math.sqrt(input_hw[0] * input_hw[1] / (image_hw[0] * image_hw[1]))
+    area = input_hw[0] * input_hw[1]
+    scale = math.sqrt(area / (image_hw[0] * image_hw[1]))
+    longest = max(1, _MAX_GROWTH * area // STRIDE**2)
     height, width = (
-        max(STRIDE, math.floor(side * scale / STRIDE + 0.5) * STRIDE) for side in image_hw
+        min(longest, max(1, math.floor(side * scale / STRIDE + 0.5))) * STRIDE for side in image_hw
     )
     return height, width
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drnet_ros.errors import EngineError, WeightsError
+from drnet_ros.errors import EngineError, ImageError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
 from drnet_ros.inference.model_cache import model_key
 from drnet_ros.network.metadata import read_metadata
@@ -203,6 +203,17 @@ def test_unusable_batches_are_refused(
 ) -> None:
     with pytest.raises(EngineError, match=message):
         estimator.submit(frames)
+
+
+@pytest.mark.parametrize('image_hw', [(1, 1), (15, 60), (1, 60000), (16, 129)])
+def test_images_of_extreme_shape_are_refused(
+    estimator: DepthEstimator, image_hw: tuple[int, int]
+) -> None:
+    with pytest.raises(ImageError, match='an aspect ratio of at most 8:1') as refusal:
+        estimator.submit([Frame(np.zeros((*image_hw, 3), np.uint8))])
+    assert refusal.value.kind == 'bad_shape'
+    with pytest.raises(ImageError):
+        estimator.prepare(*image_hw)
 
 
 @pytest.mark.parametrize('engine', ['openvino', 'torch'])

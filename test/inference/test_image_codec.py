@@ -24,7 +24,7 @@ from drnet_ros.inference.image_codec import (
 )
 
 RNG = np.random.default_rng(7)
-HEIGHT, WIDTH = 6, 8
+HEIGHT, WIDTH = 18, 24
 RGB = RNG.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
 ALPHA = np.full((HEIGHT, WIDTH, 1), 77, np.uint8)
 GRAY = RGB[..., :1]
@@ -164,6 +164,14 @@ def test_yuv_encodings(encoding: str, padding: int) -> None:
         ({'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1}, 'too_large'),
         ({'encoding': 'yuv422', 'width': 7}, 'odd_size'),
         ({'encoding': 'nv21', 'height': 3}, 'odd_size'),
+        ({'height': 15}, 'bad_shape'),
+        ({'width': 15}, 'bad_shape'),
+        ({'height': 1, 'width': 1}, 'bad_shape'),
+        ({'encoding': 'mono8', 'height': 1, 'width': 1296, 'step': 1296}, 'bad_shape'),
+        (
+            {'encoding': 'mono8', 'height': 16, 'width': 129, 'step': 129, 'data': bytes(2064)},
+            'bad_shape',
+        ),
     ],
 )
 def test_defects_are_refused_by_kind(fields: dict[str, Any], kind: str) -> None:
@@ -180,11 +188,11 @@ def test_defects_are_refused_by_kind(fields: dict[str, Any], kind: str) -> None:
 
 @given(
     encoding=st.sampled_from(IMAGE_ENCODINGS) | st.text(max_size=9),
-    height=st.integers(-1, 9) | st.integers(0, 2**32 - 1),
-    width=st.integers(-1, 9) | st.integers(0, 2**32 - 1),
-    step=st.integers(0, 40) | st.integers(0, 2**32 - 1),
+    height=st.integers(-1, 18) | st.integers(0, 2**32 - 1),
+    width=st.integers(-1, 18) | st.integers(0, 2**32 - 1),
+    step=st.integers(0, 80) | st.integers(0, 2**32 - 1),
     is_bigendian=st.integers(0, 255),
-    data=st.binary(max_size=400),
+    data=st.binary(max_size=400) | st.just(bytes(range(256)) * 6),
 )
 def test_any_message_decodes_or_is_refused(encoding: str, data: bytes, **fields: int) -> None:
     try:
@@ -274,7 +282,10 @@ def _jpeg_claiming(height: int, width: int) -> bytes:
         (_png_claiming(60000, 60000), 'too_large'),
         (_jpeg_claiming(65535, 65535), 'too_large'),
         (_png_claiming(0, 5), 'zero_size'),
-        (_png_claiming(7, 9), 'corrupt'),
+        (_png_claiming(17, 19), 'corrupt'),
+        (_png_claiming(15, 19), 'bad_shape'),
+        (_jpeg_claiming(1, 60000), 'bad_shape'),
+        (_file('.png', RGB[:1]), 'bad_shape'),
         (b'\xff\xd8\x00\x00' + bytes(20) + b'\xff\xd9', 'corrupt'),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from drnet_ros.inference import CameraModel, Frame, Settings
@@ -36,12 +38,26 @@ RGB = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
         ((480, 640), (240, 320), (256, 320)),
         ((10, 10000), (480, 640), (32, 17536)),
         ((1, 1), (32, 32), (32, 32)),
+        ((60000, 1), (480, 640), (19200, 32)),
+        ((1, 8), (32, 32), (32, 64)),
     ],
 )
 def test_network_size(
     image_hw: tuple[int, int], input_hw: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert network_size(image_hw, input_hw) == expected
+
+
+@given(
+    image_hw=st.tuples(st.integers(1, 60000), st.integers(1, 60000)),
+    input_hw=st.tuples(st.integers(32, 2048), st.integers(32, 2048)),
+)
+def test_the_network_never_has_more_than_twice_the_area_asked_for(
+    image_hw: tuple[int, int], input_hw: tuple[int, int]
+) -> None:
+    height, width = network_size(image_hw, input_hw)
+    assert height % 32 == width % 32 == 0
+    assert 0 < height * width <= 2 * input_hw[0] * input_hw[1]
 
 
 def test_input_size_comes_from_the_settings_else_from_the_weights() -> None:
