@@ -66,9 +66,13 @@ class Camera:
             self._node, self.prefix, settings, lambda message: on_image(self.prefix, message)
         )
 
-    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def find_intrinsics(
+        self, image_hw: tuple[int, int], settings: Settings
+    ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
-        return self._input.find_intrinsics(image_hw) if self._input else None
+        if self._input is None:
+            return None
+        return self._input.find_intrinsics(image_hw, is_rectified=settings.image_is_rectified)
 
     def health(self, state: str, settings: Settings) -> CameraHealth:
         """Return what the diagnostics judge.

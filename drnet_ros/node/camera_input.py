@@ -82,7 +82,7 @@ class IntrinsicsCache:
             self._arrived.notify_all()
 
     def find(
-        self, image_hw: tuple[int, int], *, is_announced: bool
+        self, image_hw: tuple[int, int], *, is_announced: bool, is_rectified: bool = False
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model at the image's size.
 
@@ -92,11 +92,12 @@ class IntrinsicsCache:
         Args:
             image_hw: Height and width of the image.
             is_announced: Whether the topic has a publisher.
+            is_rectified: Whether the image is rectified, so that P must be usable too.
 
         Returns:
             The message and the model, or None if there are none that fit; `problem` then says why.
         """
-        found = self._fitting(image_hw)
+        found = self._fitting(image_hw, is_rectified)
         if found is None and is_announced and self._waited_for != image_hw:
             self._waited_for = image_hw
             deadline = time.monotonic() + _COMPANION_WAIT_S
@@ -106,16 +107,20 @@ class IntrinsicsCache:
                     and not self._is_closed
                     and self._arrived.wait(max(0.0, deadline - time.monotonic()))
                 ):
-                    found = self._fitting(image_hw)
+                    found = self._fitting(image_hw, is_rectified)
         return found
 
-    def _fitting(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def _fitting(
+        self, image_hw: tuple[int, int], is_rectified: bool
+    ) -> tuple[CameraInfo, CameraModel] | None:
         info = self._info
         if info is None:
             self.problem = 'no camera_info'
             return None
         try:
             camera = self._model(info).matching(*image_hw)
+            if is_rectified:
+                _check_projection(camera)
         except CameraError as error:
             self.problem = f'camera_info is not usable: {error}'
             return None
@@ -168,9 +173,13 @@ class CameraInput:
             self.images.close()
             raise
 
-    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def find_intrinsics(
+        self, image_hw: tuple[int, int], *, is_rectified: bool
+    ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
-        return self.intrinsics.find(image_hw, is_announced=self._infos.publisher_count > 0)
+        return self.intrinsics.find(
+            image_hw, is_announced=self._infos.publisher_count > 0, is_rectified=is_rectified
+        )
 
     def refresh(self) -> None:
         """Choose QoS anew if publishers changed."""
@@ -182,6 +191,15 @@ class CameraInput:
         self.intrinsics.close()
         self.images.close()
         self._infos.close()
+
+
+def _check_projection(camera: CameraModel) -> None:
+    """Refuse a camera whose P cannot be that of rectified images."""
+    try:
+        camera.rectified()
+    except CameraError as error:
+        msg = f'P must hold the intrinsics of rectified images: {error}'
+        raise CameraError(msg) from error
 
 
 def _compressed_topic(node: Node, image: str) -> str:

@@ -146,7 +146,7 @@ class Worker:
                 camera.statistics.skipped()
                 return None
             rgb_hwc = decode(image.message)
-            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]), settings)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None

@@ -169,6 +169,24 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
     assert engine.wanted_points == [False]
 
 
+@pytest.mark.parametrize('is_rectified', [True, False])
+def test_unusable_p_matters_for_rectified_images_only(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, is_rectified: bool
+) -> None:
+    start_node(image_is_rectified=is_rectified)
+    depths = graph.collect(Image, 'depth/image_rect')
+    graph.collect(PointCloud2, 'points')
+    diagnostics = graph.diagnostics()
+    info = camera_info()
+    info.p[0] = 0.0
+    graph.publisher(CameraInfo, 'camera_info').publish(info)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    depths.wait_for(1)
+    if is_rectified:
+        wait_for_status(graph, diagnostics, '1', 'P must hold the intrinsics')
+    assert engine.wanted_points == [not is_rectified]
+
+
 def test_first_image_gets_its_cloud_though_camera_info_comes_after_it(
     graph: Graph, start_node: NodeFactory
 ) -> None:
