@@ -21,6 +21,8 @@ from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.transport import use_large_message_profile
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
+GRACE_S = 5.0
+
 
 @pytest.fixture(scope='session', autouse=True)
 def ros() -> Iterator[None]:
@@ -78,8 +80,17 @@ def _shut_down(node: DepthNode, engine: KnownEngine) -> None:
     node.destroy_node()
 
 
+def _end(process: subprocess.Popen[str]) -> None:
+    # Killed at once, it could not say goodbye, and the next test would take it for alive.
+    process.terminate()
+    try:
+        process.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
 def make_programs() -> Iterator[ProgramFactory]:
-    """Start a module of drnet_ros as a process; it is killed at the end if it still runs."""
+    """Start a module of drnet_ros as a process; it is ended with the test if it still runs."""
     with ExitStack() as stack:
 
         def start(
@@ -98,7 +109,7 @@ def make_programs() -> Iterator[ProgramFactory]:
                 },
             )
             stack.enter_context(process)
-            stack.callback(process.kill)
+            stack.callback(_end, process)
             return process
 
         yield start

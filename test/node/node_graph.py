@@ -136,32 +136,26 @@ class Graph:
         self.wait(publisher.get_subscription_count, f'subscriber of {topic}', within_s)
         return publisher
 
-    def publish_until(
+    def repeat_until(
         self,
-        publisher: Publisher[MessageT],
-        message: MessageT,
+        action: Callable[[], None],
         condition: Callable[[], object],
+        what: str,
         *,
         within_s: float = 60.0,
         every_s: float = 0.2,
     ) -> None:
-        """Publish again and again: the subscriber may be about to choose another QoS."""
+        """Do something again and again: matched on this side is not yet matched on the other."""
         next_s = 0.0
 
         def attempt() -> bool:
             nonlocal next_s
             if not condition() and time.monotonic() > next_s:
-                publisher.publish(message)
+                action()
                 next_s = time.monotonic() + every_s
             return bool(condition())
 
-        self.wait(attempt, 'effect of publishing', within_s)
-
-    def wait_for_listener(self, publisher_node: Node, topic: str) -> None:
-        """Wait until a publisher of the node under test sees the test's subscriber."""
-        full = publisher_node.resolve_topic_name(topic)
-        publishers = [p for p in publisher_node.publishers if p.topic_name == full]
-        self.wait(lambda: any(p.get_subscription_count() for p in publishers), f'listener {topic}')
+        self.wait(attempt, what, within_s)
 
     def call(self, service: type[Any], name: str, request: Any) -> Any:
         """Call a service of the node under test and wait for its answer."""

@@ -73,9 +73,8 @@ def test_signals_end_the_node_under_load_within_two_seconds(
     wait_for_line(process, 'active: waiting for images')
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
-    graph.publish_until(
-        publisher, rgb_image(ramp(480, 640)), lambda: len(depths.messages) >= 2, every_s=0.03
-    )
+    publish = partial(publisher.publish, rgb_image(ramp(480, 640)))
+    graph.repeat_until(publish, lambda: len(depths.messages) >= 2, 'depth', every_s=0.03)
     begun = time.monotonic()
     process.send_signal(number)
     output, _ = process.communicate(timeout=20)
@@ -127,9 +126,8 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
         info_publisher.publish(camera_info(width, height))
         sec += 1
         stamp = header(sec)
-        graph.publish_until(
-            publisher, rgb_image(ramp(height, width), stamp), partial(has_stamp, depths, stamp)
-        )
+        publish = partial(publisher.publish, rgb_image(ramp(height, width), stamp))
+        graph.repeat_until(publish, partial(has_stamp, depths, stamp), 'depth')
         depth = depths.wait_for_stamp(stamp)
         assert (depth.height, depth.width) == (height, width)
         publisher.publish(Image(encoding='rgb8', width=640, height=480, step=1920))

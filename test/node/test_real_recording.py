@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from node_graph import Graph, ProgramFactory, header, wait_for_line
 from numpy.typing import NDArray
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -74,6 +76,13 @@ def intrinsics(stamp: Header) -> CameraInfo:
     )
 
 
+def publish_both(
+    info_publisher: Publisher[CameraInfo], image_publisher: Publisher[Image], image: Image
+) -> None:
+    info_publisher.publish(intrinsics(image.header))
+    image_publisher.publish(image)
+
+
 @pytest.fixture(scope='module')
 def played(
     module_graph: Graph, start_module_program: ProgramFactory, weights: str
@@ -94,14 +103,11 @@ def played(
         bgr = read(rgb)
         image = Image(header=stamp, height=480, width=640, encoding='bgr8', step=3 * 640)
         image.data.frombytes(bgr.tobytes())
-        info_publisher.publish(intrinsics(stamp))
-        if not results:
-            # The node may not know all its listeners yet: nobody counts the first attempts.
-            graph.publish_until(
-                image_publisher, image, lambda: bool(depths.messages and clouds.messages)
-            )
+        publish = partial(publish_both, info_publisher, image_publisher, image)
+        if results:
+            publish()
         else:
-            image_publisher.publish(image)
+            graph.repeat_until(publish, lambda: clouds.messages, 'first cloud')
         truth = read(depth) / DEPTH_UNITS_PER_METRE
         results.append(
             Played(
