@@ -42,9 +42,9 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     assert 0 < summary['latency_ms_p50'] <= summary['latency_ms_p95']
     assert summary['fps'] > 0
     assert summary['engine'] == 'openvino'
-    # Saying 'everything is as far as the average pixel' is 1.0 m off on this clip.
-    assert summary['rmse'] < 1.0
-    assert summary['delta1'] > 0.4
+    # The best constant depth scores 1.006 m and 0.465 on this clip.
+    assert summary['rmse'] < 0.8
+    assert summary['delta1'] > 0.6
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None
     assert min(sheet.shape[:2]) > 500
