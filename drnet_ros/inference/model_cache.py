@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ __all__ = ['cache_folder', 'converted_model', 'model_key']
 _LOG = logging.getLogger(__name__)
 _VARIABLE = 'DRNET_CACHE_DIR'
 _CONVERT_TIMEOUT_S = 600
+_PART_PREFIX = '.part_'
 _CHUNK_BYTES = 1 << 20
 
 
@@ -38,14 +40,14 @@ def cache_folder() -> Path:
         `$DRNET_CACHE_DIR`, else `$XDG_CACHE_HOME/drnet_ros`, else `~/.cache/drnet_ros`; where that
         cannot be written, a folder in the system's temporary one, private to this user.
     """
-    named = os.environ.get(_VARIABLE)
-    home_cache = Path(os.environ.get('XDG_CACHE_HOME') or Path('~/.cache').expanduser())
-    folder = Path(named).expanduser() if named else home_cache / 'drnet_ros'
+    folder = _named_folder()
     try:
+        # Where there is no home folder, this raises RuntimeError.
+        folder = folder.expanduser()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         fallback = Path(tempfile.mkdtemp(prefix='drnet_ros_'))
         _LOG.warning(
             'cannot write %s (%s): models are kept in %s and converted again next time; '
@@ -56,7 +58,22 @@ def cache_folder() -> Path:
             _VARIABLE,
         )
         return fallback
+    _remove_stale_parts(folder)
     return folder
+
+
+def _named_folder() -> Path:
+    """Return the folder as the environment names it; it may start with '~'."""
+    named = os.environ.get(_VARIABLE)
+    return Path(named or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'drnet_ros'))
+
+
+def _remove_stale_parts(folder: Path) -> None:
+    """Remove what conversions left that were killed; those that may still run are younger."""
+    for part in folder.glob(f'{_PART_PREFIX}*'):
+        with suppress(OSError):  # another process was faster
+            if time.time() - part.lstat().st_mtime > _CONVERT_TIMEOUT_S:
+                shutil.rmtree(part)
 
 
 def model_key(weights_path: Path, metadata: WeightsMetadata, size_hw: tuple[int, int]) -> str:
@@ -103,7 +120,7 @@ def converted_model(
     if not (home / MODEL_FILE).is_file():
         _LOG.info('converting %s for %d x %d, once', weights_path.name, size_hw[1], size_hw[0])
         # A folder of its own, renamed when whole, is never seen half written.
-        part = Path(tempfile.mkdtemp(prefix='.part_', dir=folder))
+        part = Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
         try:
             _convert(weights_path, size_hw, part)
             with suppress(OSError):  # another process was faster, with the same result
@@ -124,9 +141,12 @@ def _convert(weights_path: Path, size_hw: tuple[int, int], folder: Path) -> None
         str(folder),
     ]
     paths = os.pathsep.join(path for path in sys.path if path)
+    # The child ends when its stdin does: however this process ends, it leaves no orphan behind.
+    stdin, lifeline = os.pipe()
     try:
         done = subprocess.run(  # noqa: S603 - our own module, no shell
             command,
+            stdin=stdin,
             env={**os.environ, 'PYTHONPATH': paths},
             capture_output=True,
             text=True,
@@ -136,6 +156,9 @@ def _convert(weights_path: Path, size_hw: tuple[int, int], folder: Path) -> None
     except (OSError, subprocess.TimeoutExpired) as error:
         msg = f'converting {weights_path.name} must finish, got: {error}'
         raise EngineError(msg) from error
+    finally:
+        os.close(stdin)
+        os.close(lifeline)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
         raise EngineError(lines[-1])

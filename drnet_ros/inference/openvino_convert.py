@@ -2,11 +2,14 @@
 
 Run as a program it writes the model into a folder. The engine starts it so, in a process of its
 own, because importing PyTorch costs hundreds of megabytes that a robot's node never gives back.
+It ends when its standard input does, so that it never outlives the node.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,5 +120,17 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _end_with_parent() -> None:
+    """End this process once standard input is at its end, as when the parent is killed."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, name='lifeline', daemon=True).start()
+
+
 if __name__ == '__main__':
+    _end_with_parent()
     sys.exit(main(sys.argv[1:]))

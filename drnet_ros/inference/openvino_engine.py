@@ -85,7 +85,13 @@ class OpenvinoEngine(Engine):
         image_hw = check_batch(frames)
         size = self.network_size(image_hw)
         network = self._network(size)
-        slots = [network.start(resize_to_network(frame.rgb_hwc, size)) for frame in frames]
+        slots: list[_Slot] = []
+        try:
+            for frame in frames:
+                slots.append(network.start(resize_to_network(frame.rgb_hwc, size)))  # noqa: PERF401
+        except EngineError:
+            network.release(slots)
+            raise
         return _OpenvinoPending(network, slots, frames, settings, self._finish)
 
     def close(self) -> None:
@@ -106,6 +112,21 @@ class OpenvinoEngine(Engine):
 
     def _compile(self, size: tuple[int, int]) -> _Network:
         started = time.monotonic()
+        try:
+            compiled = self._compiled(size)
+        except RuntimeError as error:
+            _LOG.warning('the model kept for %s cannot run, made again: %s', size, _line(error))
+            try:
+                compiled = self._compiled(size)
+            except RuntimeError as again:
+                msg = f'the network must run in OpenVINO at {size}, got: {_line(again)}'
+                raise EngineError(msg) from again
+        _LOG.info(
+            'network ready for %d x %d in %.1f s', size[1], size[0], time.monotonic() - started
+        )
+        return _Network(compiled)
+
+    def _compiled(self, size: tuple[int, int]) -> ov.CompiledModel:
         model = converted_model(self._weights_path, self._metadata, size, self._cache)
         options = {
             hint.performance_mode: hint.PerformanceMode.LATENCY,
@@ -113,16 +134,11 @@ class OpenvinoEngine(Engine):
             properties.inference_num_threads: usable_cores(),
         }
         try:
-            compiled = self._core.compile_model(model, 'CPU', options)
-        except RuntimeError as error:
-            # Next time it is converted afresh: a damaged file must not stop the node for ever.
+            return self._core.compile_model(model, 'CPU', options)
+        except RuntimeError:
+            # It is converted afresh: a damaged file must not stop the node for ever.
             shutil.rmtree(model.parent, ignore_errors=True)
-            msg = f'{model} must be a model OpenVINO can run, start again; got: {_line(error)}'
-            raise EngineError(msg) from error
-        _LOG.info(
-            'network ready for %d x %d in %.1f s', size[1], size[0], time.monotonic() - started
-        )
-        return _Network(compiled)
+            raise
 
 
 @dataclass(slots=True, eq=False)
@@ -141,12 +157,24 @@ class _Network:
         self._free: deque[_Slot] = deque()
 
     def start(self, image_hwc: UInt8Array) -> _Slot:
-        """Start the network on an image of its size, read in place."""
-        slot = self._free.popleft() if self._free else _Slot(self._compiled.create_infer_request())
-        # Of a result that nobody fetched: wait, a request serves one image at a time.
-        slot.request.wait()
-        slot.image = image_hwc
-        slot.request.start_async(image_hwc[None], share_inputs=True)
+        """Start the network on an image of its size, read in place.
+
+        Raises:
+            EngineError: If OpenVINO cannot; the infer request is not used again.
+        """
+        try:
+            slot = (
+                self._free.popleft()
+                if self._free
+                else _Slot(self._compiled.create_infer_request())
+            )
+            # Of a result that nobody fetched: wait, a request serves one image at a time.
+            slot.request.wait()
+            slot.image = image_hwc
+            slot.request.start_async(image_hwc[None], share_inputs=True)
+        except RuntimeError as error:
+            msg = f'OpenVINO cannot start: {_line(error)}'
+            raise EngineError(msg) from error
         return slot
 
     def release(self, slots: Sequence[_Slot]) -> None:

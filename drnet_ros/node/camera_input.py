@@ -97,7 +97,7 @@ class IntrinsicsCache:
         Returns:
             The message and the model, or None if there are none that fit; `problem` then says why.
         """
-        found = self._fitting(image_hw, is_rectified)
+        found = self._fitting(image_hw, is_rectified=is_rectified)
         if found is None and is_announced and self._waited_for != image_hw:
             self._waited_for = image_hw
             deadline = time.monotonic() + _COMPANION_WAIT_S
@@ -107,11 +107,11 @@ class IntrinsicsCache:
                     and not self._is_closed
                     and self._arrived.wait(max(0.0, deadline - time.monotonic()))
                 ):
-                    found = self._fitting(image_hw, is_rectified)
+                    found = self._fitting(image_hw, is_rectified=is_rectified)
         return found
 
     def _fitting(
-        self, image_hw: tuple[int, int], is_rectified: bool
+        self, image_hw: tuple[int, int], *, is_rectified: bool
     ) -> tuple[CameraInfo, CameraModel] | None:
         info = self._info
         if info is None:

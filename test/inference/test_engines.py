@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from drnet_ros.errors import EngineError, ImageError, WeightsError
-from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
+from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, openvino_engine
 from drnet_ros.inference.model_cache import model_key
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED, resolve_weights
@@ -240,19 +242,58 @@ def test_what_cannot_run_is_refused(weights: str, values: dict[str, object], mes
         _estimator(weights, **values)
 
 
+@pytest.mark.parametrize('damage', ['xml', 'bin'])
 def test_a_damaged_cached_model_is_dropped_and_made_again(
     weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openvino: DepthEstimator,
-    image: NDArray[np.uint8],
+    model_cache: Path, image: NDArray[np.uint8], damage: str,
 ) -> None:  # fmt: skip
     monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path))
     path = Path(weights)
-    damaged = tmp_path / model_key(path, read_metadata(path), (96, 128))
-    damaged.mkdir()
-    (damaged / 'model.xml').write_text('<not a model', encoding='utf-8')
-    with pytest.raises(EngineError, match='start again'):
+    key = model_key(path, read_metadata(path), (96, 128))
+    shutil.copytree(model_cache / key, tmp_path / key)
+    damaged = tmp_path / key / f'model.{damage}'
+    whole_bytes = damaged.stat().st_size
+    os.truncate(damaged, whole_bytes // 2)
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        depth = estimator.estimate(image).depth_hw
+    np.testing.assert_allclose(depth, openvino.estimate(image).depth_hw, rtol=FP32_TOLERANCE)
+    assert damaged.stat().st_size == whole_bytes
+
+
+def test_a_model_that_cannot_run_when_made_again_is_an_error(
+    weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path))
+    made: list[Path] = []
+
+    def make_damaged(*_: object) -> Path:
+        model = tmp_path / str(len(made)) / 'model.xml'
+        model.parent.mkdir()
+        model.write_text('<not a model', encoding='utf-8')
+        made.append(model)
+        return model
+
+    monkeypatch.setattr(openvino_engine, 'converted_model', make_damaged)
+    with pytest.raises(EngineError, match='must run in OpenVINO') as refusal:
         _estimator(weights, engine='openvino')
-    assert not damaged.exists()
-    assert openvino.estimate(image).depth_hw.shape == (96, 128)
+    assert '\n' not in str(refusal.value)
+    assert [model.exists() for model in made] == [False, False]
+
+
+def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
+    weights: str, monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8]
+) -> None:
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        truth = estimator.estimate(image).depth_hw
+        (network,) = estimator._engine._networks.values()  # type: ignore[attr-defined]
+        with monkeypatch.context() as patch:
+            patch.setattr(openvino_engine, 'resize_to_network', lambda rgb, _: rgb[: rgb[0, 0, 0]])
+            fits, short = image.copy(), image.copy()
+            fits[0, 0, 0], short[0, 0, 0] = 96, 50
+            with pytest.raises(EngineError, match='cannot start'):
+                estimator.submit([Frame(fits), Frame(short)])
+        assert len(network._free) == 1
+        np.testing.assert_array_equal(estimator.estimate(image).depth_hw, truth)
 
 
 def test_a_start_with_cached_model_imports_no_torch(

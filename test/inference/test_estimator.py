@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from drnet_ros.errors import SettingsError, WeightsError
-from drnet_ros.inference import DepthEstimator, Settings, devices
+from drnet_ros.inference import CameraModel, DepthEstimator, Settings, devices
+from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engine import create_engine
 from drnet_ros.inference.model_cache import cache_folder, model_key
 from drnet_ros.network.metadata import read_metadata
@@ -128,3 +135,71 @@ def test_cache_folder_is_the_users_or_a_private_one_where_it_cannot_be_written(
     assert fallback.is_dir()
     assert 'cannot write' in caplog.text
     fallback.rmdir()
+
+
+@pytest.mark.parametrize('named', ['mine', ''])
+def test_a_user_without_a_home_gets_the_folder_named_or_a_private_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: str
+) -> None:
+    def know_nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ('HOME', 'XDG_CACHE_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, 'getpwuid', know_nobody)
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path / named) if named else '')
+    folder = cache_folder()
+    assert folder.is_dir()
+    assert folder.parent == tmp_path
+    assert (folder.name == 'mine') == bool(named)
+    assert ('cannot write' in caplog.text) != bool(named)
+
+
+def test_parts_of_conversions_long_dead_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, age_s in (('.part_old', 3600), ('.part_new', 60), ('model', 3600)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'model.bin').touch()
+        os.utime(tmp_path / name, times=(time.time() - age_s,) * 2)
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path))
+    cache_folder()
+    assert {path.name for path in tmp_path.iterdir()} == {'.part_new', 'model'}
+
+
+def test_closing_frees_the_rays_of_its_cameras(weights: str) -> None:
+    estimator = DepthEstimator(_settings(weights))
+    rays(CameraModel(64, 48, 50.0, 50.0, 31.5, 23.5))
+    assert rays.cache_info().currsize
+    estimator.close()
+    assert not rays.cache_info().currsize
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        stat = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
+    except OSError:
+        return False
+    return stat.rpartition(')')[2].split()[0] != 'Z'
+
+
+def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
+    script = (
+        'import sys; from pathlib import Path; from drnet_ros.inference import model_cache; '
+        'model_cache._convert(Path(sys.argv[1]), (1024, 1024), Path(sys.argv[2]))'
+    )
+    with subprocess.Popen([sys.executable, '-c', script, weights, str(tmp_path)]) as parent:
+        children = Path(f'/proc/{parent.pid}/task/{parent.pid}/children')
+        until = time.monotonic() + 60
+        while not (found := children.read_text(encoding='utf-8').split()):
+            assert time.monotonic() < until, 'no conversion started'
+            time.sleep(0.05)
+        time.sleep(1.0)
+        assert _is_running(int(found[0]))
+        parent.kill()
+    until = time.monotonic() + 4
+    while _is_running(int(found[0])) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _is_running(int(found[0]))
+    assert not any(tmp_path.iterdir())
