@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import Progress, track
 
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference import DepthEstimator, Settings
+
+if TYPE_CHECKING:
+    from drnet_offline.protocols import Protocol
 
 __all__ = ['app', 'main']
 
@@ -83,7 +86,7 @@ def predict(
 
 
 @app.command('eval')
-def evaluate(
+def evaluate_command(
     data: Annotated[Path, typer.Option(help='Data set in any of the layouts.')],
     weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
     protocol: Annotated[ProtocolName, typer.Option(help='Which pixels count.')] = 'eigen',
@@ -98,35 +101,50 @@ def evaluate(
     json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
 ) -> None:
     """Score weights on a data set; prints the columns of the paper's Table II beside its rows."""
-    from drnet_offline.config import load_config  # noqa: PLC0415
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
-    from drnet_offline.evaluation import evaluate as score  # noqa: PLC0415
-    from drnet_offline.evaluation import evaluate_mean_depth, tabulate  # noqa: PLC0415
+    from drnet_offline.evaluation import tabulate  # noqa: PLC0415
     from drnet_offline.protocols import PROTOCOLS  # noqa: PLC0415
 
     if json_ is not None and not json_.parent.is_dir():
         msg = f'there is no folder {json_.parent}'
         raise typer.BadParameter(msg, param_hint='--json')
     rules = PROTOCOLS[protocol]
-    blocks = load_config(blocks_of).data.validation_blocks if part in {'train', 'val'} else ()
-    dataset = open_dataset(data, part=part, validation_blocks=blocks)
     # Wide limits: metrics need a depth at every pixel.
     settings = Settings(weights=weights, engine=engine, min_depth=0.001, max_depth=80.0)
+    about, rows = _score(data, part, blocks_of, rules, settings, with_mean_depth=mean_depth)
+    Console().print(tabulate(rows, rules))
+    if json_ is not None:
+        ours = next(iter(rows.values()))
+        record = {'protocol': rules.name, 'description': rules.describe(), **about, **ours}
+        json_.write_text(json.dumps(record, indent=2) + '\n')
+
+
+def _score(
+    data: Path,
+    part: str,
+    blocks_of: str,
+    rules: Protocol,
+    settings: Settings,
+    *,
+    with_mean_depth: bool,
+) -> tuple[dict[str, str], dict[str, dict[str, float]]]:
+    """Return what ran, in words, and figures by row label; ours first."""
+    from drnet_offline.config import load_config  # noqa: PLC0415
+    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.evaluation import evaluate, evaluate_mean_depth  # noqa: PLC0415
+
+    blocks = load_config(blocks_of).data.validation_blocks
+    needs_blocks = part in {'train', 'val'}
+    dataset = open_dataset(data, part=part, validation_blocks=blocks if needs_blocks else ())
     console = Console(stderr=True)
     with DepthEstimator(settings) as estimator, Progress(console=console) as progress:
         task = progress.add_task('images', total=len(dataset))
-        figures = score(estimator, dataset, rules, lambda _: progress.advance(task))
+        figures = evaluate(estimator, dataset, rules, lambda _: progress.advance(task))
         about = estimator.describe()
     rows = {f'{about["backbone"]} {about["network_size"]}': figures}
-    if mean_depth:
-        train_set = open_dataset(
-            data, part='train', validation_blocks=load_config(blocks_of).data.validation_blocks
-        )
+    if with_mean_depth:
+        train_set = open_dataset(data, part='train', validation_blocks=blocks)
         rows['mean depth map of train'] = evaluate_mean_depth(train_set, dataset, rules)
-    Console().print(tabulate(rows, rules))
-    if json_ is not None:
-        record = {'protocol': rules.name, 'description': rules.describe(), **about, **figures}
-        json_.write_text(json.dumps(record, indent=2) + '\n')
+    return about, rows
 
 
 def main() -> None:
