@@ -39,13 +39,15 @@ class PlayOptions:
         rate: Speed; 2.0 is twice as fast as it was recorded.
         is_looped: Whether to begin again at the end, until stopped.
         delay_s: Time to wait before the first message, for discovery.
-        wait_s: Longest time to wait, before that, until somebody subscribes to an image.
+        wait_s: Longest time to wait, before that, until an image has subscribers.
+        subscribers: How many it must have.
     """
 
     rate: float = 1.0
     is_looped: bool = False
     delay_s: float = 0.0
     wait_s: float = 0.0
+    subscribers: int = 1
 
 
 class Player:
@@ -109,11 +111,13 @@ class Player:
         images = [outlet for outlet in self._outlets.values() if outlet.is_image]
         deadline = time.monotonic() + self._options.wait_s
         while time.monotonic() < deadline and not self._stop.wait(_POLL_S):
-            if any(outlet.subscriber_count for outlet in images or self._outlets.values()):
+            outlets = images or self._outlets.values()
+            if any(outlet.subscriber_count >= self._options.subscribers for outlet in outlets):
                 return
         if self._options.wait_s and not self._stop.is_set():
             get_logger('bag_publisher').warning(
-                f'nobody subscribed to an image within {self._options.wait_s:g} s; playing now'
+                f'no image had {self._options.subscribers} subscribers within '
+                f'{self._options.wait_s:g} s; playing now'
             )
 
     def _await_delivery(self) -> None:
@@ -180,6 +184,7 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
                 is_looped=options.loop,
                 delay_s=options.delay,
                 wait_s=options.wait,
+                subscribers=options.subscribers,
             ),
             stop,
         )
@@ -210,6 +215,11 @@ def _parse(arguments: Iterable[str]) -> argparse.Namespace:
         action='store_true',
         help='publish X/compressed and X/compressedDepth as raw images on X instead',
     )
+    _add_start_options(parser)
+    return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])
+
+
+def _add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--delay',
         type=_not_negative,
@@ -222,9 +232,23 @@ def _parse(arguments: Iterable[str]) -> argparse.Namespace:
         type=_not_negative,
         default=0.0,
         metavar='S',
-        help='before that, wait until somebody subscribes to an image, S seconds at most',
+        help='before that, wait until an image has subscribers, S seconds at most',
     )
-    return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])
+    parser.add_argument(
+        '--subscribers',
+        type=_count,
+        default=1,
+        metavar='N',
+        help='how many subscribers to wait for (default 1)',
+    )
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        msg = f'must be at least 1, got {text}'
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def _positive(text: str) -> float:

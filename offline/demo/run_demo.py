@@ -145,8 +145,13 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
             'bag_publisher',
             str(recording.path),
             '--decompress',
+            # The node and the collector: what is sent before both are there is lost.
+            '--subscribers',
+            '2',
+            '--wait',
+            '10',
             '--delay',
-            '1.0',
+            '0.5',
             '--topics',
             *topics,
         )

@@ -17,8 +17,8 @@ from drnet_ros.errors import RecordingError
 from drnet_ros.inference.recording import Recording
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
-RGB = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
-MILLIMETRES = np.arange(48, dtype=np.uint16).reshape(6, 8) * 100
+RGB = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+MILLIMETRES = np.arange(768, dtype=np.uint16).reshape(24, 32) * 50
 
 
 def _message(name: str, stamp_ns: int, **fields: Any) -> tuple[Any, str]:
@@ -94,7 +94,7 @@ def test_depths(recording_path: Path, topic: str) -> None:
     assert [stamp for stamp, _ in depths] == [5_000_000_001, 5_100_000_002]
     depth = depths[0][1]
     assert np.isnan(depth[0, 0])
-    np.testing.assert_allclose(depth.ravel()[1:], np.arange(1, 48) / 10, rtol=1e-6)
+    np.testing.assert_allclose(depth.ravel()[1:], np.arange(1, 768) / 20, rtol=1e-6)
 
 
 def test_missing_topic_is_named(recording_path: Path) -> None:

@@ -89,6 +89,16 @@ def test_messages_are_published_unchanged_in_real_time_and_reliably(
     assert f'done after {5 * COUNT} messages' in output
 
 
+def test_it_waits_for_as_many_subscribers_as_asked_for(
+    graph: Graph, start_program: ProgramFactory, bag: Path
+) -> None:
+    process = start_program(PLAYER, bag, '--subscribers', 2, '--wait', 1)
+    images = graph.collect(Image, '/cam/image_raw')
+    images.wait_for(1)
+    output, _ = process.communicate(timeout=20)
+    assert 'no image had 2 subscribers within 1 s; playing now' in output
+
+
 def test_rate_loop_topics_and_a_clean_end_in_mid_play(
     graph: Graph, start_program: ProgramFactory, bag: Path
 ) -> None:

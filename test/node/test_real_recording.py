@@ -27,8 +27,8 @@ D = (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)
 DEPTH_UNITS_PER_METRE = 5000
 EVERY = 10
 # The camera looks at a desk a metre away, nearer than the rooms the network was trained on.
-MAX_RELATIVE_ERROR = 1.0
-MAX_SCALE = 2.0
+MAX_RELATIVE_ERROR = 0.6
+MAX_SCALE = 1.6
 FRAME_LIMIT_S = 60.0
 
 pytestmark = pytest.mark.skipif(
