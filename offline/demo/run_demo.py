@@ -45,8 +45,13 @@ NAMESPACE = '/drnet_demo'
 START_TIMEOUT_S = 180.0
 SETTLE_TIMEOUT_S = 5.0
 SHEET_ROWS = 4
+STOP = threading.Event()
 
 console = Console(soft_wrap=True)
+
+
+class StoppedError(Exception):
+    """A signal asked the demo to end."""
 
 
 class DemoError(DrnetError):
@@ -85,7 +90,7 @@ def main() -> int:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     use_large_message_profile()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, lambda *_: STOP.set())
     try:
         with Recording(options.bag) as recording:
             choice = choose_topics(
@@ -98,14 +103,20 @@ def main() -> int:
     except DrnetError as error:
         console.print(f'[red]error:[/] {escape(str(error))}', highlight=False)
         return 1
-    except KeyboardInterrupt:
+    except StoppedError:
         console.print('stopped')
         return 130
     return 0
 
 
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _pause() -> None:
+    """Wait a little; signals only end the demo here, where it can be ended cleanly.
+
+    Raises:
+        StoppedError: A signal has come.
+    """
+    if STOP.wait(0.1):
+        raise StoppedError
 
 
 def _parse() -> argparse.Namespace:
@@ -180,7 +191,7 @@ def _await_active(collector: Collector, process: subprocess.Popen[bytes]) -> Non
     deadline = time.monotonic() + START_TIMEOUT_S
     with console.status('starting the node (the first start compiles the network)'):
         while not collector.is_active():
-            time.sleep(0.1)
+            _pause()
             if process.poll() is not None:
                 msg = f'the node ended with exit code {process.returncode}; its last line says why'
                 raise DemoError(msg)
@@ -203,7 +214,7 @@ def _follow(collector: Collector, children: Children, frames: int) -> None:
         while time.monotonic() < settle_by and not (
             math.isfinite(settle_by) and collector.is_settled()
         ):
-            time.sleep(0.1)
+            _pause()
             progress.update(task, completed=collector.frames_out, fps=collector.fps)
             if children.node.poll() is not None:
                 msg = f'the node ended with exit code {children.node.returncode} while it ran'
