@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import openvino as ov
 from openvino import properties
 from openvino.properties import hint
@@ -75,10 +76,13 @@ class OpenvinoEngine(Engine):
         """Return the height and width at which the network sees an image."""
         return network_size(image_hw, self._area)
 
-    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:  # noqa: ARG002
-        """Compile the network for images of this size."""
+    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
+        """Compile the network for images of this size and run it once.
+
+        The first run holds Python's lock for longer than a camera waits between two images.
+        """
         check_shape(*image_hw)
-        self._network(self.network_size(image_hw))
+        self.submit([Frame(np.zeros((*image_hw, 3), np.uint8))], settings).result()
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
         """Start the network on each frame."""
