@@ -287,7 +287,7 @@ def _summarise(
 
 def _print_summary(summary: dict[str, Any], output: Path) -> None:
     console.print(
-        f'result     {summary["frames_out"]} of {summary["frames_in"]} frames, '
+        f'result     {summary["frames_out"]} of {summary["frames_published"]} frames, '
         f'{summary["frames_dropped"]} dropped, {summary["fps"]} frames/s, latency '
         f'{summary["latency_ms_p50"]} ms (p95 {summary["latency_ms_p95"]} ms)'
     )
