@@ -21,6 +21,9 @@ __all__ = ['downsample_valid', 'metric_loss', 'multilevel_loss', 'paper_loss', '
 ALPHA = 0.5
 """The paper's alpha in F(x) = ln(x + alpha)."""
 
+_SOBEL_GAIN = 8
+"""What `sobel` makes of a slope of 1: the sum of its kernel's weights times their distances."""
+
 
 def sobel(x: Tensor) -> tuple[Tensor, Tensor]:
     """Return Sobel derivatives along x and y, by slicing: convolution is far slower on a CPU.
@@ -29,12 +32,13 @@ def sobel(x: Tensor) -> tuple[Tensor, Tensor]:
         x: Float (B, 1, H, W), H and W at least 3.
 
     Returns:
-        Two (B, 1, H - 2, W - 2) tensors in units of x per pixel (kernels divided by 8).
+        Two (B, 1, H - 2, W - 2) tensors: 8 times the slope per pixel, as the kernels are not
+        divided.
     """
     smooth_y = x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]
     smooth_x = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
-    dx = (smooth_y[..., 2:] - smooth_y[..., :-2]) / 8
-    dy = (smooth_x[..., 2:, :] - smooth_x[..., :-2, :]) / 8
+    dx = smooth_y[..., 2:] - smooth_y[..., :-2]
+    dy = smooth_x[..., 2:, :] - smooth_x[..., :-2, :]
     return dx, dy
 
 
@@ -60,9 +64,11 @@ def _has_gradient(target: Tensor) -> bool:
 
 
 def paper_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return l_depth + l_grad + l_normal of one level (paper eq. 1-6, after Hu et al. 2019).
+    """Return l_depth + l_grad + l_normal of one level (paper eq. 1-6).
 
-    Sobel kernels are taken divided by 8, so that they measure metres per pixel.
+    The paper applies the losses of Hu et al. (WACV 2019) "without changes"; their code takes
+    depth in metres, alpha = 0.5 and Sobel kernels that are not divided, so nabla is 8 times the
+    slope, in the normals too. Theirs pads the border with zeros; here the border has no gradient.
     """
     truth, valid = _split_valid(target)
     error = torch.where(valid, prediction - truth, torch.zeros_like(prediction))
@@ -92,7 +98,8 @@ def metric_loss(prediction: Tensor, target: Tensor) -> Tensor:
     if not _has_gradient(target):
         return loss
     error_x, error_y = sobel(error)
-    return loss + _mean(error_x.abs() + error_y.abs(), _erode(valid))
+    slope = (error_x.abs() + error_y.abs()) / _SOBEL_GAIN
+    return loss + _mean(slope, _erode(valid))
 
 
 def downsample_valid(target: Tensor, size: tuple[int, int]) -> Tensor:

@@ -32,12 +32,12 @@ def make_pair(seed: int = 0, size: tuple[int, int] = (7, 9)) -> tuple[Tensor, Te
 
 
 def derive(image: Array, row: int, column: int) -> tuple[float, float]:
-    """Sobel / 8 at one inner pixel, term by term."""
+    """Sobel at one inner pixel, term by term."""
     dx = dy = 0.0
     for i in (-1, 0, 1):
         for j in (-1, 0, 1):
-            dx += j * (2 - abs(i)) * image[row + i, column + j] / 8
-            dy += i * (2 - abs(j)) * image[row + i, column + j] / 8
+            dx += j * (2 - abs(i)) * image[row + i, column + j]
+            dy += i * (2 - abs(j)) * image[row + i, column + j]
     return dx, dy
 
 
@@ -74,22 +74,22 @@ def reference_metric(prediction: Tensor, truth: Tensor) -> float:
     pointwise, edges = [], []
     for d, g in images_of(prediction, truth):
         pointwise += [abs(d[p] - g[p]) * (1 + 1 / g[p]) for p in valid_pixels(g)]
-        edges += [sum(map(abs, derive(d - g, row, column))) for row, column in inner_pixels(g)]
+        edges += [sum(map(abs, derive(d - g, row, column))) / 8 for row, column in inner_pixels(g)]
     return float(np.mean(pointwise) + np.mean(edges))
 
 
 def test_sobel_is_scipys() -> None:
     image = np.random.default_rng(0).normal(size=(6, 8))
     dx, dy = sobel(torch.from_numpy(image)[None, None])
-    np.testing.assert_allclose(dx[0, 0], ndimage.sobel(image, axis=1)[1:-1, 1:-1] / 8, atol=1e-12)
-    np.testing.assert_allclose(dy[0, 0], ndimage.sobel(image, axis=0)[1:-1, 1:-1] / 8, atol=1e-12)
+    np.testing.assert_allclose(dx[0, 0], ndimage.sobel(image, axis=1)[1:-1, 1:-1], atol=1e-12)
+    np.testing.assert_allclose(dy[0, 0], ndimage.sobel(image, axis=0)[1:-1, 1:-1], atol=1e-12)
 
 
-def test_sobel_of_a_plane_is_its_slope() -> None:
+def test_sobel_of_a_plane_is_eight_times_its_slope() -> None:
     rows, columns = np.mgrid[:5, :6]
     dx, dy = sobel(torch.from_numpy(0.3 * columns - 0.7 * rows + 2.0)[None, None])
-    np.testing.assert_allclose(dx, 0.3, atol=1e-12)
-    np.testing.assert_allclose(dy, -0.7, atol=1e-12)
+    np.testing.assert_allclose(dx, 8 * 0.3, atol=1e-12)
+    np.testing.assert_allclose(dy, 8 * -0.7, atol=1e-12)
 
 
 def test_depth_term_alone() -> None:
@@ -101,21 +101,21 @@ def test_depth_term_alone() -> None:
 
 
 def test_gradient_term_alone() -> None:
-    # The error is a ramp of 0.5 m a column: eq. 3 has ln(0.5 + 0.5) along x and ln(0.5) along y.
+    # The error is a ramp of 0.5 m a column, 4 to Sobel: eq. 3 has ln(4.5) and, along y, ln(0.5).
     columns = np.mgrid[:4, :5][1]
     truth = torch.full((1, 1, 4, 5), 3.0, dtype=torch.float64)
     prediction = truth + torch.from_numpy(0.5 * columns)
     depth = np.mean([math.log(0.5 * c + 0.5) for c in range(5)])
-    normal = 1 - 1 / math.sqrt(0.5**2 + 1)
-    expected = depth + math.log(1.0) + math.log(0.5) + normal
+    normal = 1 - 1 / math.sqrt(4.0**2 + 1)
+    expected = depth + math.log(4.5) + math.log(0.5) + normal
     assert paper_loss(prediction, truth).item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_normal_term_alone() -> None:
-    # Slopes of 1 and -1 are normals at a right angle: eq. 4 is 1 - cos 90 = 1.
-    columns = torch.arange(5, dtype=torch.float64).expand(1, 1, 4, 5)
+    # Slopes of 1/8 and -1/8, to Sobel 1 and -1, are normals at a right angle: 1 - cos 90 = 1.
+    columns = torch.arange(5, dtype=torch.float64).expand(1, 1, 4, 5) / 8
     truth, prediction = 10 + columns, 10 - columns
-    depth = np.mean([math.log(2.0 * c + 0.5) for c in range(5)])
+    depth = np.mean([math.log(2.0 * c / 8 + 0.5) for c in range(5)])
     gradient = math.log(2.0 + 0.5) + math.log(0.5)
     expected = depth + gradient + 1.0
     assert paper_loss(prediction, truth).item() == pytest.approx(expected, abs=1e-9)
