@@ -17,7 +17,24 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['PostProcessor']
+__all__ = ['Geometry', 'PostProcessor']
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Size and scale of one frame's depth.
+
+    Attributes:
+        depth_hw: Height and width of the depth.
+        scale: What makes the network's depth metric.
+        camera: The frame's camera at the size of the depth, or None.
+        seen: The camera whose rays the pixels look along, rectified if the images are; or None.
+    """
+
+    depth_hw: tuple[int, int]
+    scale: float
+    camera: CameraModel | None
+    seen: CameraModel | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +64,8 @@ class PostProcessor:
         Raises:
             CameraError: If the frame's camera has another aspect ratio than its image.
         """
-        image_hw = _size(frame.rgb_hwc)
-        camera = None if frame.camera is None else frame.camera.matching(*image_hw)
-        scale = np.float32(self.focal_scale(camera, _size(network_depth_hw), settings))
-        size = settings.output_size if settings.output_size != (0, 0) else image_hw
+        geometry = self.geometry(frame, _size(network_depth_hw), settings)
+        scale, size = np.float32(geometry.scale), geometry.depth_hw
         if _size(network_depth_hw) == size:
             depth = network_depth_hw * scale
         else:
@@ -58,11 +73,34 @@ class PostProcessor:
             depth = np.multiply(resized, scale, out=resized)
         drop_edges(depth, settings.edge_threshold)
         limit_range(depth, settings.min_depth, settings.max_depth)
-        if camera is None:
-            return DepthFrame(depth)
-        camera = camera.scaled_to(*size)
-        points = _points(depth, camera, frame.rgb_hwc, settings) if frame.points else None
-        return DepthFrame(depth, camera, points)
+        if geometry.seen is None or not frame.points:
+            return DepthFrame(depth, geometry.camera)
+        points = _points(depth, geometry.seen, frame.rgb_hwc, settings)
+        return DepthFrame(depth, geometry.camera, points)
+
+    def geometry(self, frame: Frame, network_hw: tuple[int, int], settings: Settings) -> Geometry:
+        """Return size and scale of the depth of one image.
+
+        Args:
+            frame: What was submitted.
+            network_hw: The size at which the network sees the image.
+            settings: The settings it was submitted with.
+
+        Returns:
+            Size, scale and cameras.
+
+        Raises:
+            CameraError: If the frame's camera has another aspect ratio than its image.
+        """
+        image_hw = _size(frame.rgb_hwc)
+        size = settings.output_size if settings.output_size != (0, 0) else image_hw
+        at_image = None if frame.camera is None else frame.camera.matching(*image_hw)
+        scale = self.focal_scale(at_image, network_hw, settings)
+        if at_image is None:
+            return Geometry(size, scale, None, None)
+        camera = at_image.scaled_to(*size)
+        seen = camera.rectified() if settings.image_is_rectified else camera
+        return Geometry(size, scale, camera, seen)
 
     def focal_scale(
         self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings
@@ -92,9 +130,8 @@ class PostProcessor:
 
 
 def _points(
-    depth: FloatArray, camera: CameraModel, rgb: UInt8Array, settings: Settings
+    depth: FloatArray, seen: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
-    seen = camera.rectified() if settings.image_is_rectified else camera
     color = None
     if settings.point_color:
         color = rgb
