@@ -6,6 +6,8 @@ a command can show it as it is.
 
 __all__ = [
     'CameraError',
+    'DeviceLostError',
+    'DeviceMemoryError',
     'DrnetError',
     'EngineError',
     'ImageError',
@@ -29,6 +31,14 @@ class WeightsError(DrnetError):
 
 class EngineError(DrnetError):
     """An engine cannot run as configured, or failed while it ran."""
+
+
+class DeviceMemoryError(EngineError):
+    """The device has not enough free memory; the next batch may fit."""
+
+
+class DeviceLostError(EngineError):
+    """The device failed in a way that only a new process gets over."""
 
 
 class ImageError(DrnetError):
