@@ -51,11 +51,16 @@ class Frame:
         camera: Intrinsics of this image, or None if unknown: then the training camera's field of
             view is assumed, and there is no cloud. `CameraModel.matching` tells whether it fits.
         points: Whether the cloud is wanted.
+        stamp_ns: When it was taken, in nanoseconds, None if unknown: then `temporal_filter` leaves
+            it as it is.
+        stream: Which camera's images it is one of, for `temporal_filter`.
     """
 
     rgb_hwc: UInt8Array
     camera: CameraModel | None = None
     points: bool = False
+    stamp_ns: int | None = None
+    stream: str = ''
 
 
 @dataclass(frozen=True, slots=True, eq=False)

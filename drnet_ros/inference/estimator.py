@@ -9,6 +9,7 @@ from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engine import DepthFrame, Frame, Pending, create_engine
 from drnet_ros.inference.preprocess import network_area
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.temporal import ScaleSteadier
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -50,6 +51,7 @@ class DepthEstimator:
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
         self._engine = create_engine(self.settings, self._weights_path, self.metadata)
+        self._steadier = ScaleSteadier()
         self.prepare(*network_area(self.settings, self.metadata))
 
     def prepare(self, height: int, width: int) -> None:
@@ -69,7 +71,9 @@ class DepthEstimator:
         """Start work on a batch of frames with images of the same size.
 
         Args:
-            frames: The frames; their images must stay unchanged until the result is there.
+            frames: The frames; their images must stay unchanged until the result is there. With
+                `temporal_filter` on, submit and fetch those of a stream in the order of their
+                stamps.
 
         Returns:
             The work under way; `result()` waits for it.
@@ -78,10 +82,18 @@ class DepthEstimator:
             EngineError: If the batch cannot be run.
             ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
-        return self._engine.submit(frames, self.settings)
+        pending = self._engine.submit(frames, self.settings)
+        if self.settings.temporal_filter > 0:
+            return self._steadier.steadied(pending, frames, self.settings)
+        return pending
 
     def estimate(
-        self, rgb_hwc: UInt8Array, camera: CameraModel | None = None, *, points: bool = False
+        self,
+        rgb_hwc: UInt8Array,
+        camera: CameraModel | None = None,
+        *,
+        points: bool = False,
+        stamp_ns: int | None = None,
     ) -> DepthFrame:
         """Estimate the depth of one image and wait for it.
 
@@ -90,6 +102,7 @@ class DepthEstimator:
             camera: Its camera; None if unknown, then depth is right only for a camera with the
                 training camera's field of view, and there is no cloud.
             points: Whether to build the cloud.
+            stamp_ns: When it was taken; `temporal_filter` needs it.
 
         Returns:
             Depth in metres at the image's size (or `output_size`), NaN where invalid, with camera
@@ -100,7 +113,7 @@ class DepthEstimator:
             ImageError: kind 'bad_shape', as `image_header.check_shape` says.
             CameraError: If the camera cannot be that of the image.
         """
-        return self.submit([Frame(rgb_hwc, camera, points)]).result()[0]
+        return self.submit([Frame(rgb_hwc, camera, points, stamp_ns)]).result()[0]
 
     def update(self, settings: Settings) -> None:
         """Take over changed live settings, from the next submitted batch on.

@@ -9,25 +9,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 from drnet_ros.errors import SettingsError
+from drnet_ros.inference.engine_settings import MAX_SIDE, PAPER_BACKBONES, EngineSettings, Size
 from drnet_ros.inference.parameter_spec import About, ParameterSpec, Value, specs_of
 from drnet_ros.inference.settings_rules import check_together
 
 __all__ = ['PAPER_BACKBONES', 'PARAMETERS', 'ParameterSpec', 'Settings', 'Size']
 
-PAPER_BACKBONES = ('resnet50', 'resnet152', 'densenet161', 'senet154')
-LITE_BACKBONES = ('efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2')
-
-Size: TypeAlias = tuple[int, int]
-"""Height and width in pixels, in this order; (0, 0) stands for 'as given elsewhere'."""
-
-_MAX_SIDE = 8192
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(EngineSettings):
     """All parameters of the node and the estimator; immutable and always valid.
 
     Lists are tuples here; any sequence is accepted. Each field carries its `About`, which
@@ -36,119 +29,6 @@ class Settings:
     Raises:
         SettingsError: If a value has the wrong type, is outside its limits or contradicts another.
     """
-
-    weights: Annotated[
-        str,
-        About(
-            group='Network',
-            text="Weights file (.safetensors): 'embedded' for the one that comes with the "
-            'package, or a path.',
-        ),
-    ] = 'embedded'
-    backbone: Annotated[
-        str,
-        About(
-            group='Network',
-            choices=('auto', *LITE_BACKBONES, *PAPER_BACKBONES),
-            text="Backbone that the weights must have; 'auto' takes whatever network the "
-            'weights hold.',
-        ),
-    ] = 'auto'
-    guided_filter: Annotated[
-        bool,
-        About(
-            group='Network',
-            text='Whether the weights must be of a network with guided-filter upsampling; with'
-            " backbone 'auto', false accepts both.",
-        ),
-    ] = False
-    correction_kernel: Annotated[
-        int,
-        About(
-            group='Network',
-            choices=(0, 1, 3, 5),
-            unit='px',
-            text='Side of the correction convolution that the weights must have; 0 takes '
-            'whatever the weights hold.',
-        ),
-    ] = 0
-
-    engine: Annotated[
-        str,
-        About(
-            group='Engine',
-            choices=('auto', 'torch', 'openvino'),
-            text="What runs the network; 'auto' is torch where CUDA is usable, else openvino.",
-        ),
-    ] = 'auto'
-    device: Annotated[
-        str,
-        About(
-            group='Engine',
-            pattern=r'auto|cpu|cuda(:\d{1,3})?',
-            text="Where it runs: 'auto', 'cpu', 'cuda' or 'cuda:N'.",
-        ),
-    ] = 'auto'
-    precision: Annotated[
-        str,
-        About(
-            group='Engine',
-            choices=('auto', 'fp32', 'bf16', 'fp16'),
-            text="Arithmetic of the network; 'auto' is the fastest that the device computes "
-            'natively and that keeps the accuracy.',
-        ),
-    ] = 'auto'
-    input_size: Annotated[
-        Size,
-        About(
-            group='Engine',
-            unit='px',
-            minimum=0,
-            maximum=_MAX_SIDE,
-            length=(2, 2),
-            text='Network size [height, width]: the image is resized to about this area, its '
-            'aspect ratio kept and sides rounded to multiples of 32. [0, 0] is the size '
-            'that the weights were trained at.',
-        ),
-    ] = (0, 0)
-
-    cameras: Annotated[
-        tuple[str, ...],
-        About(
-            group='Input',
-            length=(1, 16),
-            pattern=r'|[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*',
-            text="Prefixes of the topics, one for each camera; [''] is one camera without a "
-            'prefix. Frames that wait at the same time share one forward pass.',
-        ),
-    ] = ('',)
-    image_transport: Annotated[
-        str,
-        About(
-            group='Input',
-            choices=('raw', 'compressed'),
-            text="Which image topic to read: 'raw' is image, 'compressed' is image/compressed.",
-        ),
-    ] = 'raw'
-    input_reliability: Annotated[
-        str,
-        About(
-            group='Input',
-            choices=('auto', 'reliable', 'best_effort'),
-            text="Reliability of the image subscription; 'auto' is reliable where every "
-            'publisher of the topic offers it, else best effort.',
-        ),
-    ] = 'auto'
-
-    image_is_rectified: Annotated[
-        bool,
-        About(
-            group='Input',
-            live=True,
-            text='The images are rectified already (an image_rect topic): P of camera_info '
-            'applies to them instead of K and D.',
-        ),
-    ] = False
 
     scale_by_focal_length: Annotated[
         bool,
@@ -166,7 +46,7 @@ class Settings:
             group='Depth',
             unit='px',
             minimum=0,
-            maximum=_MAX_SIDE,
+            maximum=MAX_SIDE,
             length=(2, 2),
             live=True,
             text='Depth size [height, width]; K and P of depth/camera_info are scaled with it.'
@@ -215,6 +95,20 @@ class Settings:
             text='Make pixels invalid where depth differs from that of a direct neighbour by '
             'more than this fraction of the nearer one: flying points at the edges of '
             'things. 0 is off.',
+        ),
+    ] = 0.0
+
+    temporal_filter: Annotated[
+        float,
+        About(
+            group='Depth',
+            unit='s',
+            minimum=0.0,
+            maximum=10.0,
+            live=True,
+            text='Steady the scale of depth from frame to frame: changes that the motion of the '
+            'image does not explain come through with this time constant. For odometry, 0.5 to '
+            '2. 0 is off.',
         ),
     ] = 0.0
 

@@ -152,7 +152,8 @@ class Worker:
             return None
         info, model = found or (None, None)
         wants_points = model is not None and camera.output.wants_points(settings)
-        return _Job(image, Frame(rgb_hwc, model, points=wants_points), info)
+        frame = Frame(rgb_hwc, model, wants_points, _stamp_ns(image), image.prefix)
+        return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:
         try:
@@ -188,3 +189,8 @@ class Worker:
             f'dropped a frame{source}: {message} (further ones of this kind are only counted)'
             f'{details}'
         )
+
+
+def _stamp_ns(image: WaitingImage) -> int:
+    stamp = image.message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
