@@ -1,0 +1,125 @@
+"""What holds a batch on its way through a GPU: buffers, events, and in the end its result."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from drnet_ros.errors import EngineError
+from drnet_ros.inference.engine import DepthFrame, Pending
+
+if TYPE_CHECKING:
+    from drnet_ros.inference.cuda_plan import Place
+    from drnet_ros.inference.cuda_runtime import Runtime
+
+__all__ = ['Part', 'Parts', 'Slot']
+
+_POLL_S = 0.0005
+
+
+class Slot:
+    """Buffers that a batch goes through, and events that tell how far it has come."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.allocated, self.uploaded, self.computed, self.done = (
+            runtime.event() for _ in range(4)
+        )
+        self.part: weakref.ref[Part] | None = None
+        self.host_in, self.device_in = self._allocate(0, torch.uint8, runtime.upload)
+        self.host_out, self.device_out = self._allocate(0, torch.float32, runtime.download)
+
+    def _allocate(self, count: int, dtype: torch.dtype, stream: Any) -> tuple[Tensor, Tensor]:
+        """Allocate host memory, and device memory that the compute and one other stream use."""
+        device = torch.empty(count, dtype=dtype, device=self._runtime.device)
+        device.record_stream(stream)
+        return self._runtime.pinned(count, dtype), device
+
+    def grow(self, byte_count: int, float_count: int) -> None:
+        """Make the buffers large enough; the slot must be idle, the compute stream current."""
+        if self.host_out.numel() < float_count:
+            self.host_out, self.device_out = self._allocate(
+                float_count, torch.float32, self._runtime.download
+            )
+        if self.host_in.numel() < byte_count:
+            self.host_in, self.device_in = self._allocate(
+                byte_count, torch.uint8, self._runtime.upload
+            )
+            # New memory may be old memory that the compute stream still works on.
+            self.allocated.record(self._runtime.compute)
+            self._runtime.upload.wait_event(self.allocated)
+
+    def wait(self, deadline: float | None) -> bool:
+        """Let the host wait for the download; returns whether it is done."""
+        if deadline is None:
+            self.done.synchronize()
+            return True
+        while not self.done.query():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            time.sleep(min(left_s, _POLL_S))
+        return True
+
+    def reclaim(self) -> None:
+        """Wait until the slot is idle, its result saved if anybody may still ask for it."""
+        part = None if self.part is None else self.part()
+        if part is None:
+            self.wait(None)
+        else:
+            part.result(None)
+
+
+class Part(Pending):
+    """Frames on their way through a slot, and then their results."""
+
+    def __init__(
+        self, slot: Slot, places: list[Place], fail: Callable[[RuntimeError], EngineError]
+    ) -> None:
+        self._slot: Slot | None = slot
+        self._places = places
+        self._fail = fail
+        self._done: list[DepthFrame] = []
+        self._lock = threading.Lock()  # the result may be fetched while the slot is reclaimed
+
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
+        """Wait for the download; copy the results out, once."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        is_mine = self._lock.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
+        try:
+            if self._slot is not None and is_mine and self._slot.wait(deadline):
+                floats = self._slot.host_out.numpy()
+                self._done = [place.read(floats) for place in self._places]
+                self._slot = None
+        except RuntimeError as error:
+            raise self._fail(error) from error
+        finally:
+            if is_mine:
+                self._lock.release()
+        if self._slot is not None:
+            msg = f'depth was not ready within {timeout_s} s'
+            raise TimeoutError(msg)
+        return self._done
+
+
+class Parts(Pending):
+    """A batch that runs in several parts."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = parts
+        self._done: list[DepthFrame] = []
+
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
+        """Wait for every part."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        done: list[DepthFrame] = []
+        for part in self._parts:
+            done += part.result(None if deadline is None else deadline - time.monotonic())
+        self._done = self._done or done
+        return self._done
