@@ -33,6 +33,7 @@ from torch.nn import functional
 from drnet_ros.network.backbones import BACKBONES, Backbone, build_backbone
 from drnet_ros.network.config import STRIDE, NetworkConfig
 from drnet_ros.network.guided_filter import GuidedUpsampler
+from drnet_ros.network.subpixel import BlockConv2d, upsample_to_blocks
 
 __all__ = ['DRNet']
 
@@ -78,12 +79,17 @@ class Level(nn.Module):
             )
         self.shuffle = nn.PixelShuffle(ratio)
         self.guided = GuidedUpsampler(ratio) if config.guided_filter and ratio > 1 else None
+        self.up_channels = up_channels
         self.out_channels = up_channels + down_channels + int(self.diagonal)
         self.correction: nn.Conv2d | None = None
+        self.is_finest = not down_channels
+        kernel, inputs = config.correction_kernel, up_channels + down_channels + 1
         if config.second_branch:
-            kernel = config.correction_kernel
-            inputs = up_channels + down_channels + 1
-            self.correction = nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
+            self.correction = (
+                BlockConv2d(inputs, kernel, ratio)
+                if self.is_finest
+                else nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
+            )
 
     def forward(
         self, up: Tensor, depth: Tensor | None, down: Tensor | None, image: Tensor | None
@@ -97,18 +103,39 @@ class Level(nn.Module):
             image: The input at level i, (B, 3, r h, r w); None without the guided filter.
 
         Returns:
-            upI_i (B, out_channels, r h, r w) and upII_i (B, 1, r h, r w) in metres or None.
+            upI_i (B, out_channels, r h, r w) and upII_i (B, 1, r h, r w) in metres or None. The
+            finest level of the second branch gives, in place of upI_0, what would make U_0.
         """
-        shuffled = self.shuffle(self.reduce(up))
+        reduced = self.reduce(up)
         features = [] if down is None else [down]
         if depth is None or self.correction is None:
-            return torch.cat([shuffled, *features], 1), None
+            return torch.cat([self.shuffle(reduced), *features], 1), None
+        if self.is_finest:
+            return reduced, self._finish(self.correction, reduced, depth, image)
         upsampled = self._upsample(depth, image)
         # Under autocast only features are half precision; depths add up in float32.
-        feature = upsampled.to(shuffled.dtype)
-        correction = self.correction(torch.cat([*features, feature, shuffled], 1))
-        diagonal = [feature] if self.diagonal else []
-        return torch.cat([shuffled, *features, *diagonal], 1), upsampled + correction
+        features.append(upsampled.to(reduced.dtype))
+        shuffled = self.shuffle(reduced)
+        merged = torch.cat([shuffled, *features], 1)
+        corrected = upsampled + self._correct(self.correction, merged)
+        return merged if self.diagonal else merged[:, :-1], corrected
+
+    def _correct(self, correction: nn.Conv2d, merged: Tensor) -> Tensor:
+        """Convolve concat(U_i, down_i, D_i) with the kernel of (down_i, D_i, U_i)."""
+        own = correction.in_channels - self.up_channels
+        weight = torch.cat([correction.weight[:, own:], correction.weight[:, :own]], 1)
+        return functional.conv2d(merged, weight, correction.bias, padding=correction.padding)
+
+    def _finish(
+        self, correction: nn.Conv2d, reduced: Tensor, depth: Tensor, image: Tensor | None
+    ) -> Tensor:
+        """Return upII_0; nothing needs U_0 and upI_0, so that they are never made."""
+        if self.guided is None:
+            blocks = upsample_to_blocks(depth, self.ratio)
+        else:
+            blocks = functional.pixel_unshuffle(self.guided(depth, image), self.ratio)
+        merged = torch.cat([blocks.to(reduced.dtype), reduced], 1)
+        return functional.pixel_shuffle(blocks + correction(merged), self.ratio)
 
     def _upsample(self, depth: Tensor, image: Tensor | None) -> Tensor:
         if self.ratio == 1:

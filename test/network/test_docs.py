@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.functional import pixel_shuffle
 
 from drnet_ros.network import drnet
 from drnet_ros.network.backbones import BACKBONES
@@ -36,7 +37,9 @@ def test_channels(name: str) -> None:
         network = drnet.DRNet(NetworkConfig(name)).eval()
         for level in network.levels:
             assert isinstance(level, drnet.Level)
-            level.shuffle.register_forward_hook(lambda _m, _x, y: shuffled.append(y))
+            level.reduce.register_forward_hook(
+                lambda _m, _x, y, r=level.ratio: shuffled.append(pixel_shuffle(y, r))
+            )
         downs = network.backbone(torch.empty(1, 3, 64, 96))
         network(torch.empty(1, 3, 64, 96))
     channels = [down.shape[1] for down in downs]

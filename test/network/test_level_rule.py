@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
 
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet, Level
@@ -77,9 +78,9 @@ def test_finest_level_by_hand() -> None:
         conv.weight.copy_(torch.arange(16.0).view(16, 1, 1, 1))
     norm.eps = 0.0
     up_i, depth_i = level(tensor([[[1.0, 100.0]]]), tensor([[[1.0, 2.0]]]), None, None)
-    row = [1.0, 1.0, 1.125, 1.375, 1.625, 1.875, 2.0, 2.0]  # bilinear, centres at halves
-    assert up_i[0, 1].tolist() == [row] * 4
-    assert up_i[0, 0].tolist()[1] == [4.0, 5.0, 6.0, 7.0, 400.0, 500.0, 600.0, 700.0]
+    # D_0 is 1, 1, 1.125, 1.375, 1.625, 1.875, 2, 2: bilinear, centres at halves.
+    u_0 = pixel_shuffle(up_i, 4)
+    assert u_0[0, 0].tolist()[1] == [4.0, 5.0, 6.0, 7.0, 400.0, 500.0, 600.0, 700.0]
     assert depth_i[0, 0].tolist()[0] == pytest.approx(
         [1.0, 2.0, 3.125, 4.375, 1.625, 101.875, 202.0, 302.0]
     )

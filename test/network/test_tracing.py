@@ -36,8 +36,10 @@ def test_nothing_is_padded_where_nothing_has_to_be() -> None:
     shape = (1, 3, 64, 96)
     model = ov.convert_model(network, example_input=torch.zeros(shape), input=[shape])
     compiled = ov.compile_model(model, 'CPU')
-    kinds = {
+    kinds = [
         op.get_rt_info()['layerType'].astype(str) for op in compiled.get_runtime_model().get_ops()
-    }
+    ]
     assert 'Convolution' in kinds
-    assert not kinds & {'Pad', 'StridedSlice', 'Slice'}
+    # One for the bilinear upsampling of upII_1; the image would be another.
+    assert kinds.count('Pad') == 1
+    assert not {'StridedSlice', 'Slice'} & set(kinds)
