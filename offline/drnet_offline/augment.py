@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from drnet_offline.datasets.sample import DepthSample
 
-__all__ = ['Augmentation', 'augment', 'resize_sample', 'resized_focal_px']
+__all__ = ['Augmentation', 'augment', 'paste_region', 'resize_sample', 'resized_focal_px']
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Augmentation:
         saturation: 1 +- this.
         colour_cast: Gain of each channel is 1 +- this.
         max_gamma: Gamma is within 1 / max_gamma .. max_gamma.
+        mix: Share of images into which a rectangle of another image is pasted with its depth.
     """
 
     border_px: int = 8
@@ -46,6 +47,7 @@ class Augmentation:
     saturation: float = 0.3
     colour_cast: float = 0.08
     max_gamma: float = 1.25
+    mix: float = 0.0
 
 
 def resized_focal_px(
@@ -118,6 +120,34 @@ def augment(
     )  # fmt: skip
     coloured = _change_colour(warped, augmentation, rng)
     return coloured, (warped_depth / np.float32(zoom)).astype(np.float32, copy=False), focal_px
+
+
+def paste_region(
+    rgb_hwc: NDArray[np.uint8],
+    depth_hw: NDArray[np.float32],
+    other_rgb_hwc: NDArray[np.uint8],
+    other_depth_hw: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    """Paste a random rectangle of another image, depth included, at its own place.
+
+    What surrounds a surface then tells less about its depth, and what it looks like more. The
+    place is kept, since where a surface is in the image is a true sign of how far it is.
+
+    Args:
+        rgb_hwc: uint8 (H, W, 3), changed in place.
+        depth_hw: Its depth, float32 (H, W) metres, changed in place.
+        other_rgb_hwc: Another image of the same size.
+        other_depth_hw: Its depth.
+        rng: Where the rectangle's place and its sides, 1/4 to 2/3 of the image's, come from.
+    """
+    height, width = depth_hw.shape
+    sides = rng.uniform(1 / 4, 2 / 3, 2) * (height, width)
+    top, left = rng.uniform(0, 1, 2) * ((height, width) - sides)
+    bottom, right = top + sides[0], left + sides[1]
+    region = (slice(int(top), int(bottom)), slice(int(left), int(right)))
+    rgb_hwc[region] = other_rgb_hwc[region]
+    depth_hw[region] = other_depth_hw[region]
 
 
 def _draw_warp(
