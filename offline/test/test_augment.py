@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drnet_offline.augment import Augmentation, augment, resize_sample, resized_focal_px
+from drnet_offline.augment import (
+    Augmentation,
+    augment,
+    paste_region,
+    resize_sample,
+    resized_focal_px,
+)
 from drnet_offline.datasets.sample import DepthSample
 from drnet_offline.errors import DatasetError
 
@@ -209,3 +215,26 @@ def test_colour_keeps_depth_and_stays_within_its_limits() -> None:
 def test_focal_length_of_a_resize() -> None:
     assert resized_focal_px(500.0, (480, 640), (240, 320)) == 250
     assert resized_focal_px(500.0, (480, 640), (480, 160)) == 250
+
+
+def test_a_pasted_region_is_a_rectangle_of_the_other_image_at_its_own_place() -> None:
+    height, width = 48, 64
+    other_rgb = np.random.default_rng(0).integers(1, 256, (height, width, 3)).astype(np.uint8)
+    other_depth = np.arange(1, height * width + 1, dtype=np.float32).reshape(height, width)
+    shares = []
+    for seed in range(50):
+        rgb = np.zeros((height, width, 3), np.uint8)
+        depth = np.zeros((height, width), np.float32)
+        paste_region(rgb, depth, other_rgb, other_depth, np.random.default_rng(seed))
+        pasted = depth > 0
+        rows, columns = np.flatnonzero(pasted.any(1)), np.flatnonzero(pasted.any(0))
+        assert pasted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        np.testing.assert_array_equal(depth[pasted], other_depth[pasted])
+        np.testing.assert_array_equal(rgb[pasted], other_rgb[pasted])
+        assert not rgb[~pasted].any()
+        shares.append((len(rows) / height, len(columns) / width))
+    least, most = np.min(shares, axis=0), np.max(shares, axis=0)
+    assert (least > 0.2).all()
+    assert (least < 0.35).all()
+    assert (most > 0.55).all()
+    assert (most < 0.7).all()
