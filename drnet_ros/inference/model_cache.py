@@ -19,6 +19,7 @@ import openvino as ov
 
 from drnet_ros import network
 from drnet_ros.errors import EngineError
+from drnet_ros.inference import openvino_convert
 from drnet_ros.inference.openvino_convert import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def model_key(weights_path: Path, metadata: WeightsMetadata, size_hw: tuple[int,
     with weights_path.open('rb') as file:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
-    for source in sorted(Path(network.__path__[0]).glob('*.py')):
+    code = sorted(Path(network.__path__[0]).glob('*.py'))
+    for source in (*code, Path(openvino_convert.__file__)):
         digest.update(source.read_bytes())
     facts = [metadata.to_json(), size_hw, ov.__version__]
     digest.update(json.dumps(facts).encode())

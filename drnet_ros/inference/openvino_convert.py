@@ -13,7 +13,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import openvino as ov
+from openvino import opset13
+from openvino.passes import ConstantFolding, Manager
 
 from drnet_ros.errors import DrnetError, EngineError
 
@@ -25,6 +28,8 @@ __all__ = ['MODEL_FILE', 'convert_network', 'main']
 
 MODEL_FILE = 'model.xml'
 _BYTE = 255.0
+# Below this, one convolution is as fast as two.
+_LEAST_SPLIT = 8
 
 
 def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
@@ -56,7 +61,8 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     # One pass through the network is all; more threads would only get in the way of a busy robot.
     torch.set_num_threads(1)
     try:
-        return _with_image_input(_converted(network, size_hw), metadata)
+        model = _with_image_input(_converted(network, size_hw), metadata)
+        return _with_split_convolutions(model)
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
         reason = ' '.join(str(error).split())
@@ -98,6 +104,42 @@ def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:
     image.preprocess().mean([value * _BYTE for value in metadata.mean])
     image.preprocess().scale([value * _BYTE for value in metadata.std])
     return steps.build()
+
+
+def _with_split_convolutions(model: ov.Model) -> ov.Model:
+    """Turn convolutions from many channels to one into a depthwise one and a sum; the same sums.
+
+    The CPU computes output channels 16 at a time, so that a 3x3 convolution to one channel wastes
+    15 of 16 multiplications, while a depthwise one wastes none: DRNet's corrections are such
+    convolutions.
+    """
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(model)  # weights that the network computes from its parameters
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != 'Convolution':
+            continue
+        kernels = node.input_value(1).get_node()
+        channels_out, channels, height, width = kernels.get_output_shape(0)
+        if channels_out != 1 or channels < _LEAST_SPLIT or height * width == 1:
+            continue
+        if kernels.get_type_name() != 'Constant':
+            continue
+        own = node.get_attributes()
+        each = opset13.group_convolution(
+            node.input_value(0),
+            opset13.constant(kernels.data.reshape(channels, 1, 1, height, width)),
+            own['strides'],
+            own['pads_begin'],
+            own['pads_end'],
+            own['dilations'],
+        )
+        ones = opset13.constant(np.ones((1, channels, 1, 1), np.float32))
+        zeros = [0, 0]
+        total = opset13.convolution(each, ones, [1, 1], zeros, zeros, [1, 1])
+        node.output(0).replace(total.output(0))
+    model.validate_nodes_and_infer_types()
+    return model
 
 
 def main(arguments: list[str]) -> int:
