@@ -1,0 +1,1 @@
+"""`drnet bench`: frames a second, latency and memory of networks, measured side by side."""

@@ -1,0 +1,39 @@
+"""Memory of this process, as Linux counts it."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ['forget_peak_mb', 'peak_mb', 'resident_mb']
+
+_KIB_PER_MB = 1024.0
+_STATUS = Path('/proc/self/status')
+_CLEAR = Path('/proc/self/clear_refs')
+_CLEAR_PEAK = '5'
+
+
+def resident_mb() -> float:
+    """Return the resident set, MB of 2^20 bytes, after freed memory went back to the system."""
+    with suppress(OSError, AttributeError):  # another C library keeps what it keeps
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+    return _entry_mb('VmRSS')
+
+
+def forget_peak_mb() -> float:
+    """Make now the peak of the resident set, and return it in MB."""
+    now = resident_mb()
+    with suppress(OSError):  # where that is not allowed, building the network counts too
+        _CLEAR.write_text(_CLEAR_PEAK)
+    return now
+
+
+def peak_mb() -> float:
+    """Return the highest resident set since `forget_peak_mb`, MB."""
+    return _entry_mb('VmHWM')
+
+
+def _entry_mb(name: str) -> float:
+    lines = _STATUS.read_text(encoding='ascii').splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / _KIB_PER_MB

@@ -1,0 +1,144 @@
+"""A whole benchmark: groups of subjects, each group measured in turns."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drnet_offline.benchmark.counting import count
+from drnet_offline.benchmark.measurement import Measured, Memory, Ratio, compare, interleave
+from drnet_offline.benchmark.workshop import Workshop
+from drnet_offline.errors import OfflineError
+from drnet_ros.errors import DrnetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drnet_offline.benchmark.subject import Subject
+    from drnet_offline.benchmark.worker_process import Built
+
+__all__ = ['Outcome', 'Plan', 'measure']
+
+_SMALL_HW = (64, 64)
+
+Group = tuple['Subject', ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to measure.
+
+    Attributes:
+        runs: Turns of each subject.
+        seconds: Length of a turn, at least.
+        batches: Batch sizes, one after the other.
+        memory: Whether to measure the memory of the network and of an image.
+    """
+
+    runs: int
+    seconds: float
+    batches: tuple[int, ...]
+    memory: bool
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came out.
+
+    Attributes:
+        measured: Figures, by group and batch size.
+        ratios: Of the first of each group over the others.
+        left_out: What could not be measured, and why.
+    """
+
+    measured: list[Measured] = field(default_factory=list)
+    ratios: list[Ratio] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def measure(
+    groups: Sequence[Group], plan: Plan, on_step: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Measure groups of subjects; those of a group run in turns.
+
+    Args:
+        groups: Subjects whose engines are not 'auto'.
+        plan: How to measure.
+        on_step: Told in words what comes next.
+
+    Returns:
+        The figures. Where there are several groups, one that cannot run is left out and named.
+
+    Raises:
+        DrnetError: The only group cannot run, or none can.
+    """
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory(prefix='drnet_bench_') as folder:
+        workshop = Workshop(Path(folder))
+        for group in groups:
+            try:
+                _measure_group(group, plan, workshop, outcome, on_step)
+            except DrnetError as error:  # noqa: PERF203 - minutes each
+                if len(groups) == 1:
+                    raise
+                outcome.left_out.append(f'{_title(group[0])}: {error}')
+    if not outcome.measured:
+        msg = f'nothing could be measured: {"; ".join(outcome.left_out)}'
+        raise OfflineError(msg)
+    return outcome
+
+
+def _measure_group(
+    group: Group, plan: Plan, workshop: Workshop, outcome: Outcome, on_step: Callable[[str], None]
+) -> None:
+    at_rest = [_small(subject, workshop, plan, on_step) for subject in group]
+    with ExitStack() as stack:
+        processes, built = [], []
+        for subject in group:
+            on_step(f'building {_title(subject)}')
+            process, network = workshop.open(subject)
+            processes.append(stack.enter_context(closing(process)))
+            built.append(network)
+        counts = [count(s.work, _size(b)) for s, b in zip(group, built, strict=True)]
+        memory = [_memory(*pair) for pair in zip(at_rest, built, strict=True)]
+        facts = list(zip(group, built, counts, memory, strict=True))
+        for batch in plan.batches:
+            on_step(f'timing {" and ".join(map(_title, group))}, batch {batch}')
+            runs = interleave(processes, runs=plan.runs, batch=batch, seconds=plan.seconds)
+            rows = [Measured(*fact, run) for fact, run in zip(facts, runs, strict=True)]
+            outcome.measured += rows
+            outcome.ratios += [compare(rows[0], row) for row in rows[1:]]
+
+
+def _small(
+    subject: Subject, workshop: Workshop, plan: Plan, on_step: Callable[[str], None]
+) -> Built | None:
+    """Build the network for a small image, to see what it takes apart from the image."""
+    if not plan.memory:
+        return None
+    on_step(f'memory of {subject.work.label}')
+    process, built = workshop.open(replace(subject, size_hw=_SMALL_HW))
+    process.close()
+    return built
+
+
+def _memory(small: Built | None, whole: Built) -> Memory | None:
+    if small is None:
+        return None
+    return Memory(
+        net_mb=small.rest_mb - small.libraries_mb,
+        image_mb=(whole.peak_mb - whole.libraries_mb) - (small.rest_mb - small.libraries_mb),
+    )
+
+
+def _title(subject: Subject) -> str:
+    work = subject.work
+    return f'{work.label}, {work.engine} {work.precision}, {"x".join(map(str, subject.size_hw))}'
+
+
+def _size(built: Built) -> tuple[int, int]:
+    height, width = built.network_size.split('x')
+    return int(height), int(width)

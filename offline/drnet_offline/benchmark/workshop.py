@@ -1,0 +1,114 @@
+"""What must be there before a subject can run: weights of random values, converted baselines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from drnet_offline.baselines.building import baseline_size
+from drnet_offline.benchmark.subject import DRNET, RANDOM, Subject
+from drnet_offline.benchmark.worker_process import WorkerProcess
+from drnet_offline.errors import OfflineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drnet_offline.benchmark.subject import Work
+    from drnet_offline.benchmark.worker_process import Built
+
+__all__ = ['Workshop']
+
+_F_TRAINING = 500.0
+
+
+class Workshop:
+    """Makes what subjects need, once each, in a folder that is thrown away afterwards.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._weights: dict[tuple[str, bool, int], Path] = {}
+        self._models: dict[tuple[str, str, tuple[int, int]], Path] = {}
+
+    def open(self, subject: Subject) -> tuple[WorkerProcess, Built]:
+        """Start a process for a subject and build its network there.
+
+        Args:
+            subject: Its engine is not 'auto'.
+
+        Returns:
+            The process, which the caller must close, and what came out.
+
+        Raises:
+            OfflineError: It cannot run as asked for; no process is left behind.
+        """
+        work, cache, model, size = subject.work, None, None, subject.size_hw
+        if work.network != DRNET:
+            size = baseline_size(work.network, subject.size_hw)
+            if work.engine == 'openvino':
+                model = self._model(work, size)
+        elif work.weights == RANDOM:
+            subject = replace(subject, work=replace(work, weights=str(self._random(work))))
+            cache = self._folder
+        process = WorkerProcess(subject, cache)
+        try:
+            return process, process.build(size, model)
+        except BaseException:
+            process.close()
+            raise
+
+    def _random(self, work: Work) -> Path:
+        key = work.backbone, work.guided_filter, work.correction_kernel
+        if key not in self._weights:
+            path = self._folder / f'weights_{len(self._weights)}.safetensors'
+            _write_random_weights(work, path)
+            self._weights[key] = path
+        return self._weights[key]
+
+    def _model(self, work: Work, size_hw: tuple[int, int]) -> Path:
+        key = work.network, work.backbone, size_hw
+        if key not in self._models:
+            path = self._folder / f'model_{len(self._models)}.xml'
+            _convert(work, size_hw, path)
+            self._models[key] = path
+        return self._models[key]
+
+
+def _write_random_weights(work: Work, path: Path) -> None:
+    import torch  # noqa: PLC0415 - the embedded weights do without
+
+    from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415
+    from drnet_ros.network.config import NetworkConfig  # noqa: PLC0415
+    from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
+    from drnet_ros.network.metadata import WeightsMetadata  # noqa: PLC0415
+
+    config = NetworkConfig(
+        work.backbone, guided_filter=work.guided_filter, correction_kernel=work.correction_kernel
+    )
+    torch.manual_seed(0)
+    metadata = WeightsMetadata(config, 480, 640, _F_TRAINING, min_depth=0.1, max_depth=10.0)
+    save_network(path, DRNet(config).eval(), metadata)
+
+
+def _convert(work: Work, size_hw: tuple[int, int], path: Path) -> None:
+    sides = [str(side) for side in size_hw]
+    command = [sys.executable, '-m', 'drnet_offline.baselines.conversion']
+    command += [work.network, work.backbone, *sides, str(path)]
+    paths = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(  # noqa: S603 - our own module, no shell
+        command,
+        env={**os.environ, 'PYTHONPATH': paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
+        msg = f'{work.label} must convert to OpenVINO: {lines[-1]}'
+        raise OfflineError(msg)
