@@ -11,6 +11,7 @@ from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Engine,
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.depth import limit_range, point_cloud
 from drnet_ros.inference.engine import FloatArray, Pending, UInt8Array
+from drnet_ros.inference.temporal import ScaleSteadier
 
 
 def depth_of(rgb_hwc: UInt8Array) -> FloatArray:
@@ -103,6 +104,7 @@ class KnownEstimator(DepthEstimator):
     def __init__(self, settings: Settings, engine: KnownEngine) -> None:
         self.settings = settings
         self._engine = engine
+        self._steadier = ScaleSteadier()
 
     def describe(self) -> dict[str, str]:
         return {'engine': self._engine.name, 'device': self._engine.device, 'weights': 'none'}
