@@ -63,7 +63,11 @@ class Camera:
         """
         self.statistics = CameraStatistics()
         self._input = CameraInput(
-            self._node, self.prefix, settings, lambda message: on_image(self.prefix, message)
+            self._node,
+            self.prefix,
+            settings,
+            lambda message: on_image(self.prefix, message),
+            self.statistics.lost,
         )
 
     def find_intrinsics(

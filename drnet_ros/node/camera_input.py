@@ -143,7 +143,12 @@ class CameraInput:
     """
 
     def __init__(
-        self, node: Node, prefix: str, settings: Settings, on_image: Callable[[InputMessage], None]
+        self,
+        node: Node,
+        prefix: str,
+        settings: Settings,
+        on_image: Callable[[InputMessage], None],
+        on_lost: Callable[[int], None],
     ) -> None:
         """Subscribe.
 
@@ -152,6 +157,7 @@ class CameraInput:
             prefix: What topic names start with: '' or such as 'front/'.
             settings: `image_transport` and `input_reliability` are read.
             on_image: Called with each image message in the executor's thread.
+            on_lost: Called there with the number of images found lost.
 
         Raises:
             SettingsError: If a QoS override is not allowed.
@@ -164,6 +170,7 @@ class CameraInput:
             _compressed_topic(node, f'{prefix}image') if is_compressed else f'{prefix}image',
             on_image,
             reliability=settings.input_reliability,
+            on_lost=on_lost,
         )
         try:
             self._infos = MatchingSubscription(

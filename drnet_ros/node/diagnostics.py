@@ -68,6 +68,7 @@ def camera_status(
         'frames_dropped': str(counts.frames_dropped),
         'frames_failed': str(counts.frames_failed),
         'frames_skipped': str(counts.frames_skipped),
+        'frames_lost': str(counts.frames_lost),
         'last_failure': counts.last_failure,
         **description,
     }
@@ -115,6 +116,9 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
     if counts.recent_dropped > _DROPPING_FRACTION * counts.recent_in:
         share = f'{counts.recent_dropped / max(1, counts.recent_in):.0%} of the frames'
         reasons.append((_WARN, f'dropping {share}: images come faster than depth is computed'))
+    if counts.recent_lost > _DROPPING_FRACTION * (counts.recent_in + counts.recent_lost):
+        share = f'{counts.recent_lost / (counts.recent_in + counts.recent_lost):.0%}'
+        reasons.append((_WARN, f'losing {share} of the published frames before they come in'))
     if not reasons:
         return _OK, 'running'
     return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)

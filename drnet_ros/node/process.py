@@ -80,7 +80,7 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
     # A terminal's Ctrl-C also ends a conversion under way: that it failed is no fault then.
     exit_code = 0 if signalled.is_set() else spinner.exit_code
     _shut_down(node, spinner, exit_code)
-    _leave_at_once(exit_code)
+    return _leave_at_once(exit_code)
 
 
 def _shut_down(node: DepthNode, spinner: _Spinner, exit_code: int) -> None:

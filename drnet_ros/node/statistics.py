@@ -10,6 +10,7 @@ from dataclasses import dataclass
 __all__ = ['CameraStatistics', 'Snapshot']
 
 WINDOW_S = 5.0
+_COUNTED = ('in', 'out', 'dropped', 'failed', 'skipped', 'lost')
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,13 @@ class Snapshot:
         frames_dropped: Images that a newer one replaced before they were worked on.
         frames_failed: Images that could not be used.
         frames_skipped: Images for which there was no subscriber.
+        frames_lost: Images that were published but never came in: lost on the way, or replaced in
+            the middleware before this process took them.
         recent_in: Images received within the last `WINDOW_S` seconds.
         recent_out: Depth images published within them.
         recent_dropped: Images dropped within them.
         recent_failed: Images failed within them.
+        recent_lost: Images found lost within them.
         rate_hz: Depth images per second, over them.
         latencies_ms: Sorted times from reception to publication, of the depth images in them.
         input_age_s: Time since the last image, None if there was none.
@@ -37,10 +41,12 @@ class Snapshot:
     frames_dropped: int
     frames_failed: int
     frames_skipped: int
+    frames_lost: int
     recent_in: int
     recent_out: int
     recent_dropped: int
     recent_failed: int
+    recent_lost: int
     rate_hz: float
     latencies_ms: tuple[float, ...]
     input_age_s: float | None
@@ -64,7 +70,7 @@ class CameraStatistics:
     def __init__(self) -> None:
         """Start at zero."""
         self._lock = threading.Lock()
-        self._totals = dict.fromkeys(('in', 'out', 'dropped', 'failed', 'skipped'), 0)
+        self._totals = dict.fromkeys(_COUNTED, 0)
         self._events: deque[tuple[float, str, float]] = deque()
         self._last_in_s: float | None = None
         self._last_failure = ''
@@ -86,6 +92,15 @@ class CameraStatistics:
         """Count an image that nobody wanted depth of."""
         with self._lock:
             self._count('skipped', time.monotonic())
+
+    def lost(self, count: int) -> None:
+        """Count images that were published but never came in.
+
+        Args:
+            count: How many.
+        """
+        with self._lock:
+            self._count('lost', time.monotonic(), count, count=count)
 
     def published(self, received_s: float) -> None:
         """Count a published depth image.
@@ -123,17 +138,19 @@ class CameraStatistics:
             totals = dict(self._totals)
             last_in_s, last_failure = self._last_in_s, self._last_failure
         recent = {name: sum(event[1] == name for event in events) for name in totals}
+        # One event tells of many losses: an hour away must not take an hour's events.
+        recent['lost'] = round(sum(value for _, name, value in events if name == 'lost'))
         return Snapshot(
             **{f'frames_{name}': count for name, count in totals.items()},
-            **{f'recent_{name}': recent[name] for name in ('in', 'out', 'dropped', 'failed')},
+            **{f'recent_{name}': recent[name] for name in _COUNTED if name != 'skipped'},
             rate_hz=_rate([stamp for stamp, name, _ in events if name == 'out']),
             latencies_ms=tuple(sorted(value for _, name, value in events if name == 'out')),
             input_age_s=None if last_in_s is None else now - last_in_s,
             last_failure=last_failure,
         )
 
-    def _count(self, name: str, now: float, value: float = 0.0) -> None:
-        self._totals[name] += 1
+    def _count(self, name: str, now: float, value: float = 0.0, *, count: int = 1) -> None:
+        self._totals[name] += count
         self._events.append((now, name, value))
         self._forget_old(now)
 

@@ -13,10 +13,12 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from drnet_ros.errors import SettingsError
+from drnet_ros.node.losses import LossCounter
 
 if TYPE_CHECKING:
+    from rclpy.event_handler import QoSMessageLostInfo
     from rclpy.node import Node
-    from rclpy.subscription import Subscription
+    from rclpy.subscription import MessageInfo, Subscription
 
 __all__ = ['MatchingSubscription']
 
@@ -45,6 +47,7 @@ class MatchingSubscription:
         *,
         reliability: str = 'auto',
         takes_latched: bool = False,
+        on_lost: Callable[[int], None] = lambda _count: None,
     ) -> None:
         """Subscribe.
 
@@ -57,6 +60,7 @@ class MatchingSubscription:
                 `qos_overrides.<topic>.subscription.reliability` goes first.
             takes_latched: Whether to get the last message of publishers that all keep it for
                 latecomers (transient local).
+            on_lost: Called with the number of messages that were published and never came.
 
         Raises:
             SettingsError: If a QoS override is not allowed.
@@ -67,6 +71,7 @@ class MatchingSubscription:
         self._callback = callback
         self._takes_latched = takes_latched
         self.resolved_topic = node.resolve_topic_name(topic)
+        self._losses = LossCounter(on_lost)
         self._reliability = _overridden_reliability(node, self.resolved_topic, reliability)
         self._chosen = self._choose()
         self._subscription: Subscription[Any] | None = self._subscribe()
@@ -96,10 +101,17 @@ class MatchingSubscription:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
+    def _receive(self, message: Any, information: MessageInfo) -> None:
+        self._losses.received(information)
+        self._callback(message)
+
+    def _lose(self, event: QoSMessageLostInfo) -> None:
+        self._losses.reported(event.total_count_change)
+
     def _choose(self) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
-        offers = [
-            info.qos_profile for info in self._node.get_publishers_info_by_topic(self._topic)
-        ]
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        self._losses.publishers_are(frozenset(bytes(info.endpoint_gid) for info in publishers))
+        offers = [info.qos_profile for info in publishers]
         all_reliable = all(offer.reliability is ReliabilityPolicy.RELIABLE for offer in offers)
         all_latched = bool(offers) and all(
             offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers
@@ -123,11 +135,13 @@ class MatchingSubscription:
             return self._node.create_subscription(
                 self._message_type,
                 self._topic,
-                self._callback,
+                self._receive,
                 profile,
                 # A publisher that does not fit is a reason to choose anew, not to complain.
                 event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=lambda _event: self.refresh(), use_default_callbacks=False
+                    incompatible_qos=lambda _event: self.refresh(),
+                    message_lost=self._lose,
+                    use_default_callbacks=False,
                 ),
                 qos_overriding_options=QoSOverridingOptions(
                     (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
