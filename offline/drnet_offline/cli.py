@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, track
 
+from drnet_offline.benchmark_command import bench
+from drnet_offline.train_command import train
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference import DepthEstimator, Settings
 
@@ -33,28 +34,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@app.command()
-def train(
-    config: Annotated[str, typer.Option(help='Preset: a YAML file or the name of a shipped one.')],
-    data: Annotated[Path, typer.Option(help='The data set, in any known layout.')],
-    output: Annotated[Path, typer.Option(help='Folder for checkpoints, logs and weights.')],
-    resume: Annotated[bool, typer.Option(help='Go on from OUTPUT/last.ckpt.')] = False,
-    devices: Annotated[int, typer.Option(min=1, help='Processes, one GPU each.')] = 1,
-    set_: Annotated[
-        list[str] | None, typer.Option('--set', help='Override an entry: data.batch_size=4')
-    ] = None,
-) -> None:
-    """Train a network from a preset; writes OUTPUT/best.safetensors."""
-    # PyTorch is imported only by the commands that need it.
-    from drnet_offline.config import load_config, parse_override  # noqa: PLC0415
-    from drnet_offline.run_training import train as run  # noqa: PLC0415
-
-    preset = load_config(config, dict(map(parse_override, set_ or [])))
-    preset = replace(preset, data=replace(preset.data, root=str(data)))
-    best = run(preset, output, resume=resume, devices=devices)
-    Console().print(f'Best weights: {best}')
+app.command()(train)
+app.command()(bench)
 
 
 @app.command()

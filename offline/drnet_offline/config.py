@@ -10,7 +10,7 @@ import yaml
 
 from drnet_offline.augment import Augmentation
 from drnet_offline.errors import ConfigError
-from drnet_offline.preset_files import find_preset, read_preset
+from drnet_offline.preset_files import read_presets
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.config import NetworkConfig
 
@@ -89,6 +89,9 @@ class TrainConfig:
         compile: Pass the network through torch.compile.
         seed: Of everything random.
         validate_every: Epochs between validations; epochs is a multiple of it.
+        patience: Validations without a better RMSE after which training ends early; 0 for never.
+        pictures: How many validation images are drawn after each validation; 0 for none.
+        sync_batchnorm: Batch statistics over the GPUs of all processes.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -104,6 +107,9 @@ class TrainConfig:
     compile: bool = False
     seed: int = 0
     validate_every: int = 1
+    patience: int = 0
+    pictures: int = 6
+    sync_batchnorm: bool = False
 
 
 _CHOICES = {
@@ -123,6 +129,8 @@ _POSITIVE = (
 _LIMITS = {
     'auxiliary_weight': (0, math.inf),
     'seed': (0, 2**32 - 1),
+    'patience': (0, math.inf),
+    'pictures': (0, 32),
     'data.workers': (0, math.inf),
     'optimizer.weight_decay': (0, math.inf),
     'optimizer.clip_norm': (0, math.inf),
@@ -135,6 +143,7 @@ _LIMITS = {
     'augmentation.saturation': (0, 1),
     'augmentation.colour_cast': (0, 1),
     'augmentation.max_gamma': (1, 10),
+    'augmentation.mix': (0, 1),
 }
 
 
@@ -142,15 +151,15 @@ def load_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Trai
     """Read a preset.
 
     Args:
-        preset: Path of a YAML file, or the name of one that comes with the package. Its entry
-            `extends` may name another, which it then stands above.
+        preset: Path of a YAML file, or the name of one that comes with the package; its entry
+            `extends` may name another, which it then stands above. Or several, joined by '+',
+            each of which stands above those before it.
         overrides: Dotted names and values that stand above the file, as {'data.size': [96, 128]}.
 
     Raises:
         ConfigError: There is no such preset, or an entry is unknown or impossible.
     """
-    path = find_preset(preset)
-    values = read_preset(path)
+    values = read_presets(preset)
     try:
         values = {} if values is None else values
         for dotted, value in (overrides or {}).items():
@@ -158,7 +167,7 @@ def load_config(preset: str, overrides: Mapping[str, Any] | None = None) -> Trai
         config: TrainConfig = _build(TrainConfig, values, '')
         _check(config)
     except (ConfigError, WeightsError) as error:
-        msg = f'{path}: {error}'
+        msg = f'{preset}: {error}'
         raise ConfigError(msg) from error
     return config
 

@@ -1,4 +1,4 @@
-"""Preset files: found by name or path, and one standing on another by `extends`."""
+"""Preset files: by name or path, one standing on another by `extends`, or several by '+'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from drnet_offline.errors import ConfigError
 
-__all__ = ['find_preset', 'read_preset']
+__all__ = ['find_preset', 'read_presets']
 
 _EXTENDS = 'extends'
 
@@ -35,20 +35,30 @@ def find_preset(preset: str, *, beside: Path | None = None) -> Path:
     raise ConfigError(msg)
 
 
-def read_preset(path: Path) -> Any:
-    """Read the values of a file, laid over those of the preset that its entry `extends` names.
+def read_presets(names: str) -> Any:
+    """Read the values of one preset, or of several joined by '+', the later above the earlier.
+
+    Each is laid over the preset that its own entry `extends` names.
 
     Args:
-        path: A YAML file.
+        names: Paths or names.
 
     Returns:
         Names and values, nested, without `extends`; whatever else the file holds as it is, if it
         does not hold names and values.
 
     Raises:
-        ConfigError: A file is no YAML, extends one that is not there, or extends itself.
+        ConfigError: A file is no YAML, extends one that is not there, or extends itself; or one
+            of several holds something else than names and values.
     """
-    return _read(path, ())
+    parts = [names] if Path(names).is_file() else names.split('+')
+    first, *others = [_read(find_preset(name), ()) for name in parts]
+    for name, values in zip(parts[1:], others, strict=True):
+        if not isinstance(values, dict):
+            msg = f'{name} must hold names and values, to stand above {parts[0]}'
+            raise ConfigError(msg)
+        first = _lay_over(first, values)
+    return first
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> Any:

@@ -11,7 +11,7 @@ import yaml
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import loggers
 
-from drnet_offline.config import to_plain
+from drnet_offline.config import load_config, to_plain
 from drnet_offline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ['ResumedCSVLogger', 'check_preset', 'read_step', 'write_preset']
 _PRESET = 'preset.yaml'
 
 # What may differ on another machine without another result.
-_FREE = ('data.root', 'data.workers', 'compile')
+_FREE = ('data.root', 'data.workers', 'compile', 'pictures')
 
 
 def write_preset(folder: Path, config: TrainConfig) -> None:
@@ -40,13 +40,14 @@ def check_preset(folder: Path, config: TrainConfig) -> None:
     path = folder / _PRESET
     if not path.is_file():  # the user removed it, and with it our say
         return
-    before = _flatten(yaml.safe_load(path.read_text(encoding='utf-8')))
+    # Read as a preset: one written before an entry came to be has that entry's default.
+    before = _flatten(to_plain(load_config(str(path))))
     now = _flatten(to_plain(config))
-    for name in sorted((before.keys() | now.keys()) - set(_FREE)):
-        if before.get(name) != now.get(name):
+    for name in sorted(now.keys() - set(_FREE)):
+        if before[name] != now[name]:
             msg = (
-                f'{folder} was trained with {name} = {before.get(name)!r}, now it is '
-                f'{now.get(name)!r}: resume with the same preset, or begin in a new folder'
+                f'{folder} was trained with {name} = {before[name]!r}, now it is '
+                f'{now[name]!r}: resume with the same preset, or begin in a new folder'
             )
             raise ConfigError(msg)
 

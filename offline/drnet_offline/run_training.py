@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,12 @@ from lightning.pytorch import callbacks, loggers
 from drnet_offline.augment import resize_sample
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import ConfigError
+from drnet_offline.machines import Machines, find_machines
+from drnet_offline.progress import TrainingProgress
 from drnet_offline.run_folder import ResumedCSVLogger, check_preset, read_step, write_preset
 from drnet_offline.training import DepthData, DepthModule
-from drnet_ros.network.checkpoint import save_network
+from drnet_offline.validation_pictures import ValidationPictures
+from drnet_offline.weights_writer import WeightsWriter
 from drnet_ros.network.metadata import WeightsMetadata
 
 if TYPE_CHECKING:
@@ -30,65 +32,42 @@ LICENCE = (
 )
 
 
-class WeightsWriter(callbacks.Callback):
-    """Writes best.safetensors whenever validation improves, and last.safetensors always.
+class EarlyStop(callbacks.EarlyStopping):
+    """Ends a training whose RMSE no longer improves; one that is resumed stays ended."""
 
-    What is written is what was validated: the averaged weights where the preset averages.
-    """
+    def __init__(self, patience: int) -> None:
+        super().__init__('val/rmse', patience=patience, check_on_train_epoch_end=False)
 
-    def __init__(self, folder: Path, metadata: WeightsMetadata) -> None:
-        self._folder = folder
-        self._metadata = metadata
-        self._best = float('inf')
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed training must know."""
-        return {'best': self._best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what an interrupted training knew."""
-        self._best = float(state_dict['best'])
-
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Write the weights that were just validated.
-
-        Callbacks come before the module's own hook and in their order, so this one stands before
-        the callback that puts the weights being trained back in place of the averaged ones.
-        """
-        metrics = pl_module.metrics.compute()
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        figures = {**metrics, 'protocol': 'eigen', 'epoch': trainer.current_epoch}
-        metadata = replace(self._metadata, metrics=figures)
-        names = ['last']
-        if metrics['rmse'] < self._best:
-            self._best = metrics['rmse']
-            names.append('best')
-        for name in names:
-            path = self._folder / f'{name}.safetensors'
-            save_network(path, pl_module.network, metadata, dtype=torch.float16)
+    def on_train_start(self, trainer: lightning.Trainer, _module: Any) -> None:
+        """Stop at once what had stopped before."""
+        trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: int = 1) -> Path:
+def train(
+    config: TrainConfig, output: Path, *, resume: bool = False, devices: int = 1, nodes: int = 1
+) -> Path | None:
     """Train.
 
     Args:
         config: The preset; `data.root` must name the data.
-        output: Folder for checkpoints, logs and weights; made where absent.
+        output: Folder for checkpoints, logs and weights; made where absent. Several machines
+            share it.
         resume: Go on from output/last.ckpt.
-        devices: Processes, each on its own GPU where there are any.
+        devices: Processes on each machine, each on its own GPU where there are any.
+        nodes: Machines. Under torchrun both are told by it.
 
     Returns:
-        The best weights' file.
+        The best weights' file; None in the processes that do not write it.
 
     Raises:
         ConfigError: There is nothing to resume, the folder holds another training, or there are
-            fewer images or GPUs than the preset and `devices` ask for.
+            fewer images, GPUs or machines than asked for.
         DatasetError: The data cannot be read.
     """
     checkpoint = output / 'last.ckpt'
-    _check_run(config, checkpoint, resume=resume, devices=devices)
-    train_set, val_set = _open_parts(config.data, devices)
+    machines = find_machines(devices, nodes)
+    _check_run(config, checkpoint, machines, resume=resume)
+    train_set, val_set = _open_parts(config.data, machines)
     if not resume:
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
@@ -96,26 +75,19 @@ def train(config: TrainConfig, output: Path, *, resume: bool = False, devices: i
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     border = config.augmentation.border_px
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
-    metadata = WeightsMetadata(
-        network=config.network,
-        input_height=config.data.size[0],
-        input_width=config.data.size[1],
-        f_training=focal_px,
-        min_depth=0.1,
-        max_depth=10.0,
-        licence=LICENCE,
-    )
-    trainer = _build_trainer(config, output, metadata, devices=devices, step=step)
+    data = DepthData(train_set, val_set, config)
+    used = _build_callbacks(config, output, _describe(config, focal_px), data)
+    trainer = _build_trainer(config, output, used, machines, step)
     trainer.fit(
         DepthModule(config, focal_px),
-        DepthData(train_set, val_set, config),
+        data,
         ckpt_path=checkpoint if resume else None,
         weights_only=False if resume else None,
     )
-    return output / 'best.safetensors'
+    return output / 'best.safetensors' if trainer.is_global_zero else None
 
 
-def _check_run(config: TrainConfig, checkpoint: Path, *, resume: bool, devices: int) -> None:
+def _check_run(config: TrainConfig, checkpoint: Path, machines: Machines, *, resume: bool) -> None:
     if resume != checkpoint.is_file():
         msg = (
             f'there is no {checkpoint} to resume'
@@ -125,41 +97,60 @@ def _check_run(config: TrainConfig, checkpoint: Path, *, resume: bool, devices: 
         raise ConfigError(msg)
     if resume:
         check_preset(checkpoint.parent, config)
-    if torch.cuda.is_available() and devices > torch.cuda.device_count():
-        msg = f'devices must be at most {torch.cuda.device_count()} (the GPUs here), got {devices}'
+    if config.sync_batchnorm and machines.processes > 1 and not torch.cuda.is_available():
+        msg = 'sync_batchnorm must be false without GPUs: only they can share batch statistics'
         raise ConfigError(msg)
 
 
-def _open_parts(data: DataConfig, devices: int) -> tuple[DepthDataset, DepthDataset]:
+def _open_parts(data: DataConfig, machines: Machines) -> tuple[DepthDataset, DepthDataset]:
     train_set, val_set = (
         open_dataset(
             Path(data.root), data.layout, part=part, validation_blocks=data.validation_blocks
         )
         for part in ('train', 'val')
     )
-    if len(train_set) < data.batch_size * devices:
+    needed = data.batch_size * machines.processes
+    if len(train_set) < needed:
         msg = (
             f'{data.root} has {len(train_set)} images for training, a step needs data.batch_size '
-            f'x devices = {data.batch_size * devices}: lower data.batch_size'
+            f'x processes = {needed}: lower data.batch_size'
         )
         raise ConfigError(msg)
     return train_set, val_set
 
 
+def _describe(config: TrainConfig, focal_px: float) -> WeightsMetadata:
+    return WeightsMetadata(
+        network=config.network,
+        input_height=config.data.size[0],
+        input_width=config.data.size[1],
+        f_training=focal_px,
+        min_depth=0.1,
+        max_depth=10.0,
+        licence=LICENCE,
+    )
+
+
 def _build_trainer(
-    config: TrainConfig, output: Path, metadata: WeightsMetadata, *, devices: int, step: int
+    config: TrainConfig,
+    output: Path,
+    used: list[callbacks.Callback],
+    machines: Machines,
+    step: int,
 ) -> lightning.Trainer:
     """Build the trainer; step is how many steps an interrupted training has behind it."""
     return lightning.Trainer(
         max_epochs=config.epochs,
         precision=config.precision,  # type: ignore[arg-type]
-        devices=devices,
+        devices=machines.devices,
+        num_nodes=machines.nodes,
         accelerator='auto',
-        strategy='ddp' if devices > 1 else 'auto',
+        strategy='ddp' if machines.processes > 1 else 'auto',
+        sync_batchnorm=config.sync_batchnorm,
         gradient_clip_val=config.optimizer.clip_norm or None,
         check_val_every_n_epoch=config.validate_every,
         logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
-        callbacks=_build_callbacks(config, output, metadata),
+        callbacks=used,
         log_every_n_steps=20,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
@@ -167,17 +158,21 @@ def _build_trainer(
 
 
 def _build_callbacks(
-    config: TrainConfig, output: Path, metadata: WeightsMetadata
+    config: TrainConfig, output: Path, metadata: WeightsMetadata, data: DepthData
 ) -> list[callbacks.Callback]:
-    built: list[callbacks.Callback] = [
-        WeightsWriter(output, metadata),
+    built: list[callbacks.Callback] = [WeightsWriter(output, metadata)]
+    if config.pictures:
+        built.append(ValidationPictures(output, data.val, config.pictures))
+    built += [
         # Not save_last: with save_top_k=0 Lightning writes that at the very end only. And no
         # counter: a folder that was moved would go on in last-v1.ckpt, and resume from last.ckpt.
         callbacks.ModelCheckpoint(output, 'last', save_top_k=1, every_n_epochs=1,
                                   save_on_train_epoch_end=True, enable_version_counter=False),
         callbacks.LearningRateMonitor('step'),
-        callbacks.RichProgressBar(),
+        TrainingProgress(),
     ]  # fmt: skip
+    if config.patience:
+        built.append(EarlyStop(config.patience))
     if config.optimizer.ema_decay:
         built.append(callbacks.EMAWeightAveraging(decay=config.optimizer.ema_decay))
     return built

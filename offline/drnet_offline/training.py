@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from drnet_offline.augment import augment, resize_sample, resized_focal_px
+from drnet_offline.augment import augment, paste_region, resize_sample, resized_focal_px
 from drnet_offline.losses import metric_loss, multilevel_loss, paper_loss
 from drnet_offline.metrics import DepthMetrics
 from drnet_offline.pretrained import load_backbone
@@ -21,10 +21,12 @@ from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from drnet_offline.config import TrainConfig
     from drnet_offline.datasets.sample import DepthDataset
 
-__all__ = ['DepthData', 'DepthModule', 'normalise']
+__all__ = ['Batch', 'DepthData', 'DepthModule', 'ValidationDataset', 'normalise']
 
 Batch = dict[str, Tensor]
 
@@ -63,12 +65,21 @@ class AugmentedDataset(Dataset[Batch]):
         """Return one draw of a sample; key is epoch * n + position."""
         config = self._config
         rng = np.random.default_rng((config.seed, key))
-        sample = self._samples[key % len(self._samples)]
-        rgb, depth, _ = augment(sample, config.data.size, config.augmentation, rng)
+        rgb, depth = self._draw(key % len(self._samples), rng)
+        if rng.random() < config.augmentation.mix:
+            other = self._draw(int(rng.integers(len(self._samples))), rng)
+            paste_region(rgb, depth, *other, rng)
         return {
             'rgb': torch.from_numpy(rgb).permute(2, 0, 1),
             'depth': torch.from_numpy(depth[None]),
         }
+
+    def _draw(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        config = self._config
+        rgb, depth, _ = augment(self._samples[index], config.data.size, config.augmentation, rng)
+        return rgb, depth
 
 
 class ValidationDataset(Dataset[Batch]):
@@ -101,7 +112,7 @@ class DepthData(lightning.LightningDataModule):
     def __init__(self, train: DepthDataset, val: DepthDataset, config: TrainConfig) -> None:
         super().__init__()
         self._train = AugmentedDataset(train, config)
-        self._val = ValidationDataset(val, config)
+        self.val = ValidationDataset(val, config)
         self._config = config
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -125,7 +136,7 @@ class DepthData(lightning.LightningDataModule):
         """Return the loader of validation images, one at a time."""
         trainer = self.trainer
         world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
-        share = torch.utils.data.Subset(self._val, range(rank, len(self._val), world))
+        share = torch.utils.data.Subset(self.val, range(rank, len(self.val), world))
         return DataLoader(share, 1, num_workers=self._config.data.workers)
 
 
@@ -170,21 +181,39 @@ class DepthModule(lightning.LightningModule):
         self.log('train/loss', loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: Batch, _index: int) -> None:
-        """Score one image at its own size, scaled for its camera as at inference."""
-        with torch.autocast(batch['rgb'].device.type, enabled=False):
-            depth = self.network(normalise(batch['rgb']))[0].float()
-        truth = batch['truth']
+    def estimate(self, sample: Batch) -> NDArray[np.float32]:
+        """Return the depth of one validation image at its truth's size, scaled for its camera.
+
+        Args:
+            sample: Of `ValidationDataset`, without a batch dimension.
+
+        Returns:
+            float32 (H, W), metres, as the node would give it: dense and above 0.
+        """
+        rgb, size = sample['rgb'][None].to(self.device), sample['truth'].shape
+        with torch.no_grad(), torch.autocast(rgb.device.type, enabled=False):
+            depth = self.network(normalise(rgb))[0].float()
         depth = torch.nn.functional.interpolate(
-            depth, size=truth.shape[-2:], mode='bilinear', align_corners=False
+            depth, size=size, mode='bilinear', align_corners=False
         )
-        depth = (depth * (batch['focal_px'] / self.focal_px)).clamp(min=1e-3)
-        self.metrics.update(depth[0, 0].cpu().numpy(), truth[0].cpu().numpy())
+        scale = float(sample['focal_px']) / self.focal_px
+        scaled: NDArray[np.float32] = (depth * scale).clamp(min=1e-3)[0, 0].cpu().numpy()
+        return scaled
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Score one image at its own size."""
+        sample = {name: tensor[0] for name, tensor in batch.items()}
+        self.metrics.update(self.estimate(sample), sample['truth'].cpu().numpy())
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation images."""
         for name, value in self.metrics.compute().items():
-            self.log(f'val/{name}', torch.tensor(value, dtype=torch.float32), sync_dist=False)
+            self.log(
+                f'val/{name}',
+                torch.tensor(value, dtype=torch.float32),
+                prog_bar=name in {'rmse', 'delta1'},
+                sync_dist=False,
+            )
         self.metrics.reset()
 
     def configure_optimizers(self) -> Any:

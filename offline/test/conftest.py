@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 WriteFolder = Callable[..., Path]
+RunDrnet = Callable[..., subprocess.Popen[str]]
+TINY_PRESET: dict[str, Any] = {
+    'network': {'decoder_channels': [8, 8, 4, 4]},
+    'data': {'size': [64, 96], 'batch_size': 4, 'workers': 0, 'validation_blocks': [[8, 10]]},
+    'augmentation': {'border_px': 2, 'max_rotation_deg': 5.0},
+    'optimizer': {
+        'name': 'adamw',
+        'lr': 1e-3,
+        'schedule': 'one_cycle',
+        'ema_decay': 0.8,
+        'clip_norm': 5.0,
+    },
+    'pretrained': '',
+    'loss': 'metric',
+    'epochs': 3,
+    'seed': 3,
+}
 
 
 @pytest.fixture(scope='session')
@@ -33,3 +55,55 @@ def write_folder() -> WriteFolder:
         return root
 
     return write
+
+
+@pytest.fixture(scope='session')
+def data(tmp_path_factory: pytest.TempPathFactory, write_folder: WriteFolder) -> Path:
+    """Eleven images of 64x96, the last three for validation."""
+    return write_folder(tmp_path_factory.mktemp('data') / 'set', 11)
+
+
+@pytest.fixture(scope='session')
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a preset that trains on `data` in seconds."""
+    path = tmp_path_factory.mktemp('preset') / 'tiny.yaml'
+    path.write_text(yaml.safe_dump(TINY_PRESET))
+    return path
+
+
+@pytest.fixture
+def run_drnet() -> Iterator[RunDrnet]:
+    """Returns a function that starts `drnet train`; what still runs after the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(
+        preset: Path, data: Path, output: Path, *more: str, launcher: Any = ()
+    ) -> subprocess.Popen[str]:
+        programs = Path(sys.executable).parent
+        words: list[Any] = [
+            'drnet',
+            'train',
+            '--config',
+            preset,
+            '--data',
+            data,
+            '--output',
+            output,
+            *more,
+        ]
+        if launcher:
+            words = [*launcher, programs / 'drnet', *words[1:]]
+        process = subprocess.Popen(
+            [programs / words[0], *map(str, words[1:])],
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -73,7 +73,8 @@ def test_shipped_presets_build_their_network(path: Path) -> None:
     config = load_config(path.stem)
     with torch.device('meta'):
         assert DRNet(config.network).config == config.network
-    assert config.data.validation_blocks == load_config('nyu_v2_train795').data.validation_blocks
+    whose = {'nyu_50k': 'nyu_50k', 'modern': 'modern'}.get(path.stem, 'nyu_v2_train795')
+    assert config.data.validation_blocks == load_config(whose).data.validation_blocks
     assert len(path.read_text().splitlines()[0]) > 20
 
 
@@ -91,6 +92,31 @@ def test_a_preset_stands_above_the_one_it_extends(tmp_path: Path) -> None:
     assert config.data == replace(paper.data, size=(128, 96), batch_size=2)
     assert config.optimizer == replace(paper.optimizer, lr=1e-3)
     assert config.network == paper.network
+
+
+def test_presets_stand_above_each_other_in_order(tmp_path: Path) -> None:
+    paper, modern = load_config('resnet152'), load_config('resnet152+modern')
+    assert modern.network == paper.network
+    assert modern.data.validation_blocks == paper.data.validation_blocks
+    assert (modern.optimizer.name, modern.optimizer.schedule) == ('adamw', 'one_cycle')
+    assert (modern.optimizer.ema_decay, modern.precision) == (0.998, 'bf16-mixed')
+    both = load_config('resnet152+nyu_50k+modern')
+    assert both.data.validation_blocks == load_config('nyu_50k').data.validation_blocks
+    assert both == replace(
+        modern, data=replace(modern.data, validation_blocks=both.data.validation_blocks)
+    )
+    swapped = load_config('resnet152+modern+nyu_50k')
+    assert (both.data.workers, swapped.data.workers) == (4, 8)
+    top = write(tmp_path, 'a+b', 'epochs: 3\n')  # a file's own name may have a plus
+    assert load_config(top).epochs == 3
+
+
+def test_a_part_that_is_not_there_or_no_preset_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no preset 'nyu': give a YAML file or one of"):
+        load_config('resnet50+nyu')
+    words = write(tmp_path, 'words', '- 1\n')
+    with pytest.raises(ConfigError, match=r'words\.yaml must hold names and values, to stand abo'):
+        load_config(f'resnet50+{words}')
 
 
 def test_extending_an_empty_preset(tmp_path: Path) -> None:

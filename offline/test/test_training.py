@@ -1,67 +1,36 @@
-"""A whole training, small: its files, a kill and a resume, and two processes against one."""
+"""A whole training, small: its files and words, a kill and a resume, an early end."""
 
 from __future__ import annotations
 
 import csv
-import os
+import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from torch import Tensor
+from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
 from drnet_offline.config import TrainConfig, load_config
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.errors import ConfigError, DatasetError
+from drnet_offline.run_folder import check_preset
 from drnet_offline.run_training import train
-from drnet_offline.training import AugmentedDataset, DepthModule, EpochSampler
+from drnet_offline.training import AugmentedDataset, DepthModule
+from drnet_offline.validation_pictures import spread_out
 from drnet_ros.network.checkpoint import load_network
 
-WriteFolder = Callable[..., Path]
-TRAIN, VAL = 8, 3
-PRESET: dict[str, Any] = {
-    'network': {'decoder_channels': [8, 8, 4, 4]},
-    'data': {
-        'size': [64, 96],
-        'batch_size': 4,
-        'workers': 0,
-        'validation_blocks': [[TRAIN, TRAIN + VAL - 1]],
-    },
-    'augmentation': {'border_px': 2, 'max_rotation_deg': 5.0},
-    'optimizer': {
-        'name': 'adamw',
-        'lr': 1e-3,
-        'schedule': 'one_cycle',
-        'ema_decay': 0.8,
-        'clip_norm': 5.0,
-    },
-    'pretrained': '',
-    'loss': 'metric',
-    'epochs': 3,
-    'seed': 3,
-}
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory: pytest.TempPathFactory, write_folder: WriteFolder) -> Path:
-    return write_folder(tmp_path_factory.mktemp('data') / 'set', TRAIN + VAL)
-
-
-@pytest.fixture(scope='module')
-def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp('preset') / 'tiny.yaml'
-    path.write_text(yaml.safe_dump(PRESET))
-    return path
+RunDrnet = Callable[..., subprocess.Popen[str]]
+VAL = 3
 
 
 def configure(preset: Path, data: Path, **overrides: Any) -> TrainConfig:
@@ -88,27 +57,79 @@ def assert_same_weights(first: Path, second: Path, atol: float = 0.0) -> None:
         torch.testing.assert_close(a[name], b[name], atol=atol, rtol=0.0, msg=name)
 
 
-def run_drnet(preset: Path, data: Path, output: Path, *more: str) -> subprocess.Popen[str]:
-    arguments = ['train', '--config', preset, '--data', data, '--output', output, *more]
-    return subprocess.Popen(
-        [Path(sys.executable).with_name('drnet'), *map(str, arguments)],
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def test_it_leaves_weights_a_checkpoint_logs_and_its_preset(
     whole: Path, preset: Path, data: Path
 ) -> None:
     names = {path.name for path in whole.iterdir()}
     expected = {'best.safetensors', 'last.safetensors', 'last.ckpt', 'preset.yaml', 'csv', 'tb'}
-    assert names == expected
+    assert names == {*expected, 'pictures'}
     assert load_config(str(whole / 'preset.yaml')) == configure(preset, data)
     rows = [row for row in read_log(whole) if row['val/rmse']]
     assert [int(row['epoch']) for row in rows] == [0, 1, 2]
     assert any((whole / 'tb').iterdir())
+
+
+def test_the_same_validation_images_are_drawn_after_each_validation(whole: Path) -> None:
+    sheets = [cv2.imread(str(path)) for path in sorted((whole / 'pictures').iterdir())]
+    names = sorted(path.name for path in (whole / 'pictures').iterdir())
+    assert names == ['epoch_000.png', 'epoch_001.png', 'epoch_002.png']
+    first, *others = [sheet for sheet in sheets if sheet is not None]
+    assert len(others) == 2
+    third = first.shape[1] // 3
+    for sheet in others:
+        assert sheet.shape == first.shape
+        assert (sheet[:, :third] == first[:, :third]).all()  # images and labels
+        assert (sheet[:, third:] != first[:, third:]).any()  # estimates
+    events = event_accumulator.EventAccumulator(
+        str(whole / 'tb'), size_guidance={'images': 0}
+    ).Reload()
+    assert len(events.Images('val/pictures')) == 3
+
+
+def test_drawn_images_are_spread_out_and_no_more_than_there_are() -> None:
+    assert spread_out(3, 96) == [16, 48, 80]
+    assert spread_out(6, 3) == [0, 1, 2]
+
+
+def test_a_line_for_each_validation_and_the_speed_are_printed(
+    whole: Path, preset: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(configure(preset, data, pictures=0), tmp_path / 'run')
+    lines = capsys.readouterr().out.splitlines()
+    shown = [
+        re.match(r'epoch (\d)/3: RMSE (\d+\.\d{3}) m, REL .* images/s$', line) for line in lines
+    ]
+    rows = [row for row in read_log(whole) if row['val/rmse']]
+    assert [m.groups() for m in shown if m] == [
+        (str(i + 1), f'{float(row["val/rmse"]):.3f}') for i, row in enumerate(rows)
+    ]
+    found = re.search(
+        r'3 epochs trained, ([\d.]+) images/s; ([\d.]+)% of the time', '\n'.join(lines)
+    )
+    assert found is not None
+    assert float(found[1]) > 0
+    assert 0 <= float(found[2]) <= 100
+    assert not (tmp_path / 'run' / 'pictures').exists()
+
+
+def test_early_stop_and_its_resume(preset: Path, data: Path, tmp_path: Path) -> None:
+    config = configure(
+        preset,
+        data,
+        patience=2,
+        epochs=12,
+        pictures=0,
+        **{'optimizer.lr': 0.05, 'optimizer.schedule': 'constant', 'optimizer.ema_decay': 0.0},
+    )
+    train(config, tmp_path)
+    errors = [float(row['val/rmse']) for row in read_log(tmp_path) if row['val/rmse']]
+    assert len(errors) < 12
+    assert errors.index(min(errors)) == len(errors) - 3
+    before = load_file(tmp_path / 'last.safetensors')
+    train(config, tmp_path, resume=True)
+    assert len([row for row in read_log(tmp_path) if row['val/rmse']]) == len(errors)
+    after = load_file(tmp_path / 'last.safetensors')
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_its_weights_predict_and_say_what_they_are(whole: Path) -> None:
@@ -167,7 +188,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 150) -
 
 
 def test_a_killed_training_resumes_to_the_same_result(
-    whole: Path, preset: Path, data: Path, tmp_path: Path
+    whole: Path, preset: Path, data: Path, tmp_path: Path, run_drnet: RunDrnet
 ) -> None:
     process = run_drnet(preset, data, tmp_path)
     wait_for(tmp_path / 'last.ckpt', process)
@@ -185,68 +206,6 @@ def test_a_killed_training_resumes_to_the_same_result(
     assert not list(moved.glob('last-v*.ckpt'))
 
 
-def test_two_processes_give_what_one_gives(
-    preset: Path, tmp_path: Path, write_folder: WriteFolder
-) -> None:
-    # Batch norm sees half of the batch in each process: only where all images of a batch are alike
-    # must the halves do the same. Those of validation differ, one process has two, one has one.
-    data = write_folder(tmp_path / 'set', TRAIN + VAL)
-    for part in ('rgb', 'depth'):
-        first = (data / part / '00000.png').read_bytes()
-        for number in range(TRAIN):
-            (data / part / f'{number:05d}.png').write_bytes(first)
-    still = ['flip=false', 'max_zoom=1', 'max_rotation_deg=0', 'brightness=0', 'contrast=0',
-             'saturation=0', 'colour_cast=0', 'max_gamma=1']  # fmt: skip
-    sets = [f'augmentation.{entry}' for entry in still] + ['epochs=2', 'freeze_backbone=true']
-    flags = [word for entry in sets for word in ('--set', entry)]
-    process = run_drnet(
-        preset, data, tmp_path / 'two', '--devices', '2', '--set', 'data.batch_size=2', *flags
-    )
-    printed = process.communicate(timeout=170)[0]
-    assert process.returncode == 0, printed
-    overrides = dict(entry.split('=') for entry in sets)
-    config = configure(preset, data, **{k: yaml.safe_load(v) for k, v in overrides.items()})
-    train(config, tmp_path / 'one')
-    one, two = (load_network(tmp_path / n / 'last.safetensors') for n in ('one', 'two'))
-    assert two[1].metrics['n_images'] == one[1].metrics['n_images'] == VAL
-    for name in ('rmse', 'rel', 'log10', 'rmse_per_image', 'rel_per_image', 'n_pixels'):
-        # The running variance is the unbiased one, which is larger for half the batch: by up to
-        # 1 / 24 of what stride 16 has here.
-        assert two[1].metrics[name] == pytest.approx(one[1].metrics[name], rel=0.02), name
-    for a, b in zip(one[0].parameters(), two[0].parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-4, rtol=0)
-
-
-def test_two_processes_share_an_epoch_out(data: Path, preset: Path) -> None:
-    config = configure(preset, data)
-    samples = FolderDataset(data, part='train', validation_blocks=config.data.validation_blocks)
-    dataset = AugmentedDataset(samples, config)
-    orders = []
-    for epoch in (0, 1, 5):
-        shares = [EpochSampler(dataset, 2, rank, shuffle=True, seed=3) for rank in range(2)]
-        for share in shares:
-            share.set_epoch(epoch)
-        keys = [list(share) for share in shares]
-        assert sorted(keys[0] + keys[1]) == list(range(epoch * TRAIN, (epoch + 1) * TRAIN))
-        orders.append([key % TRAIN for key in keys[0]])
-    assert orders[0] != orders[1]
-
-
-def test_a_draw_is_a_function_of_seed_and_step(data: Path, preset: Path) -> None:
-    config = configure(preset, data)
-    samples = FolderDataset(data)
-
-    def draw(key: int, seed: int) -> dict[str, Tensor]:
-        return AugmentedDataset(samples, replace(config, seed=seed))[key]
-
-    first, again = draw(5, 3), draw(5, 3)
-    for name in ('rgb', 'depth'):
-        np.testing.assert_array_equal(first[name], again[name])
-    later, other = draw(5 + len(samples), 3), draw(5, 4)
-    assert not torch.equal(first['rgb'], later['rgb'])
-    assert not torch.equal(first['rgb'], other['rgb'])
-
-
 def test_what_cannot_be_begun_or_resumed_is_said(whole: Path, preset: Path, data: Path) -> None:
     config = configure(preset, data)
     with pytest.raises(ConfigError, match='already holds a training: resume it'):
@@ -258,6 +217,19 @@ def test_what_cannot_be_begun_or_resumed_is_said(whole: Path, preset: Path, data
         ConfigError, match=r'trained with optimizer\.lr = 0\.001, now it is 0\.0005'
     ):
         train(other, whole, resume=True)
+    with pytest.raises(ConfigError, match='sync_batchnorm must be false without GPUs'):
+        train(replace(config, sync_batchnorm=True), whole.with_name('new'), devices=2)
+
+
+def test_a_preset_written_before_an_entry_came_to_be_can_be_resumed(
+    whole: Path, preset: Path, data: Path, tmp_path: Path
+) -> None:
+    values = yaml.safe_load((whole / 'preset.yaml').read_text())
+    del values['patience'], values['sync_batchnorm'], values['augmentation']['max_gamma']
+    (tmp_path / 'preset.yaml').write_text(yaml.safe_dump(values))
+    check_preset(tmp_path, configure(preset, data, pictures=2))
+    with pytest.raises(ConfigError, match='trained with patience = 0, now it is 3'):
+        check_preset(tmp_path, configure(preset, data, patience=3))
 
 
 def test_too_few_images_and_no_validation_are_said(

@@ -1,0 +1,85 @@
+"""Image, truth, estimate and error side by side: what a figure cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ['PictureRow', 'draw_rows']
+
+_TITLES = ('image', 'true depth', 'estimate', 'relative error')
+_MAX_ERROR = 0.5
+_DPI = 80
+_MAX_SIDE_PX = 320
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureRow:
+    """One image of a sheet.
+
+    Attributes:
+        label: Shown at its left.
+        rgb_hwc: uint8 (H, W, 3).
+        truth_hw: float32 (H', W') metres, NaN or 0 where invalid.
+        estimate_hw: float32 (H', W') metres.
+    """
+
+    label: str
+    rgb_hwc: NDArray[np.uint8]
+    truth_hw: NDArray[np.float32]
+    estimate_hw: NDArray[np.float32]
+
+
+def draw_rows(rows: Sequence[PictureRow]) -> NDArray[np.uint8]:
+    """Draw a sheet.
+
+    Truth and estimate of a row share the colours, from the nearest to the farthest true depth.
+    The error is (estimate - truth) / truth: blue is too near, red too far, grey has no truth.
+
+    Args:
+        rows: At least one.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    figure = Figure(figsize=(11.4, 0.5 + 2.0 * len(rows)), dpi=_DPI, layout='constrained')
+    canvas: Any = FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), len(_TITLES), squeeze=False)
+    for axis, title in zip(axes[0], _TITLES, strict=True):
+        axis.set_title(title, fontsize=10)
+    near_far = colormaps['turbo_r'].with_extremes(bad='black')
+    signed = colormaps['RdBu_r'].with_extremes(bad='0.6')
+    for row, row_axes in zip(rows, axes, strict=True):
+        for axis in row_axes:
+            axis.set(xticks=[], yticks=[])
+        truth, estimate = _thin(row.truth_hw), _thin(row.estimate_hw)
+        truth = np.where(np.isfinite(truth) & (truth > 0), truth, np.nan)
+        valid = truth[np.isfinite(truth)]
+        nearest, farthest = np.percentile(valid, [1, 99]) if valid.size else (0.0, 10.0)
+        row_axes[0].imshow(_thin(row.rgb_hwc))
+        row_axes[0].set_ylabel(row.label, fontsize=9)
+        for axis, depth in zip(row_axes[1:3], (truth, estimate), strict=True):
+            drawn = axis.imshow(depth, cmap=near_far, vmin=nearest, vmax=farthest)
+        figure.colorbar(drawn, ax=row_axes[1:3], label='m', shrink=0.9)
+        error = (estimate - truth) / truth
+        drawn = row_axes[3].imshow(error, cmap=signed, vmin=-_MAX_ERROR, vmax=_MAX_ERROR)
+        figure.colorbar(drawn, ax=row_axes[3], shrink=0.9, format=lambda x, _: f'{x:+.0%}')
+    canvas.draw()
+    rgb: NDArray[np.uint8] = np.array(canvas.buffer_rgba())[..., :3].copy()
+    return rgb
+
+
+def _thin(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Leave out rows and columns that would not be seen; values are not mixed."""
+    step = -(-max(pixels.shape[:2]) // _MAX_SIDE_PX)
+    return pixels[::step, ::step]

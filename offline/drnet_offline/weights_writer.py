@@ -1,0 +1,59 @@
+"""What a training keeps: the best and the last weights, as files the node loads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import callbacks
+
+from drnet_ros.network.checkpoint import save_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import lightning
+
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = ['WeightsWriter']
+
+
+class WeightsWriter(callbacks.Callback):
+    """Writes best.safetensors whenever validation improves, and last.safetensors always.
+
+    What is written is what was validated: the averaged weights where the preset averages.
+    """
+
+    def __init__(self, folder: Path, metadata: WeightsMetadata) -> None:
+        self._folder = folder
+        self._metadata = metadata
+        self._best = float('inf')
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed training must know."""
+        return {'best': self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what an interrupted training knew."""
+        self._best = float(state_dict['best'])
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Write the weights that were just validated.
+
+        Callbacks come before the module's own hook and in their order, so this one stands before
+        the callback that puts the weights being trained back in place of the averaged ones.
+        """
+        metrics = pl_module.metrics.compute()
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        figures = {**metrics, 'protocol': 'eigen', 'epoch': trainer.current_epoch}
+        metadata = replace(self._metadata, metrics=figures)
+        names = ['last']
+        if metrics['rmse'] < self._best:
+            self._best = metrics['rmse']
+            names.append('best')
+        for name in names:
+            path = self._folder / f'{name}.safetensors'
+            save_network(path, pl_module.network, metadata, dtype=torch.float16)
