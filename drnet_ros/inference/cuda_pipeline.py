@@ -14,7 +14,7 @@ of one shape, network included, is one CUDA graph on buffers of its own.
 Who may touch memory when (test_cuda_order.py proves it for all buffers and all waits):
 - Device memory is allocated on the compute stream, as PyTorch's allocator hands what is freed to
   whatever comes next on the same stream. What the other streams use is marked with
-  `record_stream`, and the upload stream waits before it first writes into a new buffer.
+  `Runtime.mark`, and the upload stream waits before it first writes into a new buffer.
 - Nothing is marked as used by the compute stream, where graphs are captured: the allocator could
   then query an event that belongs to a capture (pytorch#193982).
 - Pinned memory that is let go stays with its allocator until the copies under way are done.
@@ -140,12 +140,11 @@ class CudaPipeline:
         upload, compute, download = runtime.upload, runtime.compute, runtime.download
         places = places_of(batch, settings)
         float_count = places[-1].cloud.stop
-        # Of a slot that fails half-way nothing is known: it does not come back into the ring.
-        slot = self._idle_slot()
         with runtime.on(compute):
             plan = self._plan(Shape.of(batch, settings, network_hw))
             byte_count = plan.input.numel()
-            slot.grow(byte_count, float_count)
+            # Of a slot that fails half-way nothing is known: it comes back only at the end.
+            slot = self._idle_slot(byte_count, float_count)
         fill_input(slot.host_in.numpy()[:byte_count], batch, settings)
         with runtime.on(upload):
             slot.device_in[:byte_count].copy_(slot.host_in[:byte_count], non_blocking=True)
@@ -165,13 +164,15 @@ class CudaPipeline:
         self._ring.append(slot)
         return part
 
-    def _idle_slot(self) -> Slot:
+    def _idle_slot(self, byte_count: int, float_count: int) -> Slot:
         if len(self._ring) < _SLOTS:
-            with self._runtime.on(self._runtime.compute):
-                return Slot(self._runtime)
+            return Slot(self._runtime, byte_count, float_count)
         slot = self._ring.popleft()
         slot.reclaim()
-        return slot
+        if slot.holds(byte_count, float_count):
+            return slot
+        byte_count = max(byte_count, slot.host_in.numel())
+        return Slot(self._runtime, byte_count, max(float_count, slot.host_out.numel()))
 
     def _gather(self, floats: Tensor, plan: Plan, places: list[Place], settings: Settings) -> None:
         """Collect the results of a batch; clouds differ from frame to frame, and need no graph."""

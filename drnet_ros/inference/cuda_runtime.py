@@ -36,6 +36,9 @@ class Runtime(Protocol):
     def pinned(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return host memory that the device copies from and to by itself."""
 
+    def mark(self, tensor: Tensor, stream: Any) -> None:
+        """Keep the memory of a tensor that is let go until this stream is done with it."""
+
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Capture work, run before on the compute stream, as a graph; returns what replays it.
 
@@ -74,6 +77,10 @@ class CudaRuntime:
     def pinned(self, count: int, dtype: torch.dtype) -> Tensor:
         """Allocate page-locked memory; a copy from or to other memory would block the host."""
         return torch.empty(count, dtype=dtype, pin_memory=True)
+
+    def mark(self, tensor: Tensor, stream: Any) -> None:
+        """Tell the allocator about a stream besides the one the tensor was allocated on."""
+        tensor.record_stream(stream)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """Capture work on the compute stream.

@@ -6,10 +6,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from drnet_ros.errors import EngineError
 from drnet_ros.inference.engine import DepthFrame, Pending
@@ -26,34 +25,30 @@ _POLL_S = 0.0005
 class Slot:
     """Buffers that a batch goes through, and events that tell how far it has come."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self.allocated, self.uploaded, self.computed, self.done = (
-            runtime.event() for _ in range(4)
-        )
+    def __init__(self, runtime: Runtime, byte_count: int, float_count: int) -> None:
+        """Allocate on the compute stream, which must be current.
+
+        Args:
+            runtime: The device.
+            byte_count: Most bytes of input.
+            float_count: Most floats of output.
+        """
+        self.uploaded, self.computed, self.done = (runtime.event() for _ in range(3))
         self.part: weakref.ref[Part] | None = None
-        self.host_in, self.device_in = self._allocate(0, torch.uint8, runtime.upload)
-        self.host_out, self.device_out = self._allocate(0, torch.float32, runtime.download)
+        self.host_in = runtime.pinned(byte_count, torch.uint8)
+        self.host_out = runtime.pinned(float_count, torch.float32)
+        self.device_in = torch.empty(byte_count, dtype=torch.uint8, device=runtime.device)
+        self.device_out = torch.empty(float_count, device=runtime.device)
+        runtime.mark(self.device_in, runtime.upload)
+        runtime.mark(self.device_out, runtime.download)
+        # New memory may be old memory that the compute stream still works on.
+        allocated = runtime.event()
+        allocated.record(runtime.compute)
+        runtime.upload.wait_event(allocated)
 
-    def _allocate(self, count: int, dtype: torch.dtype, stream: Any) -> tuple[Tensor, Tensor]:
-        """Allocate host memory, and device memory that the compute and one other stream use."""
-        device = torch.empty(count, dtype=dtype, device=self._runtime.device)
-        device.record_stream(stream)
-        return self._runtime.pinned(count, dtype), device
-
-    def grow(self, byte_count: int, float_count: int) -> None:
-        """Make the buffers large enough; the slot must be idle, the compute stream current."""
-        if self.host_out.numel() < float_count:
-            self.host_out, self.device_out = self._allocate(
-                float_count, torch.float32, self._runtime.download
-            )
-        if self.host_in.numel() < byte_count:
-            self.host_in, self.device_in = self._allocate(
-                byte_count, torch.uint8, self._runtime.upload
-            )
-            # New memory may be old memory that the compute stream still works on.
-            self.allocated.record(self._runtime.compute)
-            self._runtime.upload.wait_event(self.allocated)
+    def holds(self, byte_count: int, float_count: int) -> bool:
+        """Return whether the buffers are large enough."""
+        return self.host_in.numel() >= byte_count and self.host_out.numel() >= float_count
 
     def wait(self, deadline: float | None) -> bool:
         """Let the host wait for the download; returns whether it is done."""
