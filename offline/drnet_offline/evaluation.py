@@ -24,13 +24,21 @@ if TYPE_CHECKING:
 __all__ = ['PAPER_ROWS', 'evaluate', 'evaluate_mean_depth', 'pinhole', 'tabulate']
 
 PAPER_ROWS = {
-    'ResNet-50': (0.587, None, 0.061, 0.810, 0.961, 0.990),
-    'ResNet-50 guided': (0.564, None, None, 0.836, 0.967, 0.992),
-    'ResNet-152': (0.528, None, 0.050, 0.866, 0.973, 0.993),
-    'DenseNet-161': (0.534, None, 0.052, 0.865, 0.974, 0.994),
-    'SENet-154': (0.527, None, 0.050, 0.868, 0.975, 0.993),
+    'Laina et al.': (0.573, None, 0.055, 0.811, 0.953, 0.988),
+    'Fu et al.': (0.509, None, 0.051, 0.828, 0.965, 0.992),
+    'Spek et al.': (0.687, None, 0.161, 0.704, 0.917, 0.977),
+    'Nekrasov et al.': (0.565, None, None, 0.790, 0.955, 0.990),
+    'RSIDE ResNet-50': (0.555, None, 0.054, 0.843, 0.968, 0.991),
+    'RSIDE DenseNet-161': (0.544, None, 0.053, 0.855, 0.972, 0.993),
+    'RSIDE SENet-154': (0.530, None, 0.050, 0.866, 0.975, 0.993),
+    'RSIDE SENet-154, reproduced': (0.574, None, 0.052, 0.845, 0.967, 0.991),
+    'DRNet ResNet-50': (0.587, None, 0.061, 0.810, 0.961, 0.990),
+    'DRNet ResNet-50 guided (IV)': (0.564, None, None, 0.836, 0.967, 0.992),
+    'DRNet ResNet-152': (0.528, None, 0.050, 0.866, 0.973, 0.993),
+    'DRNet DenseNet-161': (0.534, None, 0.052, 0.865, 0.974, 0.994),
+    'DRNet SENet-154': (0.527, None, 0.050, 0.868, 0.975, 0.993),
 }
-"""Paper Tables II and IV: RMSE, REL (not given), log10, delta1, delta2, delta3."""
+"""Paper Table II, and one row of IV: RMSE, REL (not given), log10, delta1, delta2, delta3."""
 
 
 def pinhole(focal_px: float, height: int, width: int) -> CameraModel:
@@ -45,7 +53,7 @@ def evaluate(
     estimator: DepthEstimator,
     dataset: DepthDataset,
     protocol: Protocol,
-    on_image: Callable[[DepthSample], None] = lambda _: None,
+    on_image: Callable[[DepthSample, NDArray[np.float32]], None] = lambda *_: None,
 ) -> dict[str, float]:
     """Score an estimator.
 
@@ -54,7 +62,7 @@ def evaluate(
             than `min_depth`, even 0), that end of the range is compared with the truth.
         dataset: Images with depth; the camera's focal length is passed on with each.
         protocol: Which pixels count.
-        on_image: Called after each image, for a progress bar.
+        on_image: Called after each image with its dense depth, float32 (H, W) in metres.
 
     Returns:
         All figures of `DepthMetrics.compute`.
@@ -69,8 +77,9 @@ def evaluate(
         height, width = sample.depth_hw.shape
         camera = pinhole(sample.focal_px, height, width)
         depth = estimator.estimate(sample.rgb_hwc, camera).depth_hw
-        metrics.update(np.nan_to_num(depth, nan=settings.min_depth), sample.depth_hw)
-        on_image(sample)
+        dense = np.nan_to_num(depth, nan=settings.min_depth)
+        metrics.update(dense, sample.depth_hw)
+        on_image(sample, dense)
     return _figures(metrics)
 
 
@@ -127,10 +136,9 @@ def tabulate(rows: Mapping[str, Mapping[str, float]], protocol: Protocol) -> Tab
             values = [f'{figures[name + suffix]:.3f}' for name in NAMES]
             table.add_row(label, averaged, *values)
     table.add_section()
+    table.add_row("[i]the paper's Table II[/]")
     for label, paper in PAPER_ROWS.items():
-        table.add_row(
-            f'{label} (paper)', '', *('-' if value is None else f'{value:.3f}' for value in paper)
-        )
+        table.add_row(label, '', *('-' if value is None else f'{value:.3f}' for value in paper))
     return table
 
 

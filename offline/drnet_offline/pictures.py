@@ -73,7 +73,9 @@ def draw_rows(rows: Sequence[PictureRow]) -> NDArray[np.uint8]:
         figure.colorbar(drawn, ax=row_axes[1:3], label='m', shrink=0.9)
         error = (estimate - truth) / truth
         drawn = row_axes[3].imshow(error, cmap=signed, vmin=-_MAX_ERROR, vmax=_MAX_ERROR)
-        figure.colorbar(drawn, ax=row_axes[3], shrink=0.9, format=lambda x, _: f'{x:+.0%}')
+        figure.colorbar(
+            drawn, ax=row_axes[3], shrink=0.9, extend='both', format=lambda x, _: f'{x:+.0%}'
+        )
     canvas.draw()
     rgb: NDArray[np.uint8] = np.array(canvas.buffer_rgba())[..., :3].copy()
     return rgb

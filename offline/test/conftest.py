@@ -12,7 +12,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
+
+from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.network.checkpoint import save_network
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.drnet import DRNet
+from drnet_ros.network.metadata import WeightsMetadata
 
 WriteFolder = Callable[..., Path]
 RunDrnet = Callable[..., subprocess.Popen[str]]
@@ -107,3 +114,30 @@ def run_drnet() -> Iterator[RunDrnet]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random lite weights for images of 64x96."""
+    torch.manual_seed(3)
+    network = DRNet(NetworkConfig()).eval()
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    metadata = WeightsMetadata(
+        network=network.config,
+        input_height=64,
+        input_width=96,
+        f_training=120.0,
+        min_depth=0.1,
+        max_depth=10.0,
+    )
+    save_network(path, network, metadata)
+    return path
+
+
+@pytest.fixture
+def estimator(weights: Path) -> Iterator[DepthEstimator]:
+    settings = Settings(
+        weights=str(weights), engine='torch', device='cpu', min_depth=0.001, max_depth=80.0
+    )
+    with DepthEstimator(settings) as created:
+        yield created

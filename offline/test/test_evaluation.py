@@ -1,63 +1,30 @@
-"""drnet eval and predict: what they compute and write, against independent computations."""
+"""drnet eval: what it computes, prints and draws, against independent computations."""
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
-from plyfile import PlyData
 
-from drnet_offline.cloud_file import write_ply
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.datasets.sample import DepthSample
-from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.evaluation import evaluate, evaluate_mean_depth, tabulate
-from drnet_offline.prediction import find_images, parse_camera, predict_file
+from drnet_offline.errors import DatasetError
+from drnet_offline.evaluation import PAPER_ROWS, evaluate, evaluate_mean_depth, tabulate
+from drnet_offline.pictures import PictureRow, draw_rows
 from drnet_offline.protocols import PROTOCOLS
-from drnet_ros.inference import DepthEstimator, Settings
+from drnet_offline.scale import ScaleMetrics
+from drnet_offline.worst_images import WorstImages
+from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel
-from drnet_ros.network.checkpoint import save_network
-from drnet_ros.network.config import NetworkConfig
-from drnet_ros.network.drnet import DRNet
-from drnet_ros.network.metadata import WeightsMetadata
 
 WriteFolder = Callable[..., Path]
-
-FOCAL_TRAINING_PX = 120.0
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random lite weights for images of 64x96."""
-    torch.manual_seed(3)
-    network = DRNet(NetworkConfig()).eval()
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    metadata = WeightsMetadata(
-        network=network.config,
-        input_height=64,
-        input_width=96,
-        f_training=FOCAL_TRAINING_PX,
-        min_depth=0.1,
-        max_depth=10.0,
-    )
-    save_network(path, network, metadata)
-    return path
-
-
-@pytest.fixture
-def estimator(weights: Path) -> Iterator[DepthEstimator]:
-    settings = Settings(
-        weights=str(weights), engine='torch', device='cpu', min_depth=0.001, max_depth=80.0
-    )
-    with DepthEstimator(settings) as created:
-        yield created
 
 
 class FlatDataset:
@@ -82,7 +49,7 @@ def test_evaluate_equals_an_independent_computation(
     dataset = FolderDataset(write_folder(tmp_path / 'data', 3))
     seen: list[str] = []
     figures = evaluate(
-        estimator, dataset, PROTOCOLS['full'], lambda sample: seen.append(sample.name)
+        estimator, dataset, PROTOCOLS['full'], lambda sample, _: seen.append(sample.name)
     )
     squares, rels, close = [], [], []
     for sample in (dataset[i] for i in range(3)):
@@ -122,96 +89,78 @@ def test_table_has_both_means_and_the_paper() -> None:
     cells = [list(column.cells) for column in table.columns]
     assert cells[0][:2] == ['mine', 'mine']
     assert cells[1][:2] == ['pixels', 'images']
-    assert 'ResNet-50 (paper)' in cells[0]
+    row = cells[0].index('DRNet ResNet-152')
+    assert [column[row] for column in cells[2:]] == [
+        '0.528',
+        '-',
+        '0.050',
+        '0.866',
+        '0.973',
+        '0.993',
+    ]
+    assert len(PAPER_ROWS) == 13  # the twelve of Table II, and the guided filter's of IV
     assert 'n = 1 images' in str(table.title)
 
 
-@pytest.mark.parametrize('size_hw', [(64, 96), (90, 70)])
-def test_predict_writes_what_the_estimator_says(
-    estimator: DepthEstimator, tmp_path: Path, size_hw: tuple[int, int]
-) -> None:
-    rgb = np.random.default_rng(1).integers(0, 255, (*size_hw, 3), np.uint8)
-    output = tmp_path / 'output'
-    output.mkdir()
-    image = tmp_path / 'picture.png'
-    cv2.imwrite(str(image), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    camera = (110.0, 112.0, size_hw[1] / 2, size_hw[0] / 2)
-    predict_file(estimator, image, output, camera, ply=True)
-    k = (110.0, 0.0, camera[2], 0.0, 112.0, camera[3], 0.0, 0.0, 1.0)
-    model = CameraModel.from_fields(width=size_hw[1], height=size_hw[0], k=k)
-    depth = estimator.estimate(rgb, model).depth_hw
-    written = cv2.imread(str(output / 'picture.png'), cv2.IMREAD_UNCHANGED)
-    assert written is not None
-    assert written.dtype == np.uint16
-    assert written.shape == size_hw
-    valid = np.isfinite(depth)
-    np.testing.assert_allclose(written[valid] / 1000, depth[valid], atol=6e-4)
-    assert (written[~valid] == 0).all()
-    preview = cv2.imread(str(output / 'picture.preview.jpg'))
-    assert preview is not None
-    assert preview.shape == (*size_hw, 3)
-    vertices = PlyData.read(str(output / 'picture.ply'))['vertex']
-    assert len(vertices) == int(valid.sum())
-    np.testing.assert_allclose(np.sort(vertices['z']), np.sort(depth[valid]), rtol=1e-6)
+def test_scale_by_hand() -> None:
+    # Truths of 3, 2 and 2 m: estimates of 2, 2 and 4 m are off by 1.5, 1 and 0.5.
+    scales = ScaleMetrics(PROTOCOLS['full'])
+    for truth, estimate in ((3.0, 2.0), (2.0, 2.0), (2.0, 4.0), (math.nan, 1.0)):
+        scales.update(np.full((4, 6), estimate, np.float32), np.full((4, 6), truth, np.float32))
+    found = scales.summarise()
+    assert (found['p5'], found['p50'], found['p95']) == pytest.approx((0.55, 1.0, 1.45))
+    assert found['log_std'] == pytest.approx(float(np.std(np.log([1.5, 1.0, 0.5]))))
+    # Steps of 1/3 and 1/2.
+    assert found['step_p50'] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert found['step_p95'] == pytest.approx(1 / 3 + 0.95 / 6)
+    assert scales.align()['rmse'] == pytest.approx(0.0, abs=1e-6)
+    assert scales.align()['n_images'] == 3
 
 
-def test_ply_keeps_points_and_colours(tmp_path: Path) -> None:
-    points = np.zeros((1, 3, 4), np.float32)
-    points[0, :, :3] = np.array([[1, 2, 3], [np.nan] * 3, [4, 5, 6]])
-    points[0, :, 3] = np.array([0x00102030, 0, 0x00FF0001], np.uint32).view(np.float32)
-    assert write_ply(tmp_path / 'cloud.ply', points) == 2
-    vertices = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
-    assert [tuple(v) for v in vertices] == [
-        (1.0, 2.0, 3.0, 0x10, 0x20, 0x30),
-        (4.0, 5.0, 6.0, 0xFF, 0x00, 0x01),
-    ]
+def test_scale_of_one_image_has_no_steps_and_of_none_nothing() -> None:
+    scales = ScaleMetrics(PROTOCOLS['full'])
+    assert all(math.isnan(value) for value in scales.summarise().values())
+    scales.update(np.full((4, 6), 2, np.float32), np.full((4, 6), 3, np.float32))
+    assert scales.summarise()['p50'] == 1.5
+    assert math.isnan(scales.summarise()['step_p95'])
 
 
-def test_damaged_image_is_named(estimator: DepthEstimator, tmp_path: Path) -> None:
-    broken = tmp_path / 'broken.jpg'
-    broken.write_bytes(b'no image')
-    with pytest.raises(DatasetError, match=r'cannot read the image .*broken\.jpg'):
-        predict_file(estimator, broken, tmp_path, None, ply=False)
+def test_the_worst_images_are_drawn_worst_first(tmp_path: Path) -> None:
+    kept = WorstImages(PROTOCOLS['full'], 2)
+    dataset = FlatDataset(2.0, 4.0, 1.0, math.nan)  # estimated as 2 m: REL 0, 0.5, 1 and none
+    for index in range(4):
+        kept.update(dataset[index], np.full((64, 96), 2, np.float32))
+    written = [path.name for path in kept.write(tmp_path / 'new')]
+    assert written == ['worst.jpg', 'worst_01_2.jpg', 'worst_02_1.jpg']
+    both, first = (cv2.imread(str(tmp_path / 'new' / name)) for name in written[:2])
+    assert both is not None
+    assert first is not None
+    assert both.shape[1] == first.shape[1]
+    assert first.shape[0] < both.shape[0] < 2 * first.shape[0]
 
 
-def test_predict_does_not_overwrite_its_input(estimator: DepthEstimator, tmp_path: Path) -> None:
-    image = tmp_path / 'picture.png'
-    cv2.imwrite(str(image), np.zeros((64, 96, 3), np.uint8))
-    before = image.read_bytes()
-    with pytest.raises(OfflineError, match=r'would overwrite .*picture\.png'):
-        predict_file(estimator, image, tmp_path, None, ply=False)
-    assert image.read_bytes() == before
-
-
-def test_find_images(tmp_path: Path) -> None:
-    folder = tmp_path / 'folder'
-    folder.mkdir()
-    for name in ('b.png', 'a.JPG', 'notes.txt'):
-        (folder / name).touch()
-    (tmp_path / 'c.png').touch()
-    assert [p.name for p in find_images([folder, tmp_path / 'c.png'])] == [
-        'a.JPG',
-        'b.png',
-        'c.png',
-    ]
-    with pytest.raises(DatasetError, match='no image or folder'):
-        find_images([tmp_path / 'missing'])
-    (tmp_path / 'b.jpg').touch()
-    with pytest.raises(DatasetError, match=r'would both write b\.png'):
-        find_images([folder, tmp_path / 'b.jpg'])
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(DatasetError, match='holds no'):
-        find_images([tmp_path / 'empty'])
-
-
-@pytest.mark.parametrize('text', ['', '1,2,3', '1,2,3,x', '1,2,3,4,5'])
-def test_camera_that_is_not_four_numbers_is_refused(text: str) -> None:
-    with pytest.raises(OfflineError, match='four numbers'):
-        parse_camera(text)
+def test_pictures_share_colours_and_sign_the_error() -> None:
+    truth = np.tile(np.linspace(1, 3, 96, dtype=np.float32), (64, 1))
+    truth[:, :8] = 0
+    rgb = np.full((64, 96, 3), 90, np.uint8)
+    right, near, far = (
+        draw_rows([PictureRow('a', rgb, truth, np.where(truth > 0, truth, 2) * np.float32(k))])
+        for k in (1.0, 0.7, 1.3)
+    )
+    assert right.shape == near.shape == far.shape
+    error = (slice(None), slice(2 * right.shape[1] // 3, None))
+    blue, red = near[error].astype(int), far[error].astype(int)
+    assert (blue[..., 2] - blue[..., 0]).mean() > 5
+    assert (red[..., 0] - red[..., 2]).mean() > 5
+    assert abs(right[error].astype(int)[..., 0] - right[error][..., 2]).mean() < 20
 
 
 def test_summary_of_eval_is_plain_numbers(
-    weights: Path, write_folder: WriteFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    weights: Path,
+    write_folder: WriteFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     from drnet_offline.cli import app  # noqa: PLC0415
 
@@ -219,12 +168,19 @@ def test_summary_of_eval_is_plain_numbers(
     output = tmp_path / 'figures.json'
     words = ['eval', '--data', str(data), '--weights', str(weights), '--engine', 'torch']
     monkeypatch.setenv('COLUMNS', '100')
-    app([*words, '--protocol', 'full', '--json', str(output)], standalone_mode=False)
+    more = ['--scale', '--pictures', str(tmp_path / 'worst'), '--worst', '1']
+    app([*words, '--protocol', 'full', '--json', str(output), *more], standalone_mode=False)
     record = json.loads(output.read_text())
     assert record['protocol'] == 'full'
     assert record['n_images'] == 2
     assert isinstance(record['rmse'], float)
     assert record['engine'] == 'torch'
+    assert record['scale']['p5'] <= record['scale']['p50'] <= record['scale']['p95']
+    assert record['scale_set_from_truth']['n_images'] == 2
+    printed = capsys.readouterr().out
+    assert 'the same, scale from truth' in printed
+    assert f'median {record["scale"]["p50"]:.3f}, p5' in printed
+    assert (tmp_path / 'worst' / 'worst.jpg').is_file()
 
 
 @pytest.mark.parametrize('command', ['predict', 'eval'])
