@@ -21,6 +21,7 @@ from drnet_ros.errors import RecordingError
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
+    from rosbags.rosbag2 import Writer
     from typing_extensions import Self
 
 __all__ = ['RecordedMessage', 'RecordedTopic', 'Recording']
@@ -180,6 +181,32 @@ class Recording:
                 )
                 raise RecordingError(msg)
 
+    def add_topics_to(self, writer: Writer) -> dict[str, Connection]:
+        """Prepare another recording for messages of this one.
+
+        Args:
+            writer: An open writer of a rosbag2.
+
+        Returns:
+            The writer's connection by the name of the topic, with types and QoS as recorded (of
+            ROS 1 bags, types as ROS 2 has them). Topics whose type cannot be told are left out.
+        """
+        added: dict[str, Connection] = {}
+        for connection in self._reader.connections:
+            if connection.topic in added:
+                continue
+            about = _definition(connection) if self._reader.is2 else {}
+            try:
+                added[connection.topic] = writer.add_connection(
+                    connection.topic,
+                    connection.msgtype,
+                    **(about or {'typestore': self._typestore}),
+                )
+            # The library raises KeyError and errors of its own for types that it does not know.
+            except Exception:  # noqa: BLE001, S112
+                continue
+        return added
+
     def _cdr(self, raw: bytes, msgtype: str) -> memoryview:
         # By the definitions of ROS 2, so that the header loses its sequence number.
         return self._typestore.ros1_to_cdr(raw, msgtype)
@@ -191,8 +218,29 @@ class Recording:
             yield
         # A damaged bag lets errors of sqlite, zstd, lz4, yaml and struct through the library.
         except Exception as error:
-            msg = f'{self.path} must be a readable rosbag2 or ROS 1 bag, got: {error}'
+            advice = _advice(error)
+            msg = f'{self.path} must be a readable rosbag2 or ROS 1 bag, got: {error}{advice}'
             raise RecordingError(msg) from error
+
+
+def _advice(error: Exception) -> str:
+    """Return what helps with a recording that was cut off, '' if nothing is known to."""
+    text = str(error)
+    if 'end magic' in text or 'footer' in text:
+        return ' It was not closed, as after a power cut: `mcap recover FILE` mends it'
+    if 'not indexed' in text or 'unindexed' in text.lower():
+        return ' It was not closed, as after a power cut: `rosbag reindex FILE` mends it'
+    return ''
+
+
+def _definition(connection: Connection) -> dict[str, Any]:
+    """Return how a connection of a rosbag2 was recorded; its definition only if that is whole."""
+    if not isinstance(connection.ext, ConnectionExtRosbag2):
+        return {}
+    profiles: dict[str, Any] = {'offered_qos_profiles': connection.ext.offered_qos_profiles}
+    if connection.msgdef.data and connection.digest:
+        return profiles | {'msgdef': connection.msgdef.data, 'rihs01': connection.digest}
+    return {}
 
 
 def _topics(connections: Collection[Connection]) -> Mapping[str, RecordedTopic]:

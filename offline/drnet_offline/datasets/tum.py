@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ['TumDataset', 'match_times']
+__all__ = ['MAX_GAP_S', 'UNITS_PER_M', 'TumDataset', 'match_times', 'read_stamped']
 
 UNITS_PER_M = 5000.0
 MAX_GAP_S = 0.02
@@ -51,7 +51,7 @@ class TumDataset(ListedDataset):
         if (root / 'associations.txt').is_file():
             pairs = _read_associations(root / 'associations.txt')
         else:
-            images, depths = _read_stamped(root / 'rgb.txt'), _read_stamped(root / 'depth.txt')
+            images, depths = read_stamped(root / 'rgb.txt'), read_stamped(root / 'depth.txt')
             pairs = match_times(images, depths)
         where = f'the sequence {root}'
         frames = range(len(pairs))
@@ -98,7 +98,12 @@ def _parse_time(word: str, path: Path, line: str) -> float:
     return time
 
 
-def _read_stamped(path: Path) -> list[Stamped]:
+def read_stamped(path: Path) -> list[Stamped]:
+    """Read a list of 'TIME FILE' lines: seconds, and a path below the list's folder.
+
+    Raises:
+        DatasetError: The list is missing or malformed.
+    """
     stamped = []
     for line in read_lines(path):
         words = line.split()

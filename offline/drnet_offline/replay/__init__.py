@@ -1,0 +1,1 @@
+"""Recordings through the estimator: every frame, in order, scored against recorded depth."""

@@ -1,0 +1,165 @@
+"""The second pass over a recording: images with camera and recorded depth, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drnet_offline.bags import decode_depth_message, decode_image_message
+from drnet_offline.replay.headers import read_header
+from drnet_ros.errors import CameraError, ImageError, RecordingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from drnet_offline.replay.index import Index
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.recording import RecordedMessage, Recording
+
+__all__ = ['RecordedFrame', 'read_frames']
+
+_MOST_WAITING_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedFrame:
+    """One image of a recording with what belongs to it.
+
+    Attributes:
+        position: Which image of its topic it is, from 0.
+        stamp_ns: Stamp of its header.
+        frame_id: Frame of its header.
+        recorded_ns: When it was recorded.
+        rgb_hwc: The image, uint8 (H, W, 3); None if it cannot be decoded.
+        info: The CameraInfo message, or None.
+        camera: Its camera at the image's size, or None.
+        truth_hw: Recorded depth in metres, NaN where invalid, of any size; None without one.
+        truth_gap_s: By how much depth was taken later than the image.
+        problems: Kinds of what was wrong with it.
+    """
+
+    position: int
+    stamp_ns: int
+    frame_id: str
+    recorded_ns: int
+    rgb_hwc: UInt8Array | None
+    info: Any
+    camera: CameraModel | None
+    truth_hw: FloatArray | None
+    truth_gap_s: float
+    problems: tuple[str, ...] = ()
+
+
+def read_frames(recording: Recording, index: Index, start: int = 0) -> Iterator[RecordedFrame]:
+    """Read the frames of a recording, one at a time.
+
+    Images wait, undecoded, for the depth that was recorded after them; when more waits than 256 MB
+    the first image goes on without, as 'late_depth'.
+
+    Args:
+        recording: The recording.
+        index: Its index.
+        start: Position of the first image wanted.
+
+    Yields:
+        Each image of the index from `start` on.
+    """
+    reader = _Reader(recording, index, start)
+    topics = [name for name in (index.choice.image, index.choice.depth) if name is not None]
+    try:
+        for message in recording.messages(topics):
+            reader.add(message)
+            yield from reader.ready(is_ended=False)
+    except RecordingError:
+        # The index says where it ends; what could be read is there.
+        if not index.damage:
+            raise
+    yield from reader.ready(is_ended=True)
+
+
+class _Reader:
+    def __init__(self, recording: Recording, index: Index, start: int) -> None:
+        self._recording = recording
+        self._index = index
+        self._start = start
+        self._images: deque[tuple[int, RecordedMessage]] = deque()
+        self._depths: dict[int, RecordedMessage] = {}
+        self._wanted = {d for i, d in index.pairs.items() if i >= start}
+        self._counts = [0, 0]
+        self._bytes = 0
+
+    def add(self, message: RecordedMessage) -> None:
+        is_depth = message.topic == self._index.choice.depth
+        position = self._counts[is_depth]
+        self._counts[is_depth] += 1
+        if is_depth and position in self._wanted:
+            self._depths[position] = message
+        elif not is_depth and position >= self._start:
+            self._images.append((position, message))
+        else:
+            return
+        self._bytes += len(message.data)
+
+    def ready(self, *, is_ended: bool) -> Iterator[RecordedFrame]:
+        while self._images:
+            position, image = self._images[0]
+            wanted = self._index.pairs.get(position)
+            depth = None if wanted is None else self._depths.get(wanted)
+            is_full = self._bytes > _MOST_WAITING_BYTES
+            if wanted is not None and depth is None and not (is_ended or is_full):
+                return
+            self._images.popleft()
+            self._bytes -= len(image.data)
+            if wanted is not None:
+                self._wanted.discard(wanted)
+                if self._depths.pop(wanted, None) is not None and depth is not None:
+                    self._bytes -= len(depth.data)
+            is_late = wanted is not None and depth is None
+            yield self._decoded(position, image, depth, is_late=is_late)
+
+    def _decoded(
+        self,
+        position: int,
+        image: RecordedMessage,
+        depth: RecordedMessage | None,
+        *,
+        is_late: bool,
+    ) -> RecordedFrame:
+        stamp_ns, frame_id = read_header(image.data)
+        problems = ['late_depth'] if is_late else []
+        rgb = truth = info = camera = None
+        gap_s = 0.0
+        try:
+            rgb = decode_image_message(self._recording.deserialize(image), image.msgtype)
+        except (ImageError, RecordingError) as error:
+            problems.append(f'image: {_kind(error)}')
+        if depth is not None:
+            gap_s = (read_header(depth.data)[0] - stamp_ns) / 1e9
+            try:
+                truth = decode_depth_message(self._recording.deserialize(depth), depth.msgtype)
+            except (ImageError, RecordingError) as error:
+                problems.append(f'depth: {_kind(error)}')
+        found = self._index.cameras.find(stamp_ns)
+        if rgb is not None and found is not None:
+            try:
+                info, camera = found[0], found[1].matching(*rgb.shape[:2])
+            except CameraError:
+                problems.append('camera_info: of another aspect ratio')
+        return RecordedFrame(
+            position=position,
+            stamp_ns=stamp_ns,
+            frame_id=frame_id,
+            recorded_ns=image.stamp_ns,
+            rgb_hwc=rgb,
+            info=info,
+            camera=camera,
+            truth_hw=truth,
+            truth_gap_s=gap_s,
+            problems=tuple(problems),
+        )
+
+
+def _kind(error: Exception) -> str:
+    return error.kind if isinstance(error, ImageError) else 'unreadable message'

@@ -1,0 +1,36 @@
+"""Stamp and frame of a message, read off its bytes: indexing a recording decodes no picture."""
+
+from __future__ import annotations
+
+import struct
+
+from drnet_ros.errors import RecordingError
+
+__all__ = ['NS_PER_S', 'read_header']
+
+NS_PER_S = 1_000_000_000
+
+_LITTLE_ENDIAN = 1
+_LONGEST_FRAME_ID = 4096
+
+
+def read_header(data: bytes) -> tuple[int, str]:
+    """Read the std_msgs/Header that a message begins with.
+
+    Args:
+        data: The message as CDR: 4 bytes of encapsulation, int32 sec, uint32 nanosec, frame_id.
+
+    Returns:
+        The stamp in ns, and the frame_id.
+
+    Raises:
+        RecordingError: The message is too short for its header.
+    """
+    try:
+        order = '<' if data[1] & _LITTLE_ENDIAN else '>'
+        sec, nanosec, length = struct.unpack_from(f'{order}iII', data, 4)
+        (name,) = struct.unpack_from(f'{min(length, _LONGEST_FRAME_ID)}s', data, 16)
+    except (struct.error, IndexError) as error:
+        msg = f'a message must begin with a whole header, got {len(data)} bytes; record it again'
+        raise RecordingError(msg) from error
+    return sec * NS_PER_S + nanosec, name.rstrip(b'\0').decode(errors='replace')

@@ -1,0 +1,116 @@
+"""What a run over a recording remembers on disk, so that an interrupted one can go on.
+
+A folder beside the outputs holds `key.json` (what was asked for), `frames.jsonl` (a line for each
+frame) and `state.npz` (all sums, and how far they reach). The state is replaced in one step now
+and then; what lies beyond it, after a crash, is cut off and done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ['Journal']
+
+_EVERY_S = 5.0
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Journal:
+    """The memory of one run.
+
+    Attributes:
+        folder: Where it lies; other files of the run may lie there too.
+        frames_done: How many frames the saved state covers.
+        arrays: The saved arrays, as last given to `save`.
+        notes: The saved notes likewise.
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+        """Open the folder, and go on from it if it is of a run with the same key.
+
+        Args:
+            folder: The folder; made, or emptied if it is of another run.
+            key: What the results depend on; plain JSON.
+        """
+        self.folder = folder
+        self.frames_done = 0
+        self.arrays: Arrays = {}
+        self.notes: dict[str, Any] = {}
+        self._lines_path = folder / 'frames.jsonl'
+        text = json.dumps(key, indent=1, sort_keys=True)
+        if not self._resume(text):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            (folder / 'key.json').write_text(text, encoding='utf-8')
+        self._lines = self._lines_path.open('ab')
+        self._saved_s = time.monotonic()
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Note the result of a frame."""
+        self._lines.write(json.dumps(record).encode() + b'\n')
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() - self._saved_s > _EVERY_S
+
+    def save(self, frames_done: int, arrays: Arrays, notes: Mapping[str, Any]) -> None:
+        """Save the state; from here a later run goes on.
+
+        Args:
+            frames_done: How many frames it covers.
+            arrays: Sums over them.
+            notes: Plain JSON.
+        """
+        self._lines.flush()
+        about = {'frames_done': frames_done, 'bytes': self._lines.tell(), 'notes': dict(notes)}
+        new = self.folder / 'state.new.npz'
+        named: dict[str, Any] = {**arrays, 'about': np.array(json.dumps(about))}
+        np.savez(new, **named)
+        os.replace(new, self.folder / 'state.npz')  # noqa: PTH105 - in one step, on every system
+        self.frames_done, self.arrays, self.notes = frames_done, arrays, dict(notes)
+        self._saved_s = time.monotonic()
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Read all frames noted so far."""
+        self._lines.flush()
+        with self._lines_path.open('rb') as lines:
+            yield from map(json.loads, lines)
+
+    def close(self) -> None:
+        """Close the files; they stay for a later run."""
+        self._lines.close()
+
+    def remove(self) -> None:
+        """Close and delete, when the outputs are written."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _resume(self, key: str) -> bool:
+        """Load the saved state; False if there is none of this run."""
+        try:
+            if (self.folder / 'key.json').read_text(encoding='utf-8') != key:
+                return False
+            with np.load(self.folder / 'state.npz', allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in saved.files if name != 'about'}
+                about = json.loads(str(saved['about']))
+            if self._lines_path.stat().st_size < about['bytes']:
+                return False
+            os.truncate(self._lines_path, about['bytes'])
+        # Whatever is wrong with it, the run can begin anew.
+        except (OSError, ValueError, KeyError, EOFError):
+            return False
+        self.frames_done, self.arrays, self.notes = about['frames_done'], arrays, about['notes']
+        return True

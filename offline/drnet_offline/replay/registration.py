@@ -1,0 +1,97 @@
+"""Whether recorded depth can be laid over the images: what sizes, frames and intrinsics say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from drnet_ros.errors import CameraError
+
+if TYPE_CHECKING:
+    from drnet_offline.replay.index import Index
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engine import FloatArray
+
+__all__ = ['at_size', 'registration_warnings']
+
+_MOST_FOCAL_DIFFERENCE = 0.02
+_MOST_CENTER_DIFFERENCE = 0.02
+_ASPECT_TOLERANCE = 0.01
+
+
+def registration_warnings(
+    index: Index, image_hw: tuple[int, int], depth_hw: tuple[int, int]
+) -> list[str]:
+    """Return what speaks against depth being registered to the images, in whole sentences.
+
+    Args:
+        index: The index of the recording.
+        image_hw: Size of an image.
+        depth_hw: Size of a depth image.
+    """
+    warnings = []
+    images, depths = index.images.frame_ids, index.depths.frame_ids
+    if images != depths:
+        warnings.append(
+            f'depth is of the frame {_names(depths)}, images of {_names(images)}: depth that is '
+            "not registered to the images gives errors that are not the estimate's"
+        )
+    if not has_same_aspect(image_hw, depth_hw):
+        warnings.append(
+            f'depth is {depth_hw[1]} x {depth_hw[0]}, images are {image_hw[1]} x {image_hw[0]}: '
+            'depth of another aspect ratio cannot be registered to them, and is not scored'
+        )
+        return warnings
+    if image_hw != depth_hw:
+        warnings.append(
+            f'depth is {depth_hw[1]} x {depth_hw[0]}, images are {image_hw[1]} x {image_hw[0]}: '
+            'taken for the same view at another size'
+        )
+    color = index.cameras.find(index.images.stamps_ns[0])
+    depth = index.depth_cameras.find(index.images.stamps_ns[0])
+    if color is not None and depth is not None:
+        warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
+    return warnings
+
+
+def has_same_aspect(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> bool:
+    """Whether two sizes may be of the same view."""
+    return abs(one_hw[0] * other_hw[1] / (one_hw[1] * other_hw[0]) - 1) <= _ASPECT_TOLERANCE
+
+
+def at_size(depth_hw: FloatArray, size_hw: tuple[int, int]) -> FloatArray | None:
+    """Bring a depth image to another size of the same view; None if it is another view.
+
+    Nearest pixels are taken, since a mean of depths is no depth at the edges of things.
+    """
+    if depth_hw.shape == size_hw:
+        return depth_hw
+    if not has_same_aspect((depth_hw.shape[0], depth_hw.shape[1]), size_hw):
+        return None
+    resized = cv2.resize(depth_hw, size_hw[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.float32)
+
+
+def _intrinsics_warnings(
+    color: CameraModel, depth: CameraModel, depth_hw: tuple[int, int]
+) -> list[str]:
+    try:
+        color, depth = color.matching(*depth_hw), depth.matching(*depth_hw)
+    except CameraError:
+        return ['camera_info of the depth is not of its size: registration cannot be told from it']
+    focal = max(abs(depth.fx / color.fx - 1), abs(depth.fy / color.fy - 1))
+    center = max(abs(depth.cx - color.cx) / depth_hw[1], abs(depth.cy - color.cy) / depth_hw[0])
+    if focal <= _MOST_FOCAL_DIFFERENCE and center <= _MOST_CENTER_DIFFERENCE:
+        return []
+    text = (
+        f'depth has focal length {depth.fx:.1f} and center {depth.cx:.1f}, {depth.cy:.1f}, images '
+        f'have {color.fx:.1f} and {color.cx:.1f}, {color.cy:.1f}: depth seems not registered; '
+        'record the registered (aligned) topic'
+    )
+    return [text]
+
+
+def _names(frames: set[str]) -> str:
+    return ', '.join(sorted(repr(name) for name in frames)) or 'no name'

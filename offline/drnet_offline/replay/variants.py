@@ -1,0 +1,124 @@
+"""What is compared on one recording: weights and settings, each under a name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from drnet_offline.errors import OfflineError
+from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.weights import resolve_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ['Variant', 'parse_settings', 'parse_variants']
+
+_SPECS = {spec.name: spec for spec in PARAMETERS}
+_SWITCHES = {'true': True, 'false': False}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to estimate depth.
+
+    Attributes:
+        name: What reports call it.
+        settings: Its settings.
+    """
+
+    name: str
+    settings: Settings
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what its depth depends on: settings, and the weights by content."""
+        weights = resolve_weights(self.settings.weights)
+        return {
+            'settings': {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.settings.to_mapping().items()
+            },
+            'weights_sha256': hashlib.sha256(weights.read_bytes()).hexdigest(),
+        }
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, object]:
+    """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05', 'lazy=false'.
+
+    Raises:
+        OfflineError: A word is no NAME=VALUE, the name unknown, or the value of another type.
+    """
+    values: dict[str, object] = {}
+    for word in words:
+        name, equals, text = word.partition('=')
+        spec = _SPECS.get(name)
+        if not equals or spec is None:
+            msg = (
+                f'a setting must be NAME=VALUE with a parameter of docs/parameters.md, got '
+                f'{word!r}; a size is HEIGHTxWIDTH'
+            )
+            raise OfflineError(msg)
+        try:
+            values[name] = _value(spec.kind, text)
+        except (ValueError, KeyError) as error:
+            msg = f'{name} must have a value of type {spec.kind}, got {text!r}'
+            raise OfflineError(msg) from error
+    return values
+
+
+def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]:
+    """Build the variants of a run.
+
+    Args:
+        base: The settings of the first one.
+        others: Each of the others: a weights file, or what differs from the first one, as
+            'NAME=VALUE NAME=VALUE'.
+
+    Returns:
+        The variants; names are unique.
+
+    Raises:
+        OfflineError: A text is not understood.
+        SettingsError: A value is not allowed.
+    """
+    named = [Variant(_plain_name(base, ''), base)]
+    for text in others:
+        words = re.split(r'[\s,]+', text.strip())
+        is_weights = len(words) == 1 and '=' not in words[0]
+        changes = {'weights': words[0]} if is_weights else parse_settings(words)
+        named.append(Variant(_plain_name(base, text), base.changed(**changes)))
+    return tuple(
+        Variant(f'{letter}: {variant.name}' if len(named) > 1 else variant.name, variant.settings)
+        for letter, variant in zip('ABCDEFGHIJKLMNOPQRSTUVWXYZ', named, strict=False)
+    )
+
+
+def _plain_name(base: Settings, text: str) -> str:
+    if text:
+        return text.strip()
+    changed = [
+        f'{spec.name}={_shown(getattr(base, spec.name))}'
+        for spec in PARAMETERS
+        if getattr(base, spec.name) != spec.default and spec.name != 'weights'
+    ]
+    return ' '.join([base.weights, *changed])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return 'x'.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _value(kind: str, text: str) -> object:
+    if kind == 'bool':
+        return _SWITCHES[text.lower()]
+    if kind == 'int':
+        return int(text)
+    if kind == 'float':
+        return float(text)
+    if kind == 'int_list':
+        return tuple(int(word) for word in text.lower().split('x'))
+    return tuple(text.split('+')) if kind == 'str_list' else text

@@ -1,0 +1,1 @@
+"""Reports on recordings: one HTML page that needs no network, and its pictures."""

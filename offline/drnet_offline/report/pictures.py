@@ -1,0 +1,102 @@
+"""Frames of a recording side by side: image, recorded depth, estimates and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from drnet_offline.replay.registration import at_size
+from drnet_offline.report.charts import save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drnet_offline.replay.gallery import Picture
+    from drnet_ros.inference.engine import FloatArray
+
+__all__ = ['draw_examples']
+
+_MOST_ERROR = 0.5
+
+
+def draw_examples(
+    path: Path, pictures: Sequence[tuple[str, Picture]], names: Sequence[str]
+) -> Path:
+    """Draw frames in rows, all depths on one scale.
+
+    Args:
+        path: The file.
+        pictures: Frames with their labels.
+        names: The variants.
+    """
+    has_truth = any(picture.truth_hw is not None for _, picture in pictures)
+    titles = ['image', *(['recorded depth'] if has_truth else [])]
+    for name in names:
+        titles += [name, *([f'error of {name}'] if has_truth else [])]
+    figure = Figure(
+        figsize=(2.5 * len(titles) + 0.9, 2.0 * len(pictures) + 0.3), layout='constrained'
+    )
+    axes = figure.subplots(len(pictures), len(titles), squeeze=False)
+    low, high = _range([picture for _, picture in pictures])
+    drawn: dict[str, Any] = {}
+    for row, (label, picture) in zip(axes, pictures, strict=True):
+        cells = _cells(picture, has_truth=has_truth)
+        for axis, title, (kind, pixels) in zip(row, titles, cells, strict=True):
+            axis.set(xticks=[], yticks=[])
+            if row is axes[0]:
+                axis.set_title(title, fontsize=7)
+            if pixels is None:
+                continue
+            drawn[kind] = axis.imshow(pixels, **_style(kind, low, high))
+        row[0].set_ylabel(label, fontsize=8)
+    if 'depth' in drawn:
+        figure.colorbar(drawn['depth'], ax=axes, label='depth [m]', shrink=0.8, pad=0.01)
+    if 'error' in drawn:
+        label = 'relative error, red: too far'
+        figure.colorbar(drawn['error'], ax=axes, label=label, shrink=0.8, pad=0.01)
+    return save(figure, path)
+
+
+def _cells(picture: Picture, *, has_truth: bool) -> list[tuple[str, Any]]:
+    truth = picture.truth_hw
+    cells: list[tuple[str, Any]] = [('image', picture.rgb_hwc)]
+    if has_truth:
+        cells.append(('depth', truth))
+    for depth in picture.depths:
+        cells.append(('depth', depth))
+        if has_truth:
+            cells.append(('error', None if truth is None else _error(depth, truth)))
+    return cells
+
+
+def _error(depth_hw: FloatArray, truth_hw: FloatArray) -> FloatArray | None:
+    fitted = at_size(depth_hw, (truth_hw.shape[0], truth_hw.shape[1]))
+    return None if fitted is None else fitted / truth_hw - np.float32(1)
+
+
+def _style(kind: str, low: float, high: float) -> dict[str, Any]:
+    if kind == 'depth':
+        colors = colormaps['turbo_r'].with_extremes(bad='black')
+        return {'cmap': colors, 'vmin': low, 'vmax': high}
+    if kind == 'error':
+        colors = colormaps['RdBu_r'].with_extremes(bad='black')
+        return {'cmap': colors, 'vmin': -_MOST_ERROR, 'vmax': _MOST_ERROR}
+    return {}
+
+
+def _range(pictures: Sequence[Picture]) -> tuple[float, float]:
+    values = [
+        depth[::4, ::4][np.isfinite(depth[::4, ::4])]
+        for picture in pictures
+        for depth in (picture.truth_hw, *picture.depths)
+        if depth is not None
+    ]
+    together = np.concatenate([np.zeros(0), *values])
+    if not together.size:
+        return 0.0, 10.0
+    low, high = np.percentile(together, [1, 99]).tolist()
+    return float(low), float(high)

@@ -1,0 +1,198 @@
+"""TUM RGB-D sequences as rosbag2 recordings, so that every tool for recordings takes them."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
+from drnet_offline.datasets.image_files import read_depth, read_rgb
+from drnet_offline.datasets.listed import read_lines
+from drnet_offline.datasets.tum import UNITS_PER_M, read_stamped
+from drnet_offline.errors import DatasetError, OfflineError
+from drnet_offline.replay.messages import TYPESTORE, header, serialize
+
+__all__ = ['TOPICS', 'write_tum_bag']
+
+TOPICS = {
+    '/camera/rgb/image_color/compressed': 'sensor_msgs/msg/CompressedImage',
+    '/camera/rgb/camera_info': 'sensor_msgs/msg/CameraInfo',
+    '/camera/depth_registered/image': 'sensor_msgs/msg/Image',
+    '/ground_truth': 'geometry_msgs/msg/PoseStamped',
+}
+_IMAGE, _INFO, _DEPTH, _POSE = TOPICS
+_OPTICAL_FRAME = 'camera_rgb_optical_frame'
+_WORLD_FRAME = 'world'
+# K and D of the color cameras, from the benchmark's page on file formats.
+_CAMERAS = {
+    '1': ((517.3, 516.5, 318.6, 255.3), (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
+    '2': ((520.9, 521.0, 325.1, 249.7), (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
+    '3': ((535.4, 539.2, 320.1, 247.6), ()),
+}
+
+Item = tuple[int, str, Callable[[], Any]]
+
+
+def write_tum_bag(
+    root: Path, output: Path, *, on_message: Callable[[], None] = lambda: None
+) -> dict[str, int]:
+    """Write a sequence as a rosbag2 in mcap storage.
+
+    Images keep their files (JPEG or PNG) and stamps; depth becomes 32FC1 metres, exact; poses of
+    groundtruth.txt, of the color camera in the world, become PoseStamped.
+
+    Args:
+        root: The folder of the sequence; its name or a camera.txt tells the camera.
+        output: A file NAME.mcap, or a folder; must not exist.
+        on_message: Called for each message.
+
+    Returns:
+        How many messages each topic has.
+
+    Raises:
+        DatasetError: A file is missing or malformed, or the camera is unknown.
+        OfflineError: The output exists.
+    """
+    if output.exists():
+        msg = f'{output} exists already: remove it or name another output'
+        raise OfflineError(msg)
+    items = sorted(_items(root), key=lambda item: item[:2])
+    folder = output.with_name(f'{output.name}.unfinished')
+    shutil.rmtree(folder, ignore_errors=True)
+    made = folder / output.stem
+    writer = Writer(made, version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+    counts = dict.fromkeys(TOPICS, 0)
+    with writer:
+        connections = {
+            name: writer.add_connection(name, msgtype, typestore=TYPESTORE)
+            for name, msgtype in TOPICS.items()
+        }
+        for stamp_ns, topic, build in items:
+            writer.write(connections[topic], stamp_ns, serialize(build(), TOPICS[topic]))
+            counts[topic] += 1
+            on_message()
+    shutil.move(made / f'{output.stem}.mcap' if output.suffix == '.mcap' else made, output)
+    shutil.rmtree(folder)
+    return counts
+
+
+def _items(root: Path) -> Iterator[Item]:
+    info = _camera_info(root)
+    for time, name in read_stamped(root / 'rgb.txt'):
+        stamp_ns = _ns(time)
+        yield stamp_ns, _INFO, _with_stamp(info, stamp_ns)
+        yield stamp_ns, _IMAGE, _image(root / name, stamp_ns)
+    for time, name in read_stamped(root / 'depth.txt'):
+        yield _ns(time), _DEPTH, _depth(root / name, _ns(time))
+    if (root / 'groundtruth.txt').is_file():
+        for line in read_lines(root / 'groundtruth.txt'):
+            numbers = _numbers(root / 'groundtruth.txt', line)
+            yield _ns(numbers[0]), _POSE, _pose(numbers)
+
+
+def _ns(time_s: float) -> int:
+    # Six decimals are what the benchmark's files have; a float of such a time holds seven.
+    return round(time_s * 1e6) * 1000
+
+
+def _image(path: Path, stamp_ns: int) -> Callable[[], Any]:
+    def build() -> Any:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            msg = f'cannot read {path}: {error.strerror}'
+            raise DatasetError(msg) from error
+        kind = 'png' if path.suffix.lower() == '.png' else 'jpeg'
+        return TYPESTORE.types['sensor_msgs/msg/CompressedImage'](
+            header=header(stamp_ns, _OPTICAL_FRAME),
+            format=f'rgb8; {kind} compressed bgr8',
+            data=np.frombuffer(data, np.uint8),
+        )
+
+    return build
+
+
+def _depth(path: Path, stamp_ns: int) -> Callable[[], Any]:
+    def build() -> Any:
+        depth = read_depth(path, units_per_m=UNITS_PER_M)
+        return TYPESTORE.types['sensor_msgs/msg/Image'](
+            header=header(stamp_ns, _OPTICAL_FRAME),
+            height=depth.shape[0],
+            width=depth.shape[1],
+            encoding='32FC1',
+            is_bigendian=0,
+            step=depth.shape[1] * 4,
+            data=depth.astype('<f4').view(np.uint8).ravel(),
+        )
+
+    return build
+
+
+def _pose(numbers: list[float]) -> Callable[[], Any]:
+    def build() -> Any:
+        types = TYPESTORE.types
+        point = types['geometry_msgs/msg/Point'](*numbers[1:4])
+        turn = types['geometry_msgs/msg/Quaternion'](*numbers[4:8])
+        return types['geometry_msgs/msg/PoseStamped'](
+            header=header(_ns(numbers[0]), _WORLD_FRAME),
+            pose=types['geometry_msgs/msg/Pose'](point, turn),
+        )
+
+    return build
+
+
+def _with_stamp(fields: dict[str, Any], stamp_ns: int) -> Callable[[], Any]:
+    info = TYPESTORE.types['sensor_msgs/msg/CameraInfo']
+    return lambda: info(header=header(stamp_ns, _OPTICAL_FRAME), **fields)
+
+
+def _camera_info(root: Path) -> dict[str, Any]:
+    (fx, fy, cx, cy), d = _find_camera(root)
+    region = TYPESTORE.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, do_rectify=False)
+    height, width = read_rgb(root / read_stamped(root / 'rgb.txt')[0][1]).shape[:2]
+    return {
+        'height': height,
+        'width': width,
+        'distortion_model': 'plumb_bob',
+        'd': np.array(d or (0.0,) * 5),
+        'k': np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1], np.float64),
+        'r': np.eye(3).ravel(),
+        'p': np.array([fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1, 0], np.float64),
+        'binning_x': 0,
+        'binning_y': 0,
+        'roi': region,
+    }
+
+
+def _find_camera(root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    path = root / 'camera.txt'
+    if path.is_file():
+        numbers = _numbers(path, path.read_text(encoding='utf-8'), (4, 9))
+        return tuple(numbers[:4]), tuple(numbers[4:])
+    found = re.search(r'(?:freiburg|fr)([123])', root.resolve().name)
+    if found is None:
+        msg = (
+            f"{root}: the folder's name tells no camera (freiburg1, freiburg2, freiburg3): add a "
+            "camera.txt with 'fx fy cx cy' in pixels, and five distortion coefficients if any"
+        )
+        raise DatasetError(msg)
+    return _CAMERAS[found.group(1)]
+
+
+def _numbers(path: Path, text: str, counts: tuple[int, ...] = (8,)) -> list[float]:
+    try:
+        numbers = [float(word) for word in text.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in counts or not all(map(math.isfinite, numbers)):
+        expected = ' or '.join(map(str, counts))
+        msg = f'{path} must have {expected} numbers, got {text!r}'
+        raise DatasetError(msg)
+    return numbers
