@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from drnet_offline.bag_command import bag
 from drnet_offline.benchmark_command import bench
 from drnet_offline.command_options import Engine
 from drnet_offline.eval_command import evaluate_command
+from drnet_offline.export_command import export
 from drnet_offline.train_command import train
+from drnet_offline.tum_bag_command import tum_to_bag
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference import DepthEstimator, Settings
 
@@ -29,6 +32,9 @@ app = typer.Typer(
 app.command()(train)
 app.command('eval')(evaluate_command)
 app.command()(bench)
+app.command()(export)
+app.command()(bag)
+app.command('tum-to-bag')(tum_to_bag)
 
 
 @app.command()
