@@ -93,6 +93,8 @@ class Camera:
             image_topic=self.image_topic,
             image_publishers=source.images.publisher_count if source else 0,
             counts=self.statistics.snapshot(),
+            infos_in=source.infos.received_count if source else 0,
+            infos_lost=source.infos.lost_count if source else 0,
         )
 
     def refresh(self) -> None:

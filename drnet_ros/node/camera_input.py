@@ -140,6 +140,7 @@ class CameraInput:
     Attributes:
         intrinsics: What is known of the camera.
         images: The image subscription.
+        infos: The CameraInfo subscription.
     """
 
     def __init__(
@@ -173,7 +174,7 @@ class CameraInput:
             on_lost=on_lost,
         )
         try:
-            self._infos = MatchingSubscription(
+            self.infos = MatchingSubscription(
                 node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
             )
         except SettingsError:
@@ -185,19 +186,19 @@ class CameraInput:
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         return self.intrinsics.find(
-            image_hw, is_announced=self._infos.publisher_count > 0, is_rectified=is_rectified
+            image_hw, is_announced=self.infos.publisher_count > 0, is_rectified=is_rectified
         )
 
     def refresh(self) -> None:
         """Choose QoS anew if publishers changed."""
         self.images.refresh()
-        self._infos.refresh()
+        self.infos.refresh()
 
     def close(self) -> None:
         """Unsubscribe."""
         self.intrinsics.close()
         self.images.close()
-        self._infos.close()
+        self.infos.close()
 
 
 def _check_projection(camera: CameraModel) -> None:

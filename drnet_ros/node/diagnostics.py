@@ -33,6 +33,8 @@ class CameraHealth:
         image_topic: Topic of the images, '' while the node is not active.
         image_publishers: How many publishers that topic has.
         counts: Counts and times.
+        infos_in: CameraInfos received since activation.
+        infos_lost: CameraInfos that were published but never came in.
     """
 
     state: str
@@ -41,6 +43,8 @@ class CameraHealth:
     image_topic: str
     image_publishers: int
     counts: Snapshot
+    infos_in: int
+    infos_lost: int
 
 
 def camera_status(
@@ -69,6 +73,8 @@ def camera_status(
         'frames_failed': str(counts.frames_failed),
         'frames_skipped': str(counts.frames_skipped),
         'frames_lost': str(counts.frames_lost),
+        'camera_infos_in': str(health.infos_in),
+        'camera_infos_lost': str(health.infos_lost),
         'last_failure': counts.last_failure,
         **description,
     }

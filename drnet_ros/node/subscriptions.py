@@ -36,6 +36,10 @@ class MatchingSubscription:
     Reliable where every publisher offers it: with large images a best-effort reader loses most of
     them on a bad transport. Best effort as soon as one publisher does not, since a reliable reader
     would get nothing from that one. `refresh` looks again; call it now and then.
+
+    Attributes:
+        received_count: Messages that came in.
+        lost_count: Messages that were published and never came in.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class MatchingSubscription:
         *,
         reliability: str = 'auto',
         takes_latched: bool = False,
-        on_lost: Callable[[int], None] = lambda _count: None,
+        on_lost: Callable[[int], None] | None = None,
     ) -> None:
         """Subscribe.
 
@@ -71,7 +75,10 @@ class MatchingSubscription:
         self._callback = callback
         self._takes_latched = takes_latched
         self.resolved_topic = node.resolve_topic_name(topic)
-        self._losses = LossCounter(on_lost)
+        self.received_count = 0
+        self.lost_count = 0
+        self._on_lost = on_lost
+        self._losses = LossCounter(self._count_lost)
         self._reliability = _overridden_reliability(node, self.resolved_topic, reliability)
         self._chosen = self._choose()
         self._subscription: Subscription[Any] | None = self._subscribe()
@@ -102,8 +109,14 @@ class MatchingSubscription:
             self._subscription = None
 
     def _receive(self, message: Any, information: MessageInfo) -> None:
+        self.received_count += 1
         self._losses.received(information)
         self._callback(message)
+
+    def _count_lost(self, count: int) -> None:
+        self.lost_count += count
+        if self._on_lost:
+            self._on_lost(count)
 
     def _lose(self, event: QoSMessageLostInfo) -> None:
         self._losses.reported(event.total_count_change)

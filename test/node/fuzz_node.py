@@ -1,0 +1,279 @@
+"""Send the live node thousands of hostile messages, and account for every one of them.
+
+    python test/node/fuzz_node.py [--messages 10000] [--seed 1] [--rate 100] [--json FILE]
+
+Half of the messages are images (or bytes that are none), raw in one run and compressed in a second
+one; of the rest, half are images of which the middleware has to drop some, half CameraInfos. The
+node is a process of its own with the embedded weights. It must neither end nor hang nor grow, and
+its counters must add up to what was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from hostile_messages import Hostile, serialized
+from node_graph import Graph, Spinning, header, qos, ramp, rgb_image, values_of
+from process_resources import Resources, resources_of
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from drnet_ros.node.transport import use_large_message_profile
+
+__all__ = ['FuzzResult', 'fuzz', 'start_node_program']
+
+INFO_SHARE = 4  # one message in so many is a CameraInfo
+WARM_UP = 200
+SETTLE_S = 60.0
+START_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzResult:
+    """What became of the messages, and of the node.
+
+    Attributes:
+        transport: 'raw' or 'compressed'.
+        images: Image messages sent.
+        infos: CameraInfo messages sent.
+        counts: The node's own counters.
+        unaccounted: Images that no counter tells of.
+        unaccounted_infos: CameraInfos that no counter tells of.
+        before: What the node held after the first messages.
+        after: What it held at the end.
+        log_lines: Lines that it logged.
+        log_bytes: Bytes that it logged.
+        seconds: How long it took.
+    """
+
+    transport: str
+    images: int
+    infos: int
+    counts: dict[str, int]
+    unaccounted: int
+    unaccounted_infos: int
+    before: Resources
+    after: Resources
+    log_lines: int
+    log_bytes: int
+    seconds: float
+
+
+def start_node_program(log: Path, *parameters: str) -> subprocess.Popen[bytes]:
+    """Start the node with parameters such as 'lazy:=false'; its log goes to a file."""
+    arguments = [argument for parameter in parameters for argument in ('-p', parameter)]
+    with log.open('wb') as output:
+        return subprocess.Popen(
+            [sys.executable, '-m', 'drnet_ros.node.depth_node', '--ros-args', *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def fuzz(
+    graph: Graph,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    transport: str,
+    messages: int,
+    seed: int,
+    rate_hz: float,
+) -> FuzzResult:
+    """Send hostile messages to a running node program.
+
+    Args:
+        graph: The sender's node.
+        process: The node.
+        log: Where it logs to.
+        transport: 'raw' or 'compressed', as its parameter says.
+        messages: How many to send.
+        seed: Same seed, same messages.
+        rate_hz: How many a second.
+    """
+    sender = _Sender(graph, transport, seed)
+    sender.say_hello()
+    begun = time.monotonic()
+    before = resources_of(process.pid)
+    for index in range(messages):
+        sender.send()
+        if index == WARM_UP:
+            before = resources_of(process.pid)
+        assert process.poll() is None, f'the node ended: {log.read_text()[-3000:]}'
+        time.sleep(max(0.0, begun + (index + 1) / rate_hz - time.monotonic()))
+    sender.say_goodbye()
+    said = log.read_bytes()
+    return FuzzResult(
+        transport=transport,
+        images=sender.images - sender.unseen_images,
+        infos=sender.infos - sender.unseen_infos,
+        counts=sender.counts(),
+        unaccounted=sender.unaccounted(),
+        unaccounted_infos=sender.unaccounted_infos(),
+        before=before,
+        after=resources_of(process.pid),
+        log_lines=said.count(b'\n'),
+        log_bytes=len(said),
+        seconds=round(time.monotonic() - begun, 1),
+    )
+
+
+class _Sender:
+    """Sends, and compares with what the node says in its diagnostics."""
+
+    def __init__(self, graph: Graph, transport: str, seed: int) -> None:
+        self._graph = graph
+        self._transport = transport
+        self._hostile = Hostile(seed)
+        self._turn = 0
+        self.images = self.infos = 0
+        # Sent before the node had found the publisher.
+        self.unseen_images = self.unseen_infos = 0
+        self._diagnostics = graph.diagnostics()
+        self._depths = graph.collect(Image, 'depth/image_rect')
+        is_raw = transport == 'raw'
+        self._image_publisher: Publisher[Any] = graph.publisher(
+            Image if is_raw else CompressedImage,
+            'image' if is_raw else 'image/compressed',
+            qos(depth=10),
+            within_s=START_S,
+        )
+        self._info_publisher: Publisher[Any] = graph.publisher(CameraInfo, 'camera_info')
+
+    def send(self) -> None:
+        self._turn += 1
+        if self._turn % INFO_SHARE == 0:
+            self._send_info(self._hostile.info())
+        elif self._transport == 'raw':
+            self._send_image(self._hostile.image())
+        else:
+            self._send_image(self._hostile.compressed())
+        # The list would be what grows.
+        del self._depths.messages[:-3], self._diagnostics.messages[:-3]
+
+    def say_hello(self) -> None:
+        """Send good messages until both kinds have come in: what came before is not counted."""
+        self._repeat(
+            lambda: (
+                self.counts().get('frames_in', 0) > 0
+                and self.counts().get('camera_infos_in', 0) > 0
+            )
+        )
+        self._settle()
+        counts = self.counts()
+        self.unseen_images = self.images - counts['frames_in'] - counts['frames_lost']
+        self.unseen_infos = self.infos - counts['camera_infos_in'] - counts['camera_infos_lost']
+
+    def say_goodbye(self) -> None:
+        """Send good messages until depth comes and every message is accounted for."""
+        stamp = header(4711)
+        self._repeat(
+            lambda: (
+                any(depth.header == stamp for depth in list(self._depths.messages))
+                and self.unaccounted() == self.unaccounted_infos() == 0
+            )
+        )
+
+    def counts(self) -> dict[str, int]:
+        arrays = self._diagnostics.messages
+        values = values_of(arrays[-1], 'depth_node: camera') if arrays else {}
+        return {
+            name: int(value)
+            for name, value in values.items()
+            if name.startswith(('frames_', 'camera_infos_'))
+        }
+
+    def unaccounted(self) -> int:
+        """Images that never came in by any account, or came in and then vanished."""
+        counts = self.counts()
+        came = counts['frames_in'] + counts['frames_lost']
+        ended = sum(counts[f'frames_{how}'] for how in ('out', 'dropped', 'failed', 'skipped'))
+        missing = self.images - self.unseen_images - came
+        return abs(missing) + abs(counts['frames_in'] - ended)
+
+    def unaccounted_infos(self) -> int:
+        counts = self.counts()
+        came = counts['camera_infos_in'] + counts['camera_infos_lost']
+        return abs(self.infos - self.unseen_infos - came)
+
+    def _repeat(self, condition: Callable[[], object]) -> None:
+        self._graph.repeat_until(
+            self._send_good, condition, 'sign of life', within_s=SETTLE_S, every_s=2.5
+        )
+
+    def _settle(self) -> None:
+        """Wait for diagnostics that were made after the last message was taken in."""
+        seen = len(self._diagnostics.messages)
+        self._graph.wait(lambda: len(self._diagnostics.messages) >= seen + 3, 'diagnostics')
+
+    def _send_good(self) -> None:
+        image = rgb_image(ramp(), header(4711))
+        if self._transport == 'compressed':
+            image = self._hostile.good_compressed(header(4711))
+        self._send_image(image)
+        self._send_info(CameraInfo(width=64, height=48))
+
+    def _send_image(self, message: Image | CompressedImage | bytes) -> None:
+        self.images += 1
+        self._image_publisher.publish(serialized(message))
+
+    def _send_info(self, message: CameraInfo) -> None:
+        self.infos += 1
+        self._info_publisher.publish(serialized(message))
+
+
+def main() -> int:
+    """Run both transports, and print what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--messages', type=int, default=10_000, help='in all')
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--rate', type=float, default=100.0, help='messages a second')
+    parser.add_argument('--json', type=Path, help='write the result here')
+    arguments = parser.parse_args()
+    use_large_message_profile()
+    rclpy.init()
+    results = [run_program(transport, arguments) for transport in ('raw', 'compressed')]
+    text = json.dumps([asdict(result) for result in results], indent=2)
+    sys.stdout.write(text + '\n')
+    if arguments.json:
+        arguments.json.write_text(text + '\n')
+    rclpy.shutdown()
+    return int(any(result.unaccounted or result.unaccounted_infos for result in results))
+
+
+def run_program(transport: str, arguments: argparse.Namespace) -> FuzzResult:
+    """Start a node, send it its half of the messages, and end it."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / 'log'
+        process = start_node_program(log, f'image_transport:={transport}')
+        node = rclpy.create_node('fuzzer')
+        try:
+            with Spinning(node):
+                return fuzz(
+                    Graph(node),
+                    process,
+                    log,
+                    transport=transport,
+                    messages=arguments.messages // 2,
+                    seed=arguments.seed,
+                    rate_hz=arguments.rate,
+                )
+        finally:
+            node.destroy_node()
+            process.terminate()
+            process.wait(10)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
