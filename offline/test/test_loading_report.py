@@ -1,0 +1,42 @@
+"""The loader's speed: what is counted is what was loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from drnet_offline.config import load_config
+from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.loading_report import main, measure_loader
+from drnet_offline.training import AugmentedDataset, Batch
+
+
+class CountingDataset(AugmentedDataset):
+    """Remembers which keys were asked for."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.keys: list[int] = []
+
+    def __getitem__(self, key: int) -> Batch:
+        self.keys.append(key)
+        return super().__getitem__(key)
+
+
+def test_as_many_draws_are_timed_as_asked_each_a_new_one(data: Path, preset: Path) -> None:
+    config = load_config(str(preset))
+    dataset = CountingDataset(FolderDataset(data), config)
+    assert measure_loader(dataset, config, 20) > 0
+    assert dataset.keys == list(range(4 + 20))  # one batch before the clock starts
+
+
+def test_the_command(data: Path, preset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ['--config', str(preset), '--data', str(data), '--images', '8', '--steps', '1']
+    assert main([*words, '--workers', '0', '1', '--json']) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures) == ['loader, 0 workers', 'loader, 1 workers', 'training step, cpu']
+    assert all(value > 0 for value in figures.values())
+    assert main([*words[:2], '--data', str(data / 'absent')]) == 1
+    assert 'error: there is no data set at' in capsys.readouterr().err
