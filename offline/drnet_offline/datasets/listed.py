@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.image_files import read_depth, read_rgb
+from drnet_offline.datasets.parts import select_part
 from drnet_offline.datasets.sample import DepthSample
 from drnet_offline.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     'ListedSample',
     'check_files',
     'find_base',
+    'lists_of',
     'read_lines',
+    'select_listed',
 ]
 
 NYU_FOCAL_PX = math.sqrt(518.8579 * 519.4696)
@@ -88,6 +91,36 @@ class ListedDataset:
             msg = f'{sample.image} has size {rgb.shape[:2]}, {sample.depth} has {depth.shape}'
             raise DatasetError(msg)
         return DepthSample(sample.name, rgb, depth, sample.focal_px)
+
+
+def select_listed(
+    lists: Sequence[Path],
+    read: Callable[[Path], list[ListedSample]],
+    part: str,
+    blocks: Sequence[tuple[int, int]],
+) -> list[ListedSample]:
+    """Return the samples of a part, of a data set that lists training and test apart.
+
+    Args:
+        lists: The files that `lists_of` names for the part, as far as they are there; at least
+            one.
+        read: Reads one of them.
+        part: 'all', 'train', 'val' or 'test'.
+        blocks: Ranges of zero-based line numbers of the training list that are for validation.
+
+    Raises:
+        DatasetError: A list is missing or malformed, or the part is empty.
+    """
+    samples = [sample for file in lists for sample in read(file)]
+    numbers = range(len(samples))
+    test = numbers if part == 'test' else None
+    kept = select_part(numbers, part=part, blocks=blocks, test=test, where=f'{lists[0]}')
+    return [samples[i] for i in kept]
+
+
+def lists_of(part: str) -> tuple[str, ...]:
+    """Return which of the lists 'train' and 'test' a part comes from."""
+    return {'train': ('train',), 'val': ('train',), 'test': ('test',)}.get(part, ('train', 'test'))
 
 
 def check_files(paths: Iterable[Path]) -> None:

@@ -16,9 +16,10 @@ from drnet_offline.datasets.listed import (
     ListedDataset,
     ListedSample,
     find_base,
+    lists_of,
     read_lines,
+    select_listed,
 )
-from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -58,20 +59,11 @@ class NyuCsvDataset(ListedDataset):
         if folder is None:
             msg = f'no {" or ".join(_NAMES.values())} in {path}'
             raise DatasetError(msg)
-        wanted = {'train': ['train'], 'val': ['train'], 'test': ['test']}.get(part, list(_NAMES))
-        lists = [folder / _NAMES[name] for name in wanted]
+        lists = [folder / _NAMES[name] for name in lists_of(part)]
         if part == 'all':
             lists = [file for file in lists if file.is_file()]
-        samples = [sample for file in lists for sample in _read_csv(file)]
-        everything = range(len(samples)) if part == 'test' else None
-        kept = select_part(
-            range(len(samples)),
-            part=part,
-            blocks=validation_blocks,
-            test=everything,
-            where=f'{lists[0]}',
-        )
-        super().__init__([samples[i] for i in kept], bytes_per_m=_BYTES_PER_M)
+        samples = select_listed(lists, _read_csv, part, validation_blocks)
+        super().__init__(samples, bytes_per_m=_BYTES_PER_M)
 
 
 def _read_csv(path: Path) -> list[ListedSample]:

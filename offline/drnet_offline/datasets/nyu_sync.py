@@ -12,8 +12,14 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from drnet_offline.datasets.listed import ListedDataset, ListedSample, find_base, read_lines
-from drnet_offline.datasets.parts import select_part
+from drnet_offline.datasets.listed import (
+    ListedDataset,
+    ListedSample,
+    find_base,
+    lists_of,
+    read_lines,
+    select_listed,
+)
 from drnet_offline.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -47,23 +53,12 @@ class NyuSyncDataset(ListedDataset):
     def __init__(
         self, path: Path, *, validation_blocks: Sequence[tuple[int, int]] = (), part: str = 'all'
     ) -> None:
-        wanted = {'train': ['train'], 'val': ['train'], 'test': ['test']}.get(
-            part, ['train', 'test']
-        )
+        wanted = lists_of(part)
         lists = [file for name in wanted if (file := find_list(path, name))]
         if not lists:
             msg = f'no list nyudepthv2_{wanted[0]}_files_with_gt.txt in {path}'
             raise DatasetError(msg)
-        samples = [sample for file in lists for sample in _read_list(file)]
-        everything = range(len(samples)) if part == 'test' else None
-        kept = select_part(
-            range(len(samples)),
-            part=part,
-            blocks=validation_blocks,
-            test=everything,
-            where=f'{lists[0]}',
-        )
-        super().__init__([samples[i] for i in kept])
+        super().__init__(select_listed(lists, _read_list, part, validation_blocks))
 
 
 def _read_list(path: Path) -> list[ListedSample]:
