@@ -15,6 +15,8 @@ STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/
 PYTEST_ARGS ?=
 BAG ?=
 DEMO_ARGS ?=
+MESSAGES ?= 10000
+MINUTES ?= 20
 
 ifeq ($(filter $(ROS),kilted jazzy),)
 $(error ROS must be kilted or jazzy, got '$(ROS)')
@@ -32,7 +34,7 @@ export ROS_DISTRO := $(ROS)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check format lock build clean distclean
+.PHONY: help setup demo test fuzz soak check format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +62,12 @@ demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=pat
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+fuzz: setup  ## send the live node 10,000 hostile messages (MESSAGES=n) and account for every one
+	@$(BIN)/python test/node/fuzz_node.py --messages $(MESSAGES)
+
+soak: setup  ## run the node under full load and all kinds of trouble for MINUTES=20, write soak_output/
+	@$(BIN)/python test/soak/soak.py --minutes $(MINUTES)
+
 check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -86,7 +94,7 @@ build: setup  ## colcon build into build/ and install/, as in a ROS 2 workspace
 	@$(BIN)/colcon --log-base build/log build --packages-select drnet_ros
 
 clean:  ## remove what builds and runs leave behind, but not .venv
-	rm -rf build dist install log demo_output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist install log demo_output soak_output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 	rm -rf *.egg-info offline/*.egg-info
 
