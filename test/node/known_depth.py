@@ -1,17 +1,18 @@
-"""An engine whose depth is known beforehand, for tests of what the node does with it."""
+"""An engine whose network is known beforehand, for tests of what the node does with depth."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Engine, Frame, Settings
-from drnet_ros.inference.camera import rays
-from drnet_ros.inference.depth import limit_range, point_cloud
+from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.engine import FloatArray, Pending, UInt8Array
+from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.temporal import ScaleSteadier
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.metadata import WeightsMetadata
 
 
 def depth_of(rgb_hwc: UInt8Array) -> FloatArray:
@@ -20,6 +21,17 @@ def depth_of(rgb_hwc: UInt8Array) -> FloatArray:
     depth_hw += 1
     depth_hw[rgb_hwc[..., 0] == 255] = np.nan
     return depth_hw
+
+
+# f_training is the focal length of `node_graph.camera_info`.
+METADATA = WeightsMetadata(
+    network=NetworkConfig(),
+    input_height=48,
+    input_width=64,
+    f_training=50.0,
+    min_depth=0.1,
+    max_depth=10.0,
+)
 
 
 class KnownPending(Pending):
@@ -36,22 +48,11 @@ class KnownPending(Pending):
         return [self._computed(frame) for frame in self._frames]
 
     def _computed(self, frame: Frame) -> DepthFrame:
-        height, width = frame.rgb_hwc.shape[:2]
-        depth_hw = depth_of(frame.rgb_hwc)
-        out_h, out_w = self._settings.output_size
-        if out_h:
-            depth_hw = np.ascontiguousarray(depth_hw[:: height // out_h, :: width // out_w])
-        limit_range(depth_hw, self._settings.min_depth, self._settings.max_depth)
-        camera = frame.camera.scaled_to(*depth_hw.shape[:2]) if frame.camera else None
-        return DepthFrame(depth_hw, camera, self._points(frame, depth_hw, camera))
-
-    def _points(
-        self, frame: Frame, depth_hw: FloatArray, camera: CameraModel | None
-    ) -> FloatArray | None:
-        if camera is None or not frame.points:
-            return None
-        rgb = frame.rgb_hwc if self._settings.point_color else None
-        return point_cloud(depth_hw, rays(camera), rgb, self._settings.point_stride)
+        settings = self._settings
+        if not self._engine.is_scaled:
+            settings = settings.changed(scale_by_focal_length=False)
+        depth_hw = self._engine.depth_of(frame.rgb_hwc)
+        return PostProcessor(METADATA).finish(depth_hw, frame, settings)
 
 
 class KnownEngine(Engine):
@@ -63,6 +64,8 @@ class KnownEngine(Engine):
         may_finish: Cleared, results keep their callers waiting.
         entered: Released whenever a result is asked for.
         error: Raised instead of the next results.
+        depth_of: Depth of an image, in place of a network; all that follows is the real thing.
+        is_scaled: Whether `scale_by_focal_length` holds, with `METADATA`.
     """
 
     name = 'known'
@@ -76,6 +79,8 @@ class KnownEngine(Engine):
         self.may_finish.set()
         self.entered = threading.Semaphore(0)
         self.error: Exception | None = None
+        self.depth_of: Callable[[UInt8Array], FloatArray] = depth_of
+        self.is_scaled = False
         self.closed_count = 0
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:

@@ -138,10 +138,11 @@ def test_nvblox_gets_depth_with_its_camera(
     assert (info.height, info.width) == (depth.height, depth.width)
     metres, counts = nvblox.metres(depth)
     by = 2 if output_size[0] else 1
-    expected = expected_depth()[::by, ::by].copy()
+    # Half the size is the mean of two by two pixels; the hole has even borders.
+    expected = expected_depth().reshape(48 // by, by, 64 // by, by).mean(axis=(1, 3))
     is_hole = pixels[::by, ::by, 0] == 255
     np.testing.assert_array_equal(counts, ~is_hole)
-    np.testing.assert_allclose(metres[counts], expected[counts], atol=1e-6)
+    np.testing.assert_allclose(metres[counts], expected[counts], atol=0.6e-3)
     fu, fv, cu, cv = info.k[0], info.k[4], info.k[2], info.k[5]
     assert (fu, fv) == (50 / by, 50 / by)
     assert (cu, cv) == ((31.5 + 0.5) / by - 0.5, (23.5 + 0.5) / by - 0.5)
