@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import CameraInfo
 
     from drnet_ros.inference import CameraModel, Settings
+    from drnet_ros.inference.gpu_health import GpuState
 
 __all__ = ['Camera', 'camera_prefixes']
 
@@ -78,12 +79,13 @@ class Camera:
             return None
         return self._input.find_intrinsics(image_hw, is_rectified=settings.image_is_rectified)
 
-    def health(self, state: str, settings: Settings) -> CameraHealth:
+    def health(self, state: str, settings: Settings, gpu: GpuState | None) -> CameraHealth:
         """Return what the diagnostics judge.
 
         Args:
             state: State of the node.
             settings: The settings that hold now.
+            gpu: The GPU that computes, None for a CPU.
         """
         source = self._input
         return CameraHealth(
@@ -95,6 +97,7 @@ class Camera:
             counts=self.statistics.snapshot(),
             infos_in=source.infos.received_count if source else 0,
             infos_lost=source.infos.lost_count if source else 0,
+            gpu=gpu,
         )
 
     def refresh(self) -> None:

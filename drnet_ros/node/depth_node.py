@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from drnet_ros.errors import DrnetError, EngineError
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.inference.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.camera import Camera, camera_prefixes
 from drnet_ros.node.diagnostics import camera_status, idle_status
 from drnet_ros.node.log_bridge import forward_logs
@@ -38,6 +39,7 @@ class DepthNode(LifecycleNode):
 
     Attributes:
         is_ending: Whether the program has been told to end, so that failures are no news.
+        on_fatal: Called, from any thread, after an error that only a new process gets over.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class DepthNode(LifecycleNode):
         """
         super().__init__('depth_node', context=context, **options)
         self.is_ending = False
+        self.on_fatal: Callable[[], None] = lambda: None
         self._create_estimator = create_estimator
         try:
             self._node_parameters = NodeParameters(self)
@@ -69,6 +72,7 @@ class DepthNode(LifecycleNode):
         self._description: dict[str, str] = {}
         self._cameras: dict[str, Camera] = {}
         self._worker: Worker | None = None
+        self._gpu: GpuMonitor | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock as yet, people look at diagnostics to see why.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -104,6 +108,7 @@ class DepthNode(LifecycleNode):
         try:
             self._estimator = self._create_estimator(self.settings)
             self._description = self._estimator.describe()
+            self._gpu = open_monitor(self._description['device'])
             for prefix in camera_prefixes(self.settings):
                 self._cameras[prefix] = Camera(self, prefix)
         except DrnetError as error:
@@ -120,7 +125,7 @@ class DepthNode(LifecycleNode):
         if self._estimator is None:
             return TransitionCallbackReturn.FAILURE
         self._worker = Worker(
-            self._estimator, self._cameras, lambda: self.settings, self.get_logger()
+            self._estimator, self._cameras, lambda: self.settings, self.get_logger(), self._give_up
         )
         try:
             for camera in self._cameras.values():
@@ -171,6 +176,9 @@ class DepthNode(LifecycleNode):
             self._free()
         return TransitionCallbackReturn.FAILURE
 
+    def _give_up(self) -> None:
+        self.on_fatal()
+
     def _stop_work(self) -> None:
         for camera in self._cameras.values():
             camera.close()
@@ -184,6 +192,7 @@ class DepthNode(LifecycleNode):
             camera.destroy()
         self._cameras = {}
         estimator, self._estimator = self._estimator, None
+        self._gpu = None
         if estimator is not None:
             estimator.close()
 
@@ -197,11 +206,12 @@ class DepthNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
+        gpu = self._gpu.read() if self._gpu else None
         for prefix, camera in self._cameras.items():
             message.status.append(
                 camera_status(
                     self._status_name(prefix),
-                    camera.health(self.state, self.settings),
+                    camera.health(self.state, self.settings, gpu),
                     self._description,
                 )
             )

@@ -10,12 +10,15 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drnet_ros.inference.gpu_health import GpuState
     from drnet_ros.node.statistics import Snapshot
 
 __all__ = ['CameraHealth', 'camera_status', 'idle_status']
 
 _STALE_AFTER_S = 2.0
 _DROPPING_FRACTION = 0.1
+# Less is not enough for a batch of large images.
+_LITTLE_MEMORY_MB = 256
 
 _OK: bytes = DiagnosticStatus.OK
 _WARN: bytes = DiagnosticStatus.WARN
@@ -35,6 +38,7 @@ class CameraHealth:
         counts: Counts and times.
         infos_in: CameraInfos received since activation.
         infos_lost: CameraInfos that were published but never came in.
+        gpu: The GPU that computes, None for a CPU.
     """
 
     state: str
@@ -45,6 +49,7 @@ class CameraHealth:
     counts: Snapshot
     infos_in: int
     infos_lost: int
+    gpu: GpuState | None
 
 
 def camera_status(
@@ -77,6 +82,7 @@ def camera_status(
         'camera_infos_lost': str(health.infos_lost),
         'last_failure': counts.last_failure,
         **description,
+        **_gpu_values(health.gpu),
     }
     return DiagnosticStatus(
         level=level,
@@ -105,6 +111,8 @@ def idle_status(name: str, state: str) -> DiagnosticStatus:
 
 def _judge(health: CameraHealth) -> tuple[bytes, str]:
     """Return the level, and its reasons in words."""
+    if health.gpu is not None and health.gpu.is_lost:
+        return _ERROR, 'GPU lost: restart the node; if that does not help, the computer'
     if health.state != 'active':
         return _OK, health.state
     counts = health.counts
@@ -115,6 +123,7 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
         level = _WARN if counts.recent_out else _ERROR
         share = f'{counts.recent_failed} of {counts.recent_in} frames'
         reasons.append((level, f'failing ({share}): {counts.last_failure}'))
+    reasons += _gpu_reasons(health.gpu)
     if not health.is_wanted and not reasons:
         return _OK, 'idle: nobody subscribes'
     if counts.recent_in and health.camera_problem:
@@ -128,6 +137,30 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
     if not reasons:
         return _OK, 'running'
     return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)
+
+
+def _gpu_reasons(gpu: GpuState | None) -> list[tuple[bytes, str]]:
+    if gpu is None:
+        return []
+    reasons = []
+    is_hot = gpu.temperature_c is not None and gpu.temperature_c >= (gpu.slowdown_c or 1000)
+    if gpu.is_slowed_by_heat or is_hot:
+        text = f'over temperature: GPU at {gpu.temperature_c} C slows itself down, cool it'
+        reasons.append((_WARN, text))
+    if gpu.free_mb is not None and gpu.free_mb < _LITTLE_MEMORY_MB:
+        reasons.append((_WARN, f'GPU almost out of memory: {gpu.free_mb} MB free'))
+    return reasons
+
+
+def _gpu_values(gpu: GpuState | None) -> dict[str, str]:
+    if gpu is None:
+        return {}
+    known = {
+        'gpu_temperature_c': gpu.temperature_c,
+        'gpu_memory_free_mb': gpu.free_mb,
+        'gpu_memory_total_mb': gpu.total_mb,
+    }
+    return {name: str(value) for name, value in known.items() if value is not None}
 
 
 def _missing_input(health: CameraHealth) -> str:

@@ -74,6 +74,7 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
         rclpy.try_shutdown()
         return 1
     spinner = _Spinner(node, ended)
+    node.on_fatal = spinner.give_up
     spinner.start()
     ended.wait()
     node.is_ending = signalled.is_set()
@@ -114,6 +115,14 @@ class _Spinner:
 
     def start(self) -> None:
         self._thread.start()
+
+    def give_up(self) -> None:
+        """End the program with exit code 1, so that whoever started it starts it again."""
+        get_logger('depth_node').fatal(
+            'the device is lost: ending, so that a new start can mend it'
+        )
+        self.exit_code = 1
+        self._ended.set()
 
     def stop(self) -> None:
         """Wait until the callback that runs now has returned."""

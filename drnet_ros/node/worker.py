@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from drnet_ros.errors import DrnetError, ImageError
+from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
 from drnet_ros.inference import Frame
 from drnet_ros.node.camera_input import decode
 from drnet_ros.node.inbox import Inbox, WaitingImage
@@ -59,6 +59,7 @@ class Worker:
         cameras: Mapping[str, Camera],
         settings: Callable[[], Settings],
         logger: RcutilsLogger,
+        on_device_lost: Callable[[], None],
     ) -> None:
         """Prepare; `start` begins.
 
@@ -67,11 +68,13 @@ class Worker:
             cameras: The cameras by their prefix.
             settings: Returns the settings that hold now.
             logger: Logger of the node.
+            on_device_lost: Called once the device failed in a way that no later frame gets over.
         """
         self._estimator = estimator
         self._cameras = cameras
         self._settings = settings
         self._logger = logger
+        self._on_device_lost = on_device_lost
         self._inbox = Inbox()
         # Parameters may have changed since the estimator was made, while nothing was active.
         self._used = estimator.settings
@@ -175,6 +178,8 @@ class Worker:
     def _fail(self, jobs: list[_Job], error: Exception) -> None:
         for job in jobs:
             self._fail_one(self._cameras[job.image.prefix], job.image, error)
+        if isinstance(error, DeviceLostError):
+            self._on_device_lost()
 
     def _fail_one(self, camera: Camera, image: WaitingImage, error: Exception) -> None:
         """Count a frame that failed; log the first one of each kind."""

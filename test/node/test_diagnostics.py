@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -19,6 +20,9 @@ from node_graph import (
 )
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
+
+from drnet_ros.errors import DeviceLostError, DeviceMemoryError
+from drnet_ros.inference.gpu_health import GpuMonitor, GpuState
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -136,6 +140,58 @@ def test_failing_frames_are_an_error_and_a_warning_among_good_ones(
     values = health.wait_for(WARN if has_good_ones else ERROR, text)
     assert "got 'hologram8'" in values['message']
     assert values['frames_failed'] == '1'
+
+
+class Gpu(GpuMonitor):
+    """A GPU that is how the test wants it: there is none in CI."""
+
+    def __init__(self, state: GpuState) -> None:
+        self._state = state
+
+    def read(self) -> GpuState:
+        return self._state
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'text'),
+    [
+        (GpuState(93, 90, 5000, 8192), WARN, 'over temperature: GPU at 93 C'),
+        (GpuState(85, 90, 5000, 8192, is_slowed_by_heat=True), WARN, 'over temperature'),
+        (GpuState(50, 90, 100, 8192), WARN, 'GPU almost out of memory: 100 MB free'),
+        (GpuState(is_lost=True), ERROR, 'GPU lost: restart the node'),
+        (GpuState(50, 90, 5000, 8192), OK, 'idle: nobody subscribes'),
+    ],
+)
+def test_state_of_the_gpu_is_judged(
+    graph: Graph, start_node: NodeFactory, state: GpuState, level: str, text: str
+) -> None:
+    node = start_node()
+    node._gpu = Gpu(state)
+    health = Health(graph)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    values = health.wait_for(level, text)
+    assert values.get('gpu_temperature_c') == (
+        None if state.temperature_c is None else str(state.temperature_c)
+    )
+
+
+@pytest.mark.parametrize(
+    ('error', 'is_fatal'),
+    [(DeviceMemoryError('out of memory'), False), (DeviceLostError('fell off the bus'), True)],
+)
+def test_a_gpu_without_memory_is_an_error_and_a_lost_one_the_end(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, error: Exception, is_fatal: bool
+) -> None:
+    node = start_node()
+    is_over = threading.Event()
+    node.on_fatal = is_over.set
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    engine.error = error
+    publisher.publish(rgb_image(ramp()))
+    health.wait_for(ERROR, f'failing (1 of 1 frames): {error}')
+    assert is_over.is_set() is is_fatal
 
 
 def test_each_camera_has_a_status(graph: Graph, start_node: NodeFactory) -> None:
