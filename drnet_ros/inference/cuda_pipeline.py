@@ -206,10 +206,10 @@ class CudaPipeline:
         key = camera, stride
         if key not in self._rays:
             directions = rays(camera)[::stride, ::stride]
-            host = self._runtime.pinned(directions.size, torch.float32).view(directions.shape)
-            host.numpy()[...] = directions
+            host = self._runtime.pinned(directions.size, torch.float32)
+            host.numpy().reshape(directions.shape)[...] = directions
             device = torch.empty(directions.shape, device=self._runtime.device)
-            self._rays[key] = device.copy_(host, non_blocking=True)
+            self._rays[key] = device.copy_(host.view(directions.shape), non_blocking=True)
             if len(self._rays) > _KEPT_RAYS:
                 self._rays.popitem(last=False)
         self._rays.move_to_end(key)

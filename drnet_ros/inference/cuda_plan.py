@@ -109,7 +109,7 @@ class Plan:
     def colors(self, index: int) -> Tensor:
         """Return the colors of a frame at the size of its depth: whole numbers, (H, W, 3)."""
         planes = resize_bytes(self._images[index : index + 1], *self._to_depth)
-        return planes[0].permute(1, 2, 0).round()
+        return planes[0].permute(1, 2, 0)
 
 
 @dataclass(frozen=True, slots=True)

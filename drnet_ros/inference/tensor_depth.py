@@ -43,19 +43,20 @@ def resize_bytes(rgb_bhwc: Tensor, *weights: Tensor) -> Tensor:
     Args:
         rgb_bhwc: uint8 (B, H, W, C).
         *weights: `resize_weights` of the rows (h, H) and of the columns (w, W), or nothing to
-            keep the size. In float16 results are off by 0.25 at most: bytes are exact in it,
-            weights and what comes between the products are rounded.
+            keep the size. In float16 values are off by 0.25 at most before they are rounded: bytes
+            are exact in it, weights and what comes between the products are not.
 
     Returns:
-        (B, C, h, w) of the type of the weights, not rounded to whole numbers; without weights the
-        same memory, still bytes.
+        (B, C, h, w) of the type of the weights, rounded to whole numbers, as images are that the
+        network was trained on; without weights the same memory, still bytes.
     """
     planes = rgb_bhwc.permute(0, 3, 1, 2)
     if not weights:
         return planes
     rows, columns = weights
     planes = planes.to(rows.dtype, memory_format=torch.contiguous_format)
-    return rows @ planes @ columns.T
+    # Halves go up, as where cv2 averages blocks of 2 x 2: there every fourth value is one.
+    return (rows @ planes @ columns.T + 0.5).floor()
 
 
 def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edges: bool) -> None:

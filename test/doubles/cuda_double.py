@@ -48,12 +48,16 @@ def _joined(*clocks: Clock) -> Clock:
 class _Memory:
     """Who touched a piece of memory when."""
 
-    storage: StorageWeakRef
+    storage: Any
     owner: str
     is_pinned: bool = False
     reads: Clock = field(default_factory=dict)
     writes: Clock = field(default_factory=dict)
     marked: set[str] = field(default_factory=set)
+
+    @property
+    def is_freed(self) -> bool:
+        return bool(self.storage.expired())
 
 
 class Stream:
@@ -94,9 +98,9 @@ class Event:
             self._order.join(HOST, self.clock)
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, order: Order) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._order = order
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -186,8 +190,9 @@ class Order:
         storage = tensor.untyped_storage()
         key = storage._cdata
         known = self._memory.get(key)
-        if known is None or known.storage.expired():
-            known = _Memory(StorageWeakRef(storage), self.current)
+        if known is None or known.is_freed:
+            weak: Any = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+            known = _Memory(weak, self.current)
             self._memory[key] = known
             if is_new and self.current != HOST:
                 known.writes[self.current] = self.clocks[self.current][self.current]
@@ -221,7 +226,7 @@ class Order:
 
     def forget_freed(self) -> None:
         """Check memory that was let go: who else may still use it, when it is used anew?"""
-        freed = [key for key, memory in self._memory.items() if memory.storage.expired()]
+        freed = [key for key, memory in self._memory.items() if memory.is_freed]
         for key in freed:
             memory = self._memory.pop(key)
             if memory.owner == HOST or memory.is_pinned:
