@@ -34,7 +34,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),
         shared('launch', '*.launch.py'),
-        shared('config', '*.yaml', '*.xml', '*.rviz'),
+        shared('config', '*.yaml', '*.xml', '*.rviz', '*.json'),
     ],
     python_requires='>=3.10',
     install_requires=[

@@ -44,13 +44,15 @@ needs_ros2_launch = pytest.mark.skipif(
 
 
 class Launched:
-    """A running `ros2 launch drnet_ros depth.launch.py`."""
+    """A running `ros2 launch drnet_ros FILE`."""
 
-    def __init__(self, arguments: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, file: str, arguments: list[str], log: Path, environment: dict[str, str]
+    ) -> None:
         self._log = log
         with log.open('w') as output:
             self._process = subprocess.Popen(
-                ['ros2', 'launch', 'drnet_ros', LAUNCH_FILE.name, *arguments],
+                ['ros2', 'launch', 'drnet_ros', file, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -101,9 +103,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start the launch file with arguments; whatever runs is stopped at the end."""
     running: list[Launched] = []
 
-    def start_one(*arguments: str, **environment: str) -> Launched:
+    def start_one(*arguments: str, file: str = LAUNCH_FILE.name, **environment: str) -> Launched:
         log = tmp_path / f'launch{len(running)}.log'
-        running.append(Launched(list(arguments), log, dict(os.environ) | environment))
+        running.append(Launched(file, list(arguments), log, dict(os.environ) | environment))
         return running[-1]
 
     yield start_one
@@ -217,6 +219,57 @@ def test_profile_of_the_user_is_kept(start: Start, tmp_path: Path) -> None:
     values = start(FASTDDS_DEFAULT_PROFILES_FILE=own).environment_of_node()
     assert values['FASTDDS_DEFAULT_PROFILES_FILE'] == own
     assert not [value for value in values.values() if 'fastdds_large_messages' in value]
+
+
+@needs_ros2_launch
+def test_respawn_starts_a_node_that_died_again(start: Start) -> None:
+    launched = start('respawn:=true')
+    started = r'\[depth_node-1\]: process started with pid \[(\d+)\]'
+    first = launched.wait_for(started + r'[\s\S]*active: ')[1]
+    os.kill(int(first), signal.SIGKILL)
+    second = launched.wait_for(f'{started}[\\s\\S]*{started}[\\s\\S]*active: [\\s\\S]*active: ')[2]
+    assert second != first
+
+
+@needs_ros2_launch
+def test_rviz_is_started_with_the_shipped_file(start: Start, tmp_path: Path) -> None:
+    fake = tmp_path / 'prefix'
+    (fake / 'lib' / 'rviz2').mkdir(parents=True)
+    index = fake / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    (index / 'rviz2').touch()
+    program = fake / 'lib' / 'rviz2' / 'rviz2'  # the real one needs a screen
+    program.write_text('#!/bin/sh\necho "rviz2 got $@"\nsleep 60\n')
+    program.chmod(0o755)
+    path = os.pathsep.join((str(fake), os.environ['AMENT_PREFIX_PATH']))
+    launched = start('rviz:=true', 'rviz_frame:=cam', AMENT_PREFIX_PATH=path)
+    got = launched.wait_for(r'rviz2 got -d (\S+) -f cam ')
+    assert Path(got[1]).read_bytes() == (ROOT / 'config' / 'depth.rviz').read_bytes()
+
+
+@needs_ros2_launch
+def test_part_of_a_larger_launch_file_under_a_namespace(start: Start, observer: Any) -> None:
+    from diagnostic_msgs.msg import DiagnosticArray  # noqa: PLC0415
+    from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415
+    from sensor_msgs.msg import Image  # noqa: PLC0415
+
+    bag = ROOT / 'offline' / 'clip' / 'room'
+    launched = start(f'bag:={bag}', file='robot_example.launch.py')
+    launched.wait_for(r'active: .*/robot/camera/image_raw')
+    depths: list[Any] = []
+    observer.create_subscription(Image, '/robot/depth/image_rect', depths.append, 5)
+    statuses: list[Any] = []
+    observer.create_subscription(DiagnosticArray, '/diagnostics', statuses.append, 5)
+    executor = SingleThreadedExecutor(context=observer.context)
+    executor.add_node(observer)
+
+    def is_running() -> bool:
+        executor.spin_once(timeout_sec=0.1)
+        return bool(depths and statuses)
+
+    wait_for(is_running, lambda: launched.output)
+    assert depths[0].encoding == '32FC1'
+    assert parameter(observer, '/robot/depth_node', 'max_depth').double_value == 5.0
 
 
 def parameter(observer: Any, node: str, name: str) -> Any:

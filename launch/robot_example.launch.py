@@ -1,0 +1,64 @@
+"""An example of a larger launch file that has `depth.launch.py` as one of its parts.
+
+    ros2 launch drnet_ros robot_example.launch.py bag:=RECORDING
+
+A robot in a namespace of its own: a camera driver (here `bag_publisher` plays a recording in its
+place), and depth from its images, with parameters of this robot and started again when it ends.
+Replace the recording by your driver, and take the rest as it is.
+"""
+
+from pathlib import Path
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node, PushRosNamespace, SetParameter
+
+DEPTH = Path(__file__).with_name('depth.launch.py')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the robot."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('bag', description='Recording to play in place of a camera.'),
+            DeclareLaunchArgument(
+                'recorded_image',
+                default_value='/camera/image_raw',
+                description='Image topic in the recording; compressed ones are decompressed.',
+            ),
+            DeclareLaunchArgument(
+                'recorded_info',
+                default_value='/camera/camera_info',
+                description='CameraInfo topic in the recording.',
+            ),
+            DeclareLaunchArgument('robot', default_value='robot', description='Its namespace.'),
+            # A group: neither namespace nor parameters reach what this file is included by.
+            GroupAction(
+                [
+                    PushRosNamespace(LaunchConfiguration('robot')),
+                    _camera(),
+                    SetParameter('max_depth', 5.0),
+                    IncludeLaunchDescription(
+                        PythonLaunchDescriptionSource(str(DEPTH)),
+                        launch_arguments={'image': 'camera/image_raw', 'respawn': 'true'}.items(),
+                    ),
+                ]
+            ),
+        ]
+    )
+
+
+def _camera() -> Node:
+    return Node(
+        package='drnet_ros',
+        executable='bag_publisher',
+        name='camera',
+        arguments=[LaunchConfiguration('bag'), '--decompress', '--loop', '--wait', '60'],
+        remappings=[
+            (LaunchConfiguration('recorded_image'), 'camera/image_raw'),
+            (LaunchConfiguration('recorded_info'), 'camera/camera_info'),
+        ],
+        output='screen',
+    )

@@ -1,0 +1,112 @@
+"""Files that name our topics and services say what the live node really has."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from node_graph import DEADLINE_S, Graph, NodeFactory
+from rclpy.node import Node
+
+CONFIG = Path(__file__).parents[2] / 'config'
+POLICY = CONFIG / 'depth_node.policy.xml'
+
+
+def allowed(action: str) -> set[str]:
+    """Names that the SROS 2 policy allows the node to publish, subscribe to or reply on."""
+    (profile,) = ET.parse(POLICY).getroot().iter('profile')  # noqa: S314 - our own file
+    assert (profile.get('ns'), profile.get('node')) == ('/', 'depth_node')
+    return {
+        (name.text or '').strip()
+        for group in profile
+        if group.get(action) == 'ALLOW'
+        for name in group
+    }
+
+
+def names(pairs: list[tuple[str, list[str]]]) -> set[str]:
+    return {name for name, _ in pairs}
+
+
+def seen_of(node: Node) -> dict[str, set[str]]:
+    """What the graph says of the node under test."""
+    who = ('depth_node', '/')
+    return {
+        'publish': names(node.get_publisher_names_and_types_by_node(*who)),
+        'subscribe': names(node.get_subscriber_names_and_types_by_node(*who)),
+        'reply': names(node.get_service_names_and_types_by_node(*who)),
+        'request': names(node.get_client_names_and_types_by_node(*who)),
+    }
+
+
+@pytest.mark.parametrize(
+    ('options', 'unused'),
+    [
+        ({}, {'/image/compressed', '/clock'}),
+        ({'image_transport': 'compressed', 'use_sim_time': True}, {'/image'}),
+    ],
+    ids=['raw', 'compressed'],
+)
+def test_sros2_policy_allows_exactly_what_the_node_has(
+    graph: Graph, start_node: NodeFactory, options: dict[str, Any], unused: set[str]
+) -> None:
+    start_node(**options)
+    # Jazzy's and Kilted's rclpy offer the type description or not, as a parameter says.
+    optional = {'/depth_node/get_type_description'}
+
+    def differences() -> dict[str, set[str]]:
+        seen = seen_of(graph.node)
+        return {
+            'publish': allowed('publish') ^ seen['publish'],
+            'subscribe': allowed('subscribe') ^ seen['subscribe'] ^ unused,
+            'reply': (allowed('reply') ^ seen['reply']) - optional,
+            'request': seen['request'],
+        }
+
+    deadline = time.monotonic() + DEADLINE_S
+    while any(differences().values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(differences().values()), differences()
+
+
+def topics_of(layout: Any) -> set[str]:
+    text = json.dumps(layout)
+    return set(re.findall(r'"(/[a-z_/]+)', text))
+
+
+def panels_of(layout: Any) -> list[str]:
+    if isinstance(layout, str):
+        return [layout]
+    return panels_of(layout['first']) + panels_of(layout['second'])
+
+
+def test_foxglove_layout_shows_topics_of_the_node(graph: Graph, start_node: NodeFactory) -> None:
+    layout = json.loads((CONFIG / 'foxglove_layout.json').read_text())
+    assert sorted(panels_of(layout['layout'])) == sorted(layout['configById'])
+    start_node()
+    topics = topics_of(layout['configById'])
+    graph.wait(
+        lambda: topics <= seen_of(graph.node)['publish'] | seen_of(graph.node)['subscribe'],
+        f'all of {topics}',
+    )
+    assert {'/points', '/depth/preview', '/depth/image_rect', '/diagnostics'} <= topics
+
+
+def test_rviz_file_shows_topics_of_the_node(graph: Graph, start_node: NodeFactory) -> None:
+    text = (CONFIG / 'depth.rviz').read_text()
+    topics = {f'/{name}' for name in re.findall(r'^ +Value: ([a-z/_]+)$', text, re.MULTILINE)}
+    topics &= {topic for topic in topics if topic not in {'/true', '/false'}}
+    start_node()
+    assert topics >= {'/points', '/depth/preview', '/image'}
+    graph.wait(
+        lambda: (
+            {'/points', '/depth/preview', '/image'}
+            <= seen_of(graph.node)['publish'] | seen_of(graph.node)['subscribe']
+        ),
+        'topics of the rviz file',
+    )
