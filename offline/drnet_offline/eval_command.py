@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 
 from drnet_offline.command_options import Engine, Part, ProtocolName
@@ -25,35 +25,45 @@ if TYPE_CHECKING:
 __all__ = ['evaluate_command']
 
 # Wide limits: metrics need a depth at every pixel.
-_MIN_DEPTH_M, _MAX_DEPTH_M = 0.001, 80.0
+_WIDE = Settings(min_depth=0.001, max_depth=80.0)
+
+
+Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
+Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Rules = Annotated[ProtocolName, typer.Option(help='Which pixels count.')]
+Samples = Annotated[Part, typer.Option(help='Which samples.')]
+BlocksOf = Annotated[str, typer.Option(help='Preset whose validation blocks tell train from val.')]
+MeanDepth = Annotated[
+    bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
+]
+Scale = Annotated[
+    bool,
+    typer.Option(
+        '--scale',
+        help="Also score with each image's scale set from its truth, and say how that scale is "
+        'spread and how it changes from image to image.',
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help='Folder for pictures of the worst images: worst.jpg and one each.'),
+]
+Worst = Annotated[int, typer.Option(min=1, max=50, help='How many of them.')]
+Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
 
 
 def evaluate_command(
-    data: Annotated[Path, typer.Option(help='Data set in any of the layouts.')],
-    weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
-    protocol: Annotated[ProtocolName, typer.Option(help='Which pixels count.')] = 'eigen',
-    part: Annotated[Part, typer.Option(help='Which samples.')] = 'all',
-    blocks_of: Annotated[
-        str, typer.Option(help='Preset whose validation blocks tell train from val.')
-    ] = 'lite0',
+    data: Data,
+    weights: Weights = 'embedded',
+    protocol: Rules = 'eigen',
+    part: Samples = 'all',
+    blocks_of: BlocksOf = 'lite0',
     engine: Engine = 'auto',
-    mean_depth: Annotated[
-        bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
-    ] = False,
-    scale: Annotated[
-        bool,
-        typer.Option(
-            '--scale',
-            help="Also score with each image's scale set from its truth, and say how that scale "
-            'is spread and how it changes from image to image.',
-        ),
-    ] = False,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help='Folder for pictures of the worst images: worst.jpg and one each.'),
-    ] = None,
-    worst: Annotated[int, typer.Option(min=1, max=50, help='How many of them.')] = 6,
-    json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
+    mean_depth: MeanDepth = False,
+    scale: Scale = False,
+    pictures: Pictures = None,
+    worst: Worst = 6,
+    json_: Json = None,
 ) -> None:
     """Score weights on a data set; prints the columns of the paper's Table II beside its rows."""
     from drnet_offline.config import load_config  # noqa: PLC0415
@@ -69,22 +79,24 @@ def evaluate_command(
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
-    settings = Settings(
-        weights=weights, engine=engine, min_depth=_MIN_DEPTH_M, max_depth=_MAX_DEPTH_M
-    )
-    failures = WorstImages(rules, worst) if pictures is not None else None
+    failures = None if pictures is None else WorstImages(rules, worst)
+    settings = _WIDE.changed(weights=weights, engine=engine)
     record, rows = _score(dataset, rules, settings, failures)
     if not scale:
         rows.popitem()
     if mean_depth:
         train_set = open_dataset(data, part='train', validation_blocks=blocks)
         rows['mean depth map of train'] = evaluate_mean_depth(train_set, dataset, rules)
-    console = Console()
-    console.print(tabulate(rows, rules))
-    if scale:
-        console.print(_describe_scale(record['scale']), soft_wrap=True, highlight=False)
+    words: list[RenderableType] = [tabulate(rows, rules)]
+    words += [_describe_scale(record['scale'])] if scale else []
     if failures is not None and pictures is not None:
-        console.print(f'Worst images: {failures.write(pictures)[0]}', soft_wrap=True)
+        words.append(f'Worst images: {failures.write(pictures)[0]}')
+    _report(words, record, json_)
+
+
+def _report(words: list[RenderableType], record: dict[str, Any], json_: Path | None) -> None:
+    for said in words:
+        Console().print(said, soft_wrap=isinstance(said, str), highlight=False)
     if json_ is not None:
         json_.write_text(json.dumps(record, indent=2) + '\n')
 
