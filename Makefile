@@ -15,6 +15,7 @@ STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/
 PYTEST_ARGS ?=
 BAG ?=
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 MESSAGES ?= 10000
 MINUTES ?= 20
 
@@ -34,7 +35,7 @@ export ROS_DISTRO := $(ROS)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test fuzz soak check format lock build clean distclean
+.PHONY: help setup demo test bench-gpu fuzz soak check format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +62,9 @@ demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=pat
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench-gpu: setup  ## time the torch engine on an NVIDIA GPU: BENCH_ARGS="--weights W.safetensors --seconds 5"
+	@$(BIN)/python offline/benchmarks/gpu_benchmark.py $(BENCH_ARGS)
 
 fuzz: setup  ## send the live node 10,000 hostile messages (MESSAGES=n) and account for every one
 	@$(BIN)/python test/node/fuzz_node.py --messages $(MESSAGES)
