@@ -24,18 +24,20 @@ from drnet_offline.recording_options import (
     Tolerance,
     Versus,
     Weights,
+    chosen_topics,
+    settings_of,
 )
 from drnet_ros.errors import RecordingError
-from drnet_ros.inference import Settings
-from drnet_ros.inference.recorded_topics import TopicChoice, choose_topics
 from drnet_ros.inference.recording import Recording
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.journal import Journal
     from drnet_offline.replay.running import Run, Task
+    from drnet_ros.inference import Settings
+    from drnet_ros.inference.recorded_topics import TopicChoice
 
-__all__ = ['bag', 'chosen_topics', 'plain', 'settings_of']
+__all__ = ['bag']
 
 console = Console(soft_wrap=True)
 progress_console = Console(stderr=True)
@@ -178,7 +180,7 @@ def _write_outputs(
     outputs: _Outputs,
     progress: Progress,
 ) -> None:
-    from drnet_offline.replay.summary import summarise, tabulate  # noqa: PLC0415
+    from drnet_offline.replay.summary import plain, summarise, tabulate  # noqa: PLC0415
     from drnet_offline.replay.writing import merge  # noqa: PLC0415
 
     summary = plain(summarise(recording, index, task, state, journal.records()))
@@ -240,51 +242,6 @@ def _scale_words(variant: dict[str, Any]) -> str:
             f'{steady["flicker_percent_median"]:.2f} %'
         )
     return '; '.join(words) or 'no frame could be estimated'
-
-
-def chosen_topics(
-    recording: Recording, image: str | None, camera_info: str | None, depth: str | None
-) -> TopicChoice:
-    """Choose topics as the command line says; depth 'none' is none.
-
-    Raises:
-        RecordingError: A topic is not there, or there is no image topic.
-    """
-    is_alone = depth == 'none'
-    choice = choose_topics(
-        recording.topics, image=image, camera_info=camera_info, depth=None if is_alone else depth
-    )
-    return TopicChoice(choice.image, choice.camera_info, None) if is_alone else choice
-
-
-def settings_of(
-    weights: str, input_size: str | None, temporal_filter: float | None, words: list[str] | None
-) -> Settings:
-    """Build settings from what the command line says.
-
-    Raises:
-        OfflineError: A word is not understood.
-        SettingsError: A value is not allowed.
-    """
-    from drnet_offline.replay.variants import parse_settings  # noqa: PLC0415
-
-    values = {'weights': weights, **parse_settings(words or [])}
-    if input_size is not None:
-        values |= parse_settings([f'input_size={input_size}'])
-    if temporal_filter is not None:
-        values['temporal_filter'] = temporal_filter
-    return Settings.from_mapping(values)
-
-
-def plain(value: Any) -> Any:
-    """Return JSON without NaN, which JSON does not know: None stands for it."""
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
-        return None
-    return value
 
 
 def _camera_info_of(recording: Recording, choice: TopicChoice) -> str | None:

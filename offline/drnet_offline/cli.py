@@ -18,6 +18,7 @@ from drnet_offline.eval_command import evaluate_command
 from drnet_offline.export_command import export
 from drnet_offline.train_command import train
 from drnet_offline.tum_bag_command import tum_to_bag
+from drnet_offline.vo_command import vo
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference import DepthEstimator, Settings
 
@@ -34,6 +35,7 @@ app.command('eval')(evaluate_command)
 app.command()(bench)
 app.command()(export)
 app.command()(bag)
+app.command()(vo)
 app.command('tum-to-bag')(tum_to_bag)
 
 

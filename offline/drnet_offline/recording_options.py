@@ -7,17 +7,25 @@ from typing import Annotated
 
 import typer
 
+from drnet_ros.inference import Settings
+from drnet_ros.inference.recorded_topics import TopicChoice, choose_topics
+from drnet_ros.inference.recording import Recording
+
 __all__ = [
     'BagPath',
     'CameraInfoTopic',
     'DepthTopic',
+    'GroundTruth',
     'ImageTopic',
     'InputSize',
+    'Methods',
     'SetOptions',
     'TemporalFilter',
     'Tolerance',
     'Versus',
     'Weights',
+    'chosen_topics',
+    'settings_of',
 ]
 
 BagPath = Annotated[
@@ -53,3 +61,49 @@ Versus = Annotated[
 Tolerance = Annotated[
     float, typer.Option(min=0.0, help='Most seconds between an image and its depth.')
 ]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(metavar='features|photometric|dense', help='Odometry; all if not given.'),
+]
+GroundTruth = Annotated[
+    str | None,
+    typer.Option(
+        metavar='TOPIC|FILE',
+        help='Poses of the camera: a topic, or a file in TUM format; found if not given. '
+        'Without any, paths are compared with that of the recorded depth.',
+    ),
+]
+
+
+def chosen_topics(
+    recording: Recording, image: str | None, camera_info: str | None, depth: str | None
+) -> TopicChoice:
+    """Choose topics as the command line says; depth 'none' is none.
+
+    Raises:
+        RecordingError: A topic is not there, or there is no image topic.
+    """
+    is_alone = depth == 'none'
+    choice = choose_topics(
+        recording.topics, image=image, camera_info=camera_info, depth=None if is_alone else depth
+    )
+    return TopicChoice(choice.image, choice.camera_info, None) if is_alone else choice
+
+
+def settings_of(
+    weights: str, input_size: str | None, temporal_filter: float | None, words: list[str] | None
+) -> Settings:
+    """Build settings from what the command line says.
+
+    Raises:
+        OfflineError: A word is not understood.
+        SettingsError: A value is not allowed.
+    """
+    from drnet_offline.replay.variants import parse_settings  # noqa: PLC0415
+
+    values = {'weights': weights, **parse_settings(words or [])}
+    if input_size is not None:
+        values |= parse_settings([f'input_size={input_size}'])
+    if temporal_filter is not None:
+        values['temporal_filter'] = temporal_filter
+    return Settings.from_mapping(values)

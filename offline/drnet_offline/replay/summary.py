@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.recording import Recording
 
-__all__ = ['FRAME_COLUMNS', 'columns_of', 'summarise', 'tabulate', 'write_csv']
+__all__ = ['FRAME_COLUMNS', 'columns_of', 'plain', 'summarise', 'tabulate', 'write_csv']
 
 FRAME_COLUMNS = (*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker')
 """What is known of each frame and variant, beside its stamp."""
@@ -126,6 +126,17 @@ def warnings_of(index: Index, state: Run) -> list[str]:
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     return warnings + state.warnings
+
+
+def plain(value: Any) -> Any:
+    """Return JSON without NaN, which JSON does not know: None stands for it."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
+        return None
+    return value
 
 
 def tabulate(summary: dict[str, Any]) -> Table:

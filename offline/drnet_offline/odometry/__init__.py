@@ -1,0 +1,1 @@
+"""RGB-D odometry fed with recorded and with estimated depth, and what each is worth."""

@@ -1,0 +1,57 @@
+"""Images and depth as a camera without distortion would have taken them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engine import FloatArray, UInt8Array
+
+__all__ = ['Rectifier']
+
+
+class Rectifier:
+    """Maps from a distorted image to one of the same K without distortion.
+
+    Attributes:
+        k: Intrinsic matrix of both, float64 (3, 3).
+    """
+
+    def __init__(self, camera: CameraModel) -> None:
+        self.k: NDArray[np.float64] = np.array(
+            [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64
+        )
+        self._maps: tuple[Any, Any] | None = None
+        if camera.d:
+            size = (camera.width, camera.height)
+            d = np.array(camera.d)
+            if camera.distortion_model == 'equidistant':
+                self._maps = cv2.fisheye.initUndistortRectifyMap(
+                    self.k, d, np.eye(3), self.k, size, cv2.CV_32FC1
+                )
+            else:
+                self._maps = cv2.initUndistortRectifyMap(
+                    self.k, d, np.eye(3), self.k, size, cv2.CV_32FC1
+                )
+
+    def image(self, rgb_hwc: UInt8Array) -> UInt8Array:
+        """Return the grey image without distortion, uint8 (H, W)."""
+        gray = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
+        if self._maps is not None:
+            gray = cv2.remap(gray, *self._maps, cv2.INTER_LINEAR)
+        return np.asarray(gray, np.uint8)
+
+    def depth(self, depth_hw: FloatArray) -> FloatArray:
+        """Return depth likewise, each pixel with that of the nearest; NaN beyond the border."""
+        if self._maps is None:
+            return depth_hw
+        mapped = cv2.remap(
+            depth_hw, *self._maps, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, float('nan')
+        )
+        return np.asarray(mapped, np.float32)

@@ -1,0 +1,188 @@
+"""Odometry over a recording, once for each source of depth and each method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drnet_offline.errors import OfflineError
+from drnet_offline.odometry.rectifying import Rectifier
+from drnet_offline.odometry.trackers import Tracker, create_tracker
+from drnet_offline.replay.estimating import Estimated, estimate_all
+from drnet_offline.replay.frames import read_frames
+from drnet_offline.replay.registration import at_size
+from drnet_ros.inference import DepthEstimator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_offline.replay.index import Index
+    from drnet_offline.replay.variants import Variant
+    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.recording import Recording
+
+__all__ = ['RECORDED', 'Path3D', 'follow_camera']
+
+RECORDED = 'recorded depth'
+"""What reports call the depth of the recording."""
+
+
+@dataclass(slots=True)
+class Path3D:
+    """What one method made of one source of depth.
+
+    Attributes:
+        source: Whose depth: `RECORDED`, or the name of a variant.
+        is_rescaled: Whether depth was multiplied by the scale of the whole sequence.
+        method: Which odometry.
+        stamps_s: When.
+        poses: Poses of the camera in its first frame, 4 x 4.
+        lost: In how many frames the motion could not be told.
+    """
+
+    source: str
+    is_rescaled: bool
+    method: str
+    stamps_s: list[float] = field(default_factory=list)
+    poses: list[NDArray[np.float64]] = field(default_factory=list)
+    lost: int = 0
+
+    @property
+    def name(self) -> str:
+        """The source in words."""
+        return f'{self.source}, rescaled' if self.is_rescaled else self.source
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A path in the making."""
+
+    path: Path3D
+    tracker: Tracker
+
+    def add(self, stamp_s: float, gray_hw: UInt8Array, depth_hw: FloatArray) -> None:
+        self.path.poses.append(self.tracker.add(gray_hw, depth_hw))
+        self.path.stamps_s.append(stamp_s)
+        self.path.lost = self.tracker.lost
+
+
+def follow_camera(
+    recording: Recording,
+    index: Index,
+    variants: Sequence[Variant],
+    methods: Sequence[str],
+    on_frame: Callable[[], None] = lambda: None,
+) -> tuple[list[Path3D], dict[str, float]]:
+    """Run odometry with recorded depth, with estimated depth, and with that rescaled.
+
+    Rescaled is by one factor for the whole recording: the median over frames of recorded by
+    estimated depth. The first pass over the recording finds it, the second one uses it.
+
+    Args:
+        recording: The recording.
+        index: Its index.
+        variants: What estimates depth.
+        methods: Names of `trackers.METHODS`.
+        on_frame: Called for each frame of each pass.
+
+    Returns:
+        The paths, and the factor of each variant by name (none without recorded depth).
+
+    Raises:
+        OfflineError: There is no camera_info.
+    """
+    has_truth = bool(index.pairs)
+    sources = [RECORDED] * has_truth + [variant.name for variant in variants]
+    first = _Pass(sources, methods, is_rescaled=False)
+    scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    for estimated in _estimated(recording, index, variants):
+        truth = _truth(estimated)
+        depths: dict[str, FloatArray | None] = {RECORDED: truth}
+        for variant, result in zip(variants, estimated.results, strict=False):
+            depths[variant.name] = _fitted(estimated, result.depth_hw)
+            if (scale := _scale(truth, depths[variant.name])) is not None:
+                scales[variant.name].append(scale)
+        first.add(estimated, depths)
+        on_frame()
+    factors = {name: float(np.median(values)) for name, values in scales.items() if values}
+    if not factors:
+        return first.paths, {}
+    second = _Pass(list(factors), methods, is_rescaled=True)
+    for estimated in _estimated(recording, index, variants):
+        depths = {
+            variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
+            for variant, result in zip(variants, estimated.results, strict=False)
+        }
+        second.add(estimated, depths)
+        on_frame()
+    return first.paths + second.paths, factors
+
+
+class _Pass:
+    """All trackers of one pass over the recording."""
+
+    def __init__(
+        self, sources: Sequence[str], methods: Sequence[str], *, is_rescaled: bool
+    ) -> None:
+        self.paths = [
+            Path3D(source, is_rescaled, method) for source in sources for method in methods
+        ]
+        self._followed: list[_Followed] = []
+        self._rectifier: Rectifier | None = None
+
+    def add(self, estimated: Estimated, depths: dict[str, FloatArray | None]) -> None:
+        frame = estimated.frame
+        if frame.rgb_hwc is None or not estimated.results:
+            return
+        if self._rectifier is None:
+            if frame.camera is None:
+                msg = 'odometry needs the camera: the recording must have a usable camera_info'
+                raise OfflineError(msg)
+            self._rectifier = Rectifier(frame.camera)
+            k = self._rectifier.k
+            self._followed = [_Followed(p, create_tracker(p.method, k)) for p in self.paths]
+        gray = self._rectifier.image(frame.rgb_hwc)
+        rectified: dict[str, FloatArray] = {}
+        for followed in self._followed:
+            source = followed.path.source
+            depth = depths.get(source)
+            # A frame without recorded depth is left out of that path, not taken for standing.
+            if depth is not None:
+                if source not in rectified:
+                    rectified[source] = self._rectifier.depth(depth)
+                followed.add(frame.stamp_ns / 1e9, gray, rectified[source])
+
+
+def _estimated(
+    recording: Recording, index: Index, variants: Sequence[Variant]
+) -> Iterator[Estimated]:
+    with ExitStack() as stack:
+        estimators = [stack.enter_context(DepthEstimator(v.settings)) for v in variants]
+        yield from estimate_all(read_frames(recording, index), estimators)
+
+
+def _truth(estimated: Estimated) -> FloatArray | None:
+    truth = estimated.frame.truth_hw
+    return None if truth is None else _fitted(estimated, truth)
+
+
+def _fitted(estimated: Estimated, depth_hw: FloatArray) -> FloatArray | None:
+    """Bring depth to the size of the image."""
+    rgb: Any = estimated.frame.rgb_hwc
+    return None if rgb is None else at_size(depth_hw, (rgb.shape[0], rgb.shape[1]))
+
+
+def _scale(truth: FloatArray | None, depth: FloatArray | None) -> float | None:
+    if truth is None or depth is None:
+        return None
+    ratios = truth / depth
+    ratios = ratios[np.isfinite(ratios)]
+    return float(np.median(ratios)) if ratios.size else None
+
+
+def _times(depth: FloatArray | None, factor: float | None) -> FloatArray | None:
+    return None if depth is None or factor is None else depth * np.float32(factor)

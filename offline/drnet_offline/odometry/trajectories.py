@@ -1,0 +1,190 @@
+"""Trajectories: true ones out of recordings or files, and how far others are from them, by evo."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drnet_offline.errors import DatasetError, OfflineError
+from drnet_offline.replay.headers import read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evo.core.trajectory import PoseTrajectory3D
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.recording import Recording
+
+__all__ = ['POSE_TYPES', 'TrajectoryErrors', 'compare', 'find_truth', 'read_truth', 'trajectory']
+
+POSE_TYPES = (
+    'geometry_msgs/msg/PoseStamped',
+    'geometry_msgs/msg/PoseWithCovarianceStamped',
+    'geometry_msgs/msg/TransformStamped',
+    'nav_msgs/msg/Odometry',
+)
+"""Messages that ground truth may come in: poses of the camera's optical frame in the world."""
+
+_WORDS = ('ground', 'truth', 'gt', 'vicon', 'mocap', 'optitrack', 'pose')
+_MAX_STAMP_GAP_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class TrajectoryErrors:
+    """How far a trajectory is from the true one; root mean squares.
+
+    Attributes:
+        ape_m: Position, after the best rigid alignment.
+        ape_scaled_m: Position, after the best alignment that may scale too.
+        scale: That scale: what the trajectory must be multiplied by.
+        rpe_m: Motion within a second: error of its translation.
+        rpe_deg: Motion within a second: error of its rotation.
+        poses: How many poses were compared.
+        length_m: Length of the true path over these.
+    """
+
+    ape_m: float
+    ape_scaled_m: float
+    scale: float
+    rpe_m: float
+    rpe_deg: float
+    poses: int
+    length_m: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return plain numbers."""
+        return asdict(self)
+
+
+def find_truth(recording: Recording) -> str | None:
+    """Return the topic of a recording that looks most like ground truth, None without poses."""
+    names = [t.name for t in recording.topics.values() if t.msgtype in POSE_TYPES and t.count]
+    return min(
+        names,
+        key=lambda name: (
+            next((i for i, word in enumerate(_WORDS) if word in name.lower()), len(_WORDS)),
+            name,
+        ),
+        default=None,
+    )
+
+
+def read_truth(recording: Recording, source: str) -> PoseTrajectory3D:
+    """Read ground truth from a topic of the recording, or from a file in TUM format.
+
+    Raises:
+        OfflineError: The topic has no poses, or the file is none.
+        RecordingError: The topic is not there, or the recording is damaged.
+    """
+    if source not in recording.topics and Path(source).is_file():
+        return _read_file(Path(source))
+    recording.require([source])
+    msgtype = recording.topics[source].msgtype
+    if msgtype not in POSE_TYPES:
+        msg = f'ground truth must be of type {" or ".join(POSE_TYPES)}, got {msgtype} on {source}'
+        raise OfflineError(msg)
+    rows = {}
+    for message in recording.messages([source]):
+        rows[read_header(message.data)[0]] = _pose(recording.deserialize(message))
+    if len(rows) < 2:
+        msg = f'{source} must have at least two poses, got {len(rows)}'
+        raise OfflineError(msg)
+    stamps = sorted(rows)
+    values = np.array([rows[stamp] for stamp in stamps])
+    return _trajectory()(values[:, :3], values[:, [6, 3, 4, 5]], np.array(stamps) / 1e9)
+
+
+def trajectory(
+    poses: Sequence[NDArray[np.float64]], stamps_s: Sequence[float]
+) -> PoseTrajectory3D:
+    """Build a trajectory of 4 x 4 poses."""
+    return _trajectory()(poses_se3=list(poses), timestamps=np.array(stamps_s))
+
+
+def compare(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> TrajectoryErrors:
+    """Compare a trajectory with the true one.
+
+    Raises:
+        OfflineError: Fewer than three poses lie at the same times.
+    """
+    from evo.core import metrics, sync  # noqa: PLC0415
+    from evo.core.metrics import PoseRelation, StatisticsType, Unit  # noqa: PLC0415
+
+    try:
+        reference, found = sync.associate_trajectories(truth, estimate, _MAX_STAMP_GAP_S)
+    except sync.SyncException as error:
+        msg = f'ground truth must be of the time of the images: {error}'
+        raise OfflineError(msg) from error
+    if found.num_poses < 3:
+        msg = f'at least three poses must have ground truth, got {found.num_poses}'
+        raise OfflineError(msg)
+    aligned, scaled = copy.deepcopy(found), copy.deepcopy(found)
+    scale = _align(aligned, scaled, reference)
+    period_s = float(np.median(np.diff(found.timestamps)))
+    per_second = max(1, min(round(1 / period_s), found.num_poses - 1))
+
+    def rms(metric: Any, one: Any) -> float:
+        metric.process_data((reference, one))
+        return float(metric.get_statistic(StatisticsType.rmse))
+
+    def relative(relation: Any) -> float:
+        return rms(metrics.RPE(relation, per_second, Unit.frames, all_pairs=True), found)
+
+    return TrajectoryErrors(
+        ape_m=rms(metrics.APE(PoseRelation.translation_part), aligned),
+        ape_scaled_m=rms(metrics.APE(PoseRelation.translation_part), scaled),
+        scale=scale,
+        rpe_m=relative(PoseRelation.translation_part),
+        rpe_deg=relative(PoseRelation.rotation_angle_deg),
+        poses=found.num_poses,
+        length_m=float(reference.path_length),
+    )
+
+
+def _align(aligned: Any, scaled: Any, reference: Any) -> float:
+    """Align in place; a camera that stands still is moved to the middle and has no scale."""
+    from evo.core.geometry import GeometryException  # noqa: PLC0415
+
+    try:
+        aligned.align(reference)
+        return float(scaled.align(reference, correct_scale=True)[2])
+    except GeometryException:
+        shift = np.eye(4)
+        shift[:3, 3] = reference.positions_xyz.mean(axis=0) - aligned.positions_xyz.mean(axis=0)
+        aligned.transform(shift)
+        scaled.transform(shift)
+        return float('nan')
+
+
+def _read_file(path: Path) -> PoseTrajectory3D:
+    from evo.tools.file_interface import FileInterfaceException, read_tum_trajectory_file  # noqa: PLC0415
+
+    try:
+        return read_tum_trajectory_file(str(path))
+    except FileInterfaceException as error:
+        msg = f'{path} must be a trajectory in TUM format: {error}'
+        raise DatasetError(msg) from error
+
+
+def _pose(message: Any) -> list[float]:
+    while hasattr(message, 'pose'):
+        message = message.pose
+    if hasattr(message, 'transform'):
+        place, turn = message.transform.translation, message.transform.rotation
+    else:
+        place, turn = message.position, message.orientation
+    return [place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w]
+
+
+def _trajectory() -> Any:
+    try:
+        from evo.core.trajectory import PoseTrajectory3D  # noqa: PLC0415
+    except ImportError as error:
+        msg = f"odometry needs evo, got: {error}; pip install 'drnet-offline[vo]'"
+        raise OfflineError(msg) from error
+    return PoseTrajectory3D
