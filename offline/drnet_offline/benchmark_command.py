@@ -66,6 +66,9 @@ Threads = Annotated[int | None, typer.Option(min=1, help='CPU cores to use; defa
 Runs = Annotated[int, typer.Option(min=1, help='Turns of each network.')]
 Seconds = Annotated[float, typer.Option(min=0.0, help='Length of a turn, one batch at least.')]
 MemoryToo = Annotated[bool, typer.Option(help='Measure the memory of the network and an image.')]
+Keep = Annotated[
+    Path | None, typer.Option(help='Keep converted models in this folder, for the next time.')
+]
 Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
 Plot = Annotated[Path | None, typer.Option(help='Draw them here: .png, .svg or .pdf.')]
 
@@ -89,6 +92,7 @@ def bench(
     runs: Runs = 5,
     seconds: Seconds = 1.0,
     memory: MemoryToo = True,
+    keep: Keep = None,
     json_: Json = None,
     plot: Plot = None,
 ) -> None:
@@ -108,7 +112,7 @@ def bench(
         threads=threads,
     )
     batches = _batches(batch, max_batch or (_BATCH_OF_ALL if all_ else batch))
-    _run(choice, Plan(runs=runs, seconds=seconds, batches=batches, memory=memory), json_, plot)
+    _run(choice, Plan(runs, seconds, batches, memory, keep), json_, plot)
 
 
 def _batches(first: int, last: int) -> tuple[int, ...]:
@@ -120,6 +124,8 @@ def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> N
         if path is not None and not path.absolute().parent.is_dir():
             msg = f'there is no folder {path.parent}'
             raise typer.BadParameter(msg, param_hint=option)
+    if plan.keep is not None:
+        plan.keep.mkdir(parents=True, exist_ok=True)
     machine = look_at_machine()
     try:
         groups = choose_groups(choice, machine.cores)

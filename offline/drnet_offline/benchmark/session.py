@@ -36,12 +36,14 @@ class Plan:
         seconds: Length of a turn, at least.
         batches: Batch sizes, one after the other.
         memory: Whether to measure the memory of the network and of an image.
+        keep: Folder for converted models, to be found again by a later run; None to keep none.
     """
 
     runs: int
     seconds: float
     batches: tuple[int, ...]
     memory: bool
+    keep: Path | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ def measure(
     """
     outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix='drnet_bench_') as folder:
-        workshop = Workshop(Path(folder))
+        workshop = Workshop(plan.keep or Path(folder))
         for group in groups:
             try:
                 _measure_group(group, plan, workshop, outcome, on_step)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drnet_offline import baselines
 from drnet_offline.baselines.building import baseline_size
 from drnet_offline.benchmark.subject import DRNET, RANDOM, Subject
 from drnet_offline.benchmark.worker_process import WorkerProcess
 from drnet_offline.errors import OfflineError
+from drnet_ros import network
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from drnet_offline.benchmark.subject import Work
     from drnet_offline.benchmark.worker_process import Built
 
@@ -25,16 +28,14 @@ _F_TRAINING = 500.0
 
 
 class Workshop:
-    """Makes what subjects need, once each, in a folder that is thrown away afterwards.
+    """Makes what subjects need, once each; what is in its folder already is used again.
 
     Args:
-        folder: An empty folder.
+        folder: A folder that is there.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._weights: dict[tuple[str, bool, int], Path] = {}
-        self._models: dict[tuple[str, str, tuple[int, int]], Path] = {}
+        self._folder = folder.resolve()
 
     def open(self, subject: Subject) -> tuple[WorkerProcess, Built]:
         """Start a process for a subject and build its network there.
@@ -64,20 +65,29 @@ class Workshop:
             raise
 
     def _random(self, work: Work) -> Path:
-        key = work.backbone, work.guided_filter, work.correction_kernel
-        if key not in self._weights:
-            path = self._folder / f'weights_{len(self._weights)}.safetensors'
-            _write_random_weights(work, path)
-            self._weights[key] = path
-        return self._weights[key]
+        guided = '_guided' if work.guided_filter else ''
+        name = f'{work.backbone}{guided}_kernel{work.correction_kernel}.safetensors'
+        path = self._folder / name
+        # Always made: the network may have changed; the same random values make the same file.
+        _write_random_weights(work, path)
+        return path
 
     def _model(self, work: Work, size_hw: tuple[int, int]) -> Path:
-        key = work.network, work.backbone, size_hw
-        if key not in self._models:
-            path = self._folder / f'model_{len(self._models)}.xml'
+        height, width = size_hw
+        name = f'{work.network}_{work.backbone}_{height}x{width}_{_baselines_version()}.xml'
+        path = self._folder / name
+        if not path.is_file():
             _convert(work, size_hw, path)
-            self._models[key] = path
-        return self._models[key]
+        return path
+
+
+def _baselines_version() -> str:
+    """Return a short text that changes with what converts, and with what is converted."""
+    digest = hashlib.sha256(version('openvino').encode() + version('torch').encode())
+    for folder in (*baselines.__path__, *network.__path__):
+        for source in sorted(Path(folder).glob('*.py')):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _write_random_weights(work: Work, path: Path) -> None:
@@ -99,7 +109,9 @@ def _write_random_weights(work: Work, path: Path) -> None:
 def _convert(work: Work, size_hw: tuple[int, int], path: Path) -> None:
     sides = [str(side) for side in size_hw]
     command = [sys.executable, '-m', 'drnet_offline.baselines.conversion']
-    command += [work.network, work.backbone, *sides, str(path)]
+    # Under another name until it is whole; OpenVINO wants the ending.
+    part = path.with_name(f'part_{path.name}')
+    command += [work.network, work.backbone, *sides, str(part)]
     paths = os.pathsep.join(entry for entry in sys.path if entry)
     done = subprocess.run(  # noqa: S603 - our own module, no shell
         command,
@@ -112,3 +124,5 @@ def _convert(work: Work, size_hw: tuple[int, int], path: Path) -> None:
         lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
         msg = f'{work.label} must convert to OpenVINO: {lines[-1]}'
         raise OfflineError(msg)
+    part.with_suffix('.bin').replace(path.with_suffix('.bin'))
+    part.replace(path)
