@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference.camera import rays
+from drnet_ros.inference.closing import Closing
 from drnet_ros.inference.engine import DepthFrame, Frame, Pending, create_engine
 from drnet_ros.inference.preprocess import network_area
 from drnet_ros.inference.settings import PARAMETERS, Settings
@@ -15,7 +16,7 @@ from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
+    from concurrent.futures import Future
 
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.inference.engine import UInt8Array
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ['DepthEstimator']
 
 
-class DepthEstimator:
+class DepthEstimator(Closing):
     """Estimates metric depth from single images.
 
     Example:
@@ -66,6 +67,23 @@ class DepthEstimator:
             ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
         self._engine.prepare((height, width), self.settings)
+
+    def preparing(self, height: int, width: int) -> Future[Any] | None:
+        """Begin to get ready for images of a size, without waiting for it.
+
+        Args:
+            height: Rows of the images to come.
+            width: Columns of the images to come.
+
+        Returns:
+            The preparation under way, or None if `submit` would not wait for any. If it fails,
+            the next `submit` of such images says why.
+
+        Raises:
+            EngineError: If the engine is closed.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+        """
+        return self._engine.preparing((height, width), self.settings)
 
     def submit(self, frames: Sequence[Frame]) -> Pending:
         """Start work on a batch of frames with images of the same size.
@@ -156,19 +174,6 @@ class DepthEstimator:
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
         rays.cache_clear()  # up to 66 MB for each 4K camera
-
-    def __enter__(self) -> DepthEstimator:  # noqa: PYI034 - Self is new in Python 3.11
-        """Return this estimator."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rosbags.highlevel import AnyReader
@@ -18,11 +18,11 @@ from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.errors import RecordingError
+from drnet_ros.inference.closing import Closing
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.rosbag2 import Writer
-    from typing_extensions import Self
 
 __all__ = ['RecordedMessage', 'RecordedTopic', 'Recording']
 
@@ -62,7 +62,7 @@ class RecordedMessage:
     data: bytes
 
 
-class Recording:
+class Recording(Closing):
     """An open recording; close it or use it in a `with` statement.
 
     Attributes:
@@ -101,19 +101,6 @@ class Recording:
         self.start_ns = self._reader.start_time if has_messages else 0
         # The reader's end is exclusive.
         self.end_ns = self._reader.end_time - 1 if has_messages else 0
-
-    def __enter__(self) -> Self:
-        """Return the recording."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the recording."""
-        self.close()
 
     def close(self) -> None:
         """Close the files."""
