@@ -1,0 +1,209 @@
+"""Makes all figures and pictures of docs/evaluation.md anew: one command after new weights.
+
+    .venv/bin/python offline/benchmarks/evaluation_figures.py [--work DIR]
+
+Runs the commands that the page shows on tum_fr1_rpy (../shared/data) and the bundled clip, and
+writes what they say between the markers of the page. About ten minutes on two free cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+ROOT = Path(__file__).resolve().parents[2]
+SEQUENCE = ROOT.parent / 'shared' / 'data' / 'tum_fr1_rpy'
+CLIP = ROOT / 'offline' / 'clip' / 'room'
+PAGE = ROOT / 'docs' / 'evaluation.md'
+PICTURES = ROOT / 'docs' / 'evaluation'
+VARIANTS = ('temporal_filter=1', 'edge_threshold=0.02', 'input_size=288x384')
+PICTURE_WIDTH = 900
+JPEG_QUALITY = 80
+
+
+def main() -> None:
+    """Run everything, then write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--work', type=Path, default=Path('evaluation_work'))
+    work = parser.parse_args().work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    bag = work / 'tum_fr1_rpy.mcap'
+    if not bag.exists():
+        drnet('tum-to-bag', SEQUENCE, bag)
+    versus = [word for variant in VARIANTS for word in ('--versus', variant)]
+    printed = drnet('bag', bag, '--report', work / 'report', '--json', work / 'bag.json')
+    drnet('bag', bag, '--json', work / 'variants.json', *versus)
+    for name, path in (('tum', bag), ('clip', CLIP)):
+        drnet('vo', path, '--output', work / f'vo_{name}', '--json', work / f'vo_{name}.json')
+        ablation = (
+            'vo',
+            path,
+            '--method',
+            'features',
+            '--json',
+            work / f'vo_variants_{name}.json',
+        )
+        drnet(*ablation, *versus)
+    texts = {
+        'bag': f'```\n{printed}\n```',
+        'variants': variants_table(load(work / 'variants.json')),
+        'vo': vo_table(load(work / 'vo_tum.json'), load(work / 'vo_clip.json')),
+        'vo_variants': ablation_table(
+            load(work / 'vo_variants_tum.json'), load(work / 'vo_variants_clip.json')
+        ),
+    }
+    write_page(texts)
+    for source, name in (
+        (work / 'report' / 'examples.png', 'examples'),
+        (work / 'report' / 'frames.png', 'frames'),
+        (work / 'report' / 'error_by_depth.png', 'error_by_depth'),
+        (work / 'vo_clip' / 'paths_features.png', 'paths_clip'),
+    ):
+        shrink(source, PICTURES / f'{name}.jpg')
+
+
+def drnet(*words: object) -> str:
+    """Run a command of `drnet`, show it, and return what it prints."""
+    command = ['drnet', *map(str, words)]
+    print('$', *command, flush=True)
+    done = subprocess.run(  # noqa: S603 - our own commands
+        [str(Path(sys.executable).parent / 'drnet'), *command[1:]],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    return '\n'.join(line for line in lines if line and not line.startswith('written'))
+
+
+def load(path: Path) -> Any:
+    """Read JSON."""
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def variants_table(summary: Any) -> str:
+    """One row for each variant of `drnet bag`."""
+    rows = []
+    for variant in summary['variants']:
+        plain, scaled = variant['figures']['full'], variant['figures']['full_scaled']
+        steady = variant['steadiness']
+        rows.append(
+            [
+                variant['name'],
+                f'{plain["rmse"]:.3f}',
+                f'{plain["rel"]:.3f}',
+                f'{plain["delta1"]:.3f}',
+                f'{scaled["delta1"]:.3f}',
+                f'{variant["scale"]["median"]:.3f}',
+                f'{100 * variant["scale"]["log_std"]:.1f} %',
+                f'{steady["step_percent_median"]:.2f} %',
+                f'{variant["coverage"]:.1%}',
+            ]
+        )
+    recorded = summary['recorded_depth_steadiness']['step_percent_median']
+    rows.append(['recorded depth', *[''] * 6, f'{recorded:.2f} %', ''])
+    head = ('', 'RMSE [m]', 'REL', 'd1', 'd1, scaled', 'scale', 'its spread', 'step', 'coverage')
+    return markdown(head, rows)
+
+
+def vo_table(tum: Any, clip: Any) -> str:
+    """One row for each method and source of depth."""
+    rows = []
+    for one, other in zip(tum['paths'], clip['paths'], strict=True):
+        label = letter(one['depth'])
+        rows.append([one['method'], label, *cells(one), *cells(other)])
+    rows.append(
+        ['', 'standing still', *cells(tum['standing_still']), *cells(clip['standing_still'])]
+    )
+    return markdown(
+        (
+            'odometry',
+            'depth',
+            'fr1_rpy: APE',
+            'RPE 1 s',
+            'rotation 1 s',
+            'clip: APE',
+            'RPE 1 s',
+            'rotation 1 s',
+        ),
+        rows,
+    )
+
+
+def ablation_table(tum: Any, clip: Any) -> str:
+    """One row for each variant, of the method `features`."""
+    rows = [
+        [one['depth'], *cells(one), *cells(other)]
+        for one, other in zip(tum['paths'], clip['paths'], strict=True)
+    ]
+    return markdown(
+        (
+            'depth',
+            'fr1_rpy: APE',
+            'RPE 1 s',
+            'rotation 1 s',
+            'clip: APE',
+            'RPE 1 s',
+            'rotation 1 s',
+        ),
+        rows,
+    )
+
+
+def letter(source: str) -> str:
+    """Name a source as the issue does: a, b, c."""
+    if source == 'recorded depth':
+        return '(a) recorded'
+    return '(c) ours, rescaled' if source.endswith('rescaled') else '(b) ours'
+
+
+def cells(row: Any) -> list[str]:
+    """Return APE and RPE of a path."""
+    return [
+        f'{row["ape_m"] * 1000:.1f} mm',
+        f'{row["rpe_m"] * 1000:.1f} mm',
+        f'{row["rpe_deg"]:.2f}°',
+    ]
+
+
+def markdown(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    """Return a table."""
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
+
+
+def write_page(texts: dict[str, str]) -> None:
+    """Replace what stands between the markers of the page."""
+    page = PAGE.read_text(encoding='utf-8')
+    for name, text in texts.items():
+        pattern = rf'(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)'
+        page, count = re.subn(
+            pattern, lambda m, t=text: f'{m[1]}{t}\n{m[2]}', page, flags=re.DOTALL
+        )
+        if count != 1:
+            sys.exit(f'{PAGE} must have the marker {name} once, has it {count} times')
+    PAGE.write_text(page, encoding='utf-8')
+
+
+def shrink(source: Path, target: Path) -> None:
+    """Write a picture as a small JPEG."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    picture = cv2.imread(str(source))
+    if picture is None:
+        sys.exit(f'cannot read {source}')
+    height, width = picture.shape[:2]
+    if width > PICTURE_WIDTH:
+        size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+if __name__ == '__main__':
+    main()
