@@ -251,7 +251,7 @@ def _aligned(reference: Any, found: Any) -> Any:
     from evo.core import sync  # noqa: PLC0415
     from evo.core.geometry import GeometryException  # noqa: PLC0415
 
-    near, other = sync.associate_trajectories(reference, copy.deepcopy(found), 0.02)
+    near, other = sync.associate_trajectories(reference, copy.deepcopy(found), max_diff=0.02)
     try:
         other.align(near)
     except GeometryException:

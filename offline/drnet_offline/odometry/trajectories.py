@@ -116,7 +116,7 @@ def compare(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> TrajectoryEr
     from evo.core.metrics import PoseRelation, StatisticsType, Unit  # noqa: PLC0415
 
     try:
-        reference, found = sync.associate_trajectories(truth, estimate, _MAX_STAMP_GAP_S)
+        reference, found = sync.associate_trajectories(truth, estimate, max_diff=_MAX_STAMP_GAP_S)
     except sync.SyncException as error:
         msg = f'ground truth must be of the time of the images: {error}'
         raise OfflineError(msg) from error
