@@ -131,6 +131,6 @@ class EngineSettings:
             group='Input',
             live=True,
             text='The images are rectified already (an image_rect topic): P of camera_info '
-            'applies to them instead of K and D.',
+            'applies to them instead of K and D, and depth/camera_info says so in K as well.',
         ),
     ] = False

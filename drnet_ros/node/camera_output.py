@@ -78,7 +78,13 @@ class CameraOutput:
         """
         if received is not None and result.camera is not None:
             self._info.publish(
-                camera_info_message(received, result.camera, header, image_hw=image_hw)
+                camera_info_message(
+                    received,
+                    result.camera,
+                    header,
+                    image_hw=image_hw,
+                    is_rectified=settings.image_is_rectified,
+                )
             )
         if not settings.lazy or _is_heard(self._depth):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))

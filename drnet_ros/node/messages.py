@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +103,12 @@ def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
 
 
 def camera_info_message(
-    received: CameraInfo, camera: CameraModel, header: Header, *, image_hw: tuple[int, int]
+    received: CameraInfo,
+    camera: CameraModel,
+    header: Header,
+    *,
+    image_hw: tuple[int, int],
+    is_rectified: bool = False,
 ) -> CameraInfo:
     """Build the CameraInfo of a depth image.
 
@@ -111,21 +117,32 @@ def camera_info_message(
         camera: The same camera at the size of the depth image.
         header: Header of the input image.
         image_hw: Height and width of the input image.
+        is_rectified: Whether the image is rectified, while K and D are those of the raw one.
 
     Returns:
         What was received, under the new header, where sizes agree; else the scaled camera, without
-        binning and region of interest, which it has in its intrinsics already.
+        binning and region of interest, which it has in its intrinsics already. Of a rectified
+        image it is a camera with P's intrinsics in K too and no distortion, so that consumers of K
+        and consumers of P see the same.
     """
+    if is_rectified:
+        return _camera_info(camera.rectified(), header, 'plumb_bob', [0.0] * 5)
     message = copy.copy(received)
     message.header = header
     if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
         return message
+    return _camera_info(camera, header, received.distortion_model, received.d)
+
+
+def _camera_info(
+    camera: CameraModel, header: Header, distortion_model: str, d: Sequence[float]
+) -> CameraInfo:
     return CameraInfo(
         header=header,
         height=camera.height,
         width=camera.width,
-        distortion_model=received.distortion_model,
-        d=received.d,
+        distortion_model=distortion_model,
+        d=d,
         r=list(camera.r),
         k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
         p=list(camera.p),

@@ -141,6 +141,30 @@ def test_camera_info_is_as_received_where_sizes_agree(
     assert infos.wait_for(1)[0] == expected
 
 
+@pytest.mark.parametrize('output_size', [[0, 0], [24, 32]])
+def test_camera_info_of_rectified_images_has_p_in_k_and_no_distortion(
+    graph: Graph, start_node: NodeFactory, output_size: list[int]
+) -> None:
+    start_node(image_is_rectified=True, output_size=output_size)
+    infos = graph.collect(CameraInfo, 'depth/camera_info')
+    clouds = graph.collect(PointCloud2, 'points')
+    received = camera_info()
+    received.d = [0.1, -0.2, 0.01, 0.02, 0.3]
+    received.p = [60.0, 0.0, 30.5, -6.0, 0.0, 62.0, 22.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    received.r = [0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    graph.publisher(CameraInfo, 'camera_info').publish(received)
+    graph.publisher(Image, 'image').publish(rgb_image(ramp()))
+    info = infos.wait_for(1)[0]
+    by = 2 if output_size[0] else 1
+    cx, cy = (30.5 + 0.5) / by - 0.5, (22.5 + 0.5) / by - 0.5
+    np.testing.assert_allclose(info.k, [60 / by, 0, cx, 0, 62 / by, cy, 0, 0, 1])
+    np.testing.assert_allclose(info.p, [60 / by, 0, cx, -6 / by, 0, 62 / by, cy, 0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(info.r, np.eye(3).ravel())
+    assert (info.distortion_model, list(info.d)) == ('plumb_bob', [0.0] * 5)
+    points = points_of(clouds.wait_for(1)[0])
+    np.testing.assert_allclose(points[5, 7, 0] / points[5, 7, 2], (7 - cx) * by / 60, rtol=1e-5)
+
+
 def test_output_size_scales_k_and_p_and_keeps_d_and_r(
     graph: Graph, start_node: NodeFactory
 ) -> None:
