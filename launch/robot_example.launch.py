@@ -13,7 +13,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node, PushRosNamespace, SetParameter
+from launch_ros.actions import Node, PushRosNamespace
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 
@@ -33,16 +33,24 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='/camera/camera_info',
                 description='CameraInfo topic in the recording.',
             ),
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=str(DEPTH.parents[1] / 'config' / 'depth.yaml'),
+                description='Parameters of depth_node on this robot.',
+            ),
             DeclareLaunchArgument('robot', default_value='robot', description='Its namespace.'),
             # A group: neither namespace nor parameters reach what this file is included by.
             GroupAction(
                 [
                     PushRosNamespace(LaunchConfiguration('robot')),
                     _camera(),
-                    SetParameter('max_depth', 5.0),
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
-                        launch_arguments={'image': 'camera/image_raw', 'respawn': 'true'}.items(),
+                        launch_arguments={
+                            'image': 'camera/image_raw',
+                            'params_file': LaunchConfiguration('params_file'),
+                            'respawn': 'true',
+                        }.items(),
                     ),
                 ]
             ),

@@ -26,6 +26,7 @@ from hostile_messages import Hostile, serialized
 from node_graph import Graph, Spinning, header, qos, ramp, rgb_image, values_of
 from process_resources import Resources, resources_of
 from rclpy.publisher import Publisher
+from ros_domain import claim_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from drnet_ros.node.transport import use_large_message_profile
@@ -241,6 +242,7 @@ def main() -> int:
     parser.add_argument('--rate', type=float, default=100.0, help='messages a second')
     parser.add_argument('--json', type=Path, help='write the result here')
     arguments = parser.parse_args()
+    claim_domain()
     use_large_message_profile()
     rclpy.init()
     results = [run_program(transport, arguments) for transport in ('raw', 'compressed')]

@@ -157,12 +157,14 @@ class Graph:
 
         self.wait(attempt, what, within_s)
 
-    def call(self, service: type[Any], name: str, request: Any) -> Any:
+    def call(
+        self, service: type[Any], name: str, request: Any, within_s: float = DEADLINE_S
+    ) -> Any:
         """Call a service of the node under test and wait for its answer."""
         client: Client[Any, Any] = self.node.create_client(service, name)
-        self.wait(client.service_is_ready, f'service {name}')
+        self.wait(client.service_is_ready, f'service {name}', within_s)
         future = client.call_async(request)
-        self.wait(future.done, f'answer of {name}')
+        self.wait(future.done, f'answer of {name}', within_s)
         self.node.destroy_client(client)
         return future.result()
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from pathlib import Path
 
 import pytest
+from fuzz_node import start_node_program
 from known_depth import KnownEngine, KnownEstimator
+from life_cycles import run_cycles
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from node_graph import Graph, NodeFactory, header, ramp, rgb_image
@@ -17,7 +20,10 @@ from sensor_msgs.msg import Image
 from drnet_ros.errors import WeightsError
 from drnet_ros.inference import Settings
 
-CYCLES = 20
+CYCLES = 100
+REAL_CYCLES = 6
+# Allocators keep some; a network that stayed would be more.
+GROWTH_LIMIT_MB = 15.0
 
 
 def change_state(graph: Graph, transition: int) -> bool:
@@ -147,3 +153,19 @@ def test_cycles_leave_nothing_behind(start_node: NodeFactory) -> None:
     assert len(set(counts)) == 1, counts
     gc.collect()
     assert [ref for ref in engines if ref() is not None] == []
+
+
+def test_cycles_of_the_real_engine_leak_no_memory_threads_or_handles(
+    graph: Graph, tmp_path: Path
+) -> None:
+    process = start_node_program(tmp_path / 'log', 'autostart:=false')
+    try:
+        held = run_cycles(graph, process, REAL_CYCLES)
+    finally:
+        process.terminate()
+        exit_code = process.wait(20)
+    assert exit_code == 0
+    settled, last = held[2], held[-1]
+    assert last.memory_mb < settled.memory_mb + GROWTH_LIMIT_MB, held
+    assert last.threads <= settled.threads, held
+    assert last.handles <= settled.handles, held

@@ -26,6 +26,7 @@ import rclpy
 from fuzz_node import start_node_program
 from node_graph import Graph, Spinning
 from process_resources import resources_of
+from ros_domain import claim_domain
 from soak_load import Load
 from soak_report import Sample, summarise, write_report
 
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument('--output', type=Path, default=Path('soak_output'))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    claim_domain()
     use_large_message_profile()
     rclpy.init()
     node = rclpy.create_node('soak')

@@ -1,0 +1,103 @@
+"""Configure, activate, deactivate and clean up the real node again and again, and watch it.
+
+    python test/node/life_cycles.py [--cycles 100]
+
+The node is a process of its own with the embedded weights; in each cycle it computes depth for an
+image. Printed is what it held after each tenth cycle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import rclpy
+from fuzz_node import start_node_program
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from node_graph import Collected, Graph, Spinning, header, ramp, rgb_image
+from process_resources import Resources, resources_of
+from ros_domain import claim_domain
+from sensor_msgs.msg import Image
+
+from drnet_ros.node.transport import use_large_message_profile
+
+__all__ = ['run_cycles']
+
+UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+
+
+def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> list[Resources]:
+    """Cycle an unconfigured node.
+
+    Args:
+        graph: A node in its domain.
+        process: The node, started with autostart:=false.
+        count: How often.
+
+    Returns:
+        What the process held after each cycle, unconfigured again.
+    """
+    depths = None
+    held = []
+    publisher = graph.node.create_publisher(Image, 'image', 5)
+    for cycle in range(count):
+        for transition in UP:
+            change(graph, transition)
+        depths = depths or graph.collect(Image, 'depth/image_rect')
+        before = len(depths.messages)
+        graph.repeat_until(
+            partial(publisher.publish, rgb_image(ramp(), header(cycle))),
+            partial(has_more, depths, before),
+            'depth',
+        )
+        for transition in DOWN:
+            change(graph, transition)
+        held.append(resources_of(process.pid))
+    return held
+
+
+def has_more(depths: Collected[Image], before: int) -> bool:
+    return len(depths.messages) > before
+
+
+def change(graph: Graph, transition: int) -> None:
+    request = ChangeState.Request()
+    request.transition.id = transition
+    assert graph.call(ChangeState, 'depth_node/change_state', request, within_s=120.0).success
+
+
+def main() -> int:
+    """Run the cycles and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--cycles', type=int, default=100)
+    count = parser.parse_args().cycles
+    claim_domain()
+    use_large_message_profile()
+    rclpy.init()
+    node = rclpy.create_node('cycler')
+    with tempfile.TemporaryDirectory() as folder, Spinning(node):
+        process = start_node_program(Path(folder) / 'log', 'autostart:=false')
+        try:
+            held = run_cycles(Graph(node), process, count)
+        finally:
+            process.terminate()
+            process.wait(20)
+    for index in sorted({0, *range(9, count, 10), count - 1}):
+        seen = held[index]
+        sys.stdout.write(
+            f'after {index + 1} cycles: {seen.memory_mb:.1f} MB, {seen.threads} threads, '
+            f'{seen.handles} handles\n'
+        )
+    node.destroy_node()
+    rclpy.shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
