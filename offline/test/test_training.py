@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -146,6 +147,25 @@ def test_its_weights_predict_and_say_what_they_are(whole: Path) -> None:
         depth = network(torch.zeros(1, 3, 64, 96))[0]
     assert depth.shape == (1, 1, 64, 96)
     assert torch.isfinite(depth).all()
+
+
+@pytest.mark.parametrize('steps', [1, 2, 10, 19, 100])
+def test_one_cycle_warms_up_and_ends_low(steps: int, preset: Path, data: Path) -> None:
+    module = DepthModule(configure(preset, data), 500.0)
+    module.trainer = SimpleNamespace(estimated_stepping_batches=steps)  # type: ignore[assignment]
+    chosen = module.configure_optimizers()
+    optimizer, schedule = chosen['optimizer'], chosen['lr_scheduler']['scheduler']
+    rates = []
+    for _ in range(max(steps, 2)):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        if len(rates) < max(steps, 2):
+            schedule.step()
+    assert rates[0] == pytest.approx(1e-3 / 25)
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates.index(max(rates)) == max(1, round(0.1 * steps) - 1)
+    if steps > 2:
+        assert rates[-1] < 1e-8
 
 
 @pytest.mark.parametrize('loss', ['paper', 'metric'])
