@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ['ARGUMENT_ERRORS', 'one_line', 'run']
 
 # What is under way when a signal comes, a frame or the compilation of a network, gets this long.
-_STOP_TIMEOUT_S = 1.2
+_STOP_TIMEOUT_S = 0.8
 ARGUMENT_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.RCLInvalidROSArgsError,

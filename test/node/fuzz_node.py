@@ -28,6 +28,7 @@ from process_resources import Resources, resources_of
 from rclpy.publisher import Publisher
 from ros_domain import claim_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from shared_memory import end_program
 
 from drnet_ros.node.transport import use_large_message_profile
 
@@ -273,8 +274,7 @@ def run_program(transport: str, arguments: argparse.Namespace) -> FuzzResult:
                 )
         finally:
             node.destroy_node()
-            process.terminate()
-            process.wait(10)
+            end_program(process)
 
 
 if __name__ == '__main__':

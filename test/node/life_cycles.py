@@ -23,6 +23,7 @@ from node_graph import Collected, Graph, Spinning, header, ramp, rgb_image
 from process_resources import Resources, resources_of
 from ros_domain import claim_domain
 from sensor_msgs.msg import Image
+from shared_memory import end_program
 
 from drnet_ros.node.transport import use_large_message_profile
 
@@ -86,8 +87,7 @@ def main() -> int:
         try:
             held = run_cycles(Graph(node), process, count)
         finally:
-            process.terminate()
-            process.wait(20)
+            end_program(process)
     for index in sorted({0, *range(9, count, 10), count - 1}):
         seen = held[index]
         sys.stdout.write(

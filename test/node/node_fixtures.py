@@ -15,6 +15,7 @@ import rclpy
 from known_depth import KnownEngine, KnownEstimator
 from node_graph import Graph, NodeFactory, ProgramFactory, Spinning
 from rclpy.parameter import Parameter
+from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.node.depth_node import DepthNode
@@ -80,15 +81,6 @@ def _shut_down(node: DepthNode, engine: KnownEngine) -> None:
     node.destroy_node()
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    # Killed at once, it could not say goodbye, and the next test would take it for alive.
-    process.terminate()
-    try:
-        process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
 def make_programs() -> Iterator[ProgramFactory]:
     """Start a module of drnet_ros as a process; it is ended with the test if it still runs."""
     with ExitStack() as stack:
@@ -109,7 +101,8 @@ def make_programs() -> Iterator[ProgramFactory]:
                 },
             )
             stack.enter_context(process)
-            stack.callback(_end, process)
+            # Killed at once, it could not say goodbye, and the next test would take it for alive.
+            stack.callback(end_program, process, GRACE_S)
             return process
 
         yield start

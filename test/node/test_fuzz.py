@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fuzz_node import fuzz, start_node_program
 from node_graph import Graph
+from shared_memory import end_program
 
 MESSAGES = 1000
 RATE_HZ = 100.0
@@ -25,8 +26,7 @@ def test_hostile_messages_are_each_counted_and_leave_the_node_as_it_was(
             graph, process, log, transport=transport, messages=MESSAGES, seed=2026, rate_hz=RATE_HZ
         )
     finally:
-        process.terminate()
-        exit_code = process.wait(20)
+        exit_code = end_program(process)
     assert exit_code == 0, log.read_text()
     assert (result.unaccounted, result.unaccounted_infos) == (0, 0), result
     # On a busy machine most are replaced by newer ones before they are looked at.

@@ -16,6 +16,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from node_graph import Graph, NodeFactory, header, ramp, rgb_image
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
+from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.inference import Settings
@@ -162,8 +163,7 @@ def test_cycles_of_the_real_engine_leak_no_memory_threads_or_handles(
     try:
         held = run_cycles(graph, process, REAL_CYCLES)
     finally:
-        process.terminate()
-        exit_code = process.wait(20)
+        exit_code = end_program(process)
     assert exit_code == 0
     settled, last = held[2], held[-1]
     assert last.memory_mb < settled.memory_mb + GROWTH_LIMIT_MB, held

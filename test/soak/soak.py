@@ -27,6 +27,7 @@ from fuzz_node import start_node_program
 from node_graph import Graph, Spinning
 from process_resources import resources_of
 from ros_domain import claim_domain
+from shared_memory import end_program
 from soak_load import Load
 from soak_report import Sample, summarise, write_report
 
@@ -59,8 +60,7 @@ def main() -> int:
                 load.drain(DRAIN_S)
             stopping = time.monotonic()
         finally:
-            process.terminate()
-            exit_code = process.wait(20)
+            exit_code = end_program(process)
         summary = summarise(samples, load.totals(), log.read_bytes())
         summary['node_exit_code'] = exit_code
         summary['shutdown_s'] = round(time.monotonic() - stopping, 2)
