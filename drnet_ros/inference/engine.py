@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from drnet_ros.inference.devices import has_cuda
 from drnet_ros.inference.image_header import check_shape
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
     from drnet_ros.inference.camera import CameraModel
@@ -144,6 +145,27 @@ class Engine(ABC):
             EngineError: If the network cannot be made ready for this size.
             ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
+
+    def preparing(self, image_hw: tuple[int, int], settings: Settings) -> Future[Any] | None:
+        """Return what must be done before frames of this size can start; begin it if need be.
+
+        Meanwhile frames of other sizes may be submitted. An engine for which every size is as
+        good as ready need not know of this.
+
+        Args:
+            image_hw: Height and width of the images to come.
+            settings: The settings they will come with.
+
+        Returns:
+            The preparation under way, or None if `submit` would not wait for any. One that has
+            failed is reported by the next `submit`.
+
+        Raises:
+            EngineError: If the engine is closed.
+            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+        """
+        del image_hw, settings
+        return None
 
     @abstractmethod
     def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
-import weakref
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections import OrderedDict
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,10 @@ from openvino.properties import hint
 
 from drnet_ros.errors import EngineError
 from drnet_ros.inference.devices import usable_cores
-from drnet_ros.inference.engine import DepthFrame, Engine, FloatArray, Frame, Pending, check_batch
+from drnet_ros.inference.engine import Engine, Frame, Pending, check_batch
 from drnet_ros.inference.image_header import check_shape
 from drnet_ros.inference.model_cache import cache_folder, converted_model
+from drnet_ros.inference.openvino_network import Network, OpenvinoPending, Slot, one_line
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from drnet_ros.inference.engine import UInt8Array
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.config import NetworkConfig
     from drnet_ros.network.metadata import WeightsMetadata
@@ -68,7 +68,8 @@ class OpenvinoEngine(Engine):
         self._metadata = metadata
         self._area = network_area(settings, metadata)
         self._finish = PostProcessor(metadata).finish
-        self._networks: OrderedDict[tuple[int, int], _Network] = OrderedDict()
+        self._networks: OrderedDict[tuple[int, int], Future[Network]] = OrderedDict()
+        self._networks_lock = threading.Lock()
         self._cache = cache_folder()
         self._is_closed = False
 
@@ -77,58 +78,100 @@ class OpenvinoEngine(Engine):
         return network_size(image_hw, self._area)
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
-        """Compile the network for images of this size and run it once.
+        """Compile the network for images of this size and run it once, and what comes after it.
 
         The first run holds Python's lock for longer than a camera waits between two images.
         """
         check_shape(*image_hw)
         self.submit([Frame(np.zeros((*image_hw, 3), np.uint8))], settings).result()
 
+    def preparing(
+        self,
+        image_hw: tuple[int, int],
+        settings: Settings,  # noqa: ARG002 - the interface's
+    ) -> Future[Any] | None:
+        """Compile the network for images of this size in a thread of its own, and run it once."""
+        check_shape(*image_hw)
+        size = self.network_size(image_hw)
+        future, is_new = self._entry(size)
+        if is_new:
+            threading.Thread(
+                target=self._make, args=(size, future), name='compile', daemon=True
+            ).start()
+        return None if future.done() else future
+
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
         """Start the network on each frame."""
         image_hw = check_batch(frames)
         size = self.network_size(image_hw)
         network = self._network(size)
-        slots: list[_Slot] = []
+        slots: list[Slot] = []
         try:
             for frame in frames:
                 slots.append(network.start(resize_to_network(frame.rgb_hwc, size)))  # noqa: PERF401
         except EngineError:
             network.release(slots)
             raise
-        return _OpenvinoPending(network, slots, frames, settings, self._finish)
+        return OpenvinoPending(network, slots, frames, settings, self._finish)
 
     def close(self) -> None:
         """Let go of the networks; their memory is freed once no result is pending."""
-        self._is_closed = True
-        self._networks.clear()
+        with self._networks_lock:
+            self._is_closed = True
+            self._networks.clear()
 
-    def _network(self, size: tuple[int, int]) -> _Network:
-        if self._is_closed:
-            msg = 'a closed engine cannot run; create another'
-            raise EngineError(msg)
-        if size not in self._networks:
-            self._networks[size] = self._compile(size)
-            if len(self._networks) > _KEPT_SIZES:
-                self._networks.popitem(last=False)
-        self._networks.move_to_end(size)
-        return self._networks[size]
+    def _network(self, size: tuple[int, int]) -> Network:
+        future, is_new = self._entry(size)
+        if is_new:
+            self._make(size, future)
+        try:
+            return future.result()
+        except Exception:
+            with self._networks_lock:  # the next frame tries again
+                self._networks.pop(size, None)
+            raise
 
-    def _compile(self, size: tuple[int, int]) -> _Network:
+    def _entry(self, size: tuple[int, int]) -> tuple[Future[Network], bool]:
+        """Return the network of a size, there or to come, and whether the caller must make it."""
+        with self._networks_lock:
+            if self._is_closed:
+                msg = 'a closed engine cannot run; create another'
+                raise EngineError(msg)
+            is_new = size not in self._networks
+            if is_new:
+                self._networks[size] = Future()
+                if len(self._networks) > _KEPT_SIZES:
+                    self._networks.popitem(last=False)
+            self._networks.move_to_end(size)
+            return self._networks[size], is_new
+
+    def _make(self, size: tuple[int, int], future: Future[Network]) -> None:
+        try:
+            network = self._compile(size)
+            # The first run takes longer than all others.
+            slot = network.start(np.zeros((*size, 3), np.uint8))
+            slot.request.wait()
+            network.release([slot])
+        except Exception as error:  # noqa: BLE001 - raised where the network is used
+            future.set_exception(error)
+        else:
+            future.set_result(network)
+
+    def _compile(self, size: tuple[int, int]) -> Network:
         started = time.monotonic()
         try:
             compiled = self._compiled(size)
         except RuntimeError as error:
-            _LOG.warning('the model kept for %s cannot run, made again: %s', size, _line(error))
+            _LOG.warning('the model kept for %s cannot run, made again: %s', size, one_line(error))
             try:
                 compiled = self._compiled(size)
             except RuntimeError as again:
-                msg = f'the network must run in OpenVINO at {size}, got: {_line(again)}'
+                msg = f'the network must run in OpenVINO at {size}, got: {one_line(again)}'
                 raise EngineError(msg) from again
         _LOG.info(
             'network ready for %d x %d in %.1f s', size[1], size[0], time.monotonic() - started
         )
-        return _Network(compiled)
+        return Network(compiled)
 
     def _compiled(self, size: tuple[int, int]) -> ov.CompiledModel:
         model = converted_model(self._weights_path, self._metadata, size, self._cache)
@@ -143,107 +186,6 @@ class OpenvinoEngine(Engine):
             # It is converted afresh: a damaged file must not stop the node for ever.
             shutil.rmtree(model.parent, ignore_errors=True)
             raise
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """An infer request, and the image that it reads: kept alive as long as it may be read."""
-
-    request: ov.InferRequest
-    image: UInt8Array | None = None
-
-
-class _Network:
-    """A compiled network and its infer requests, which are made on demand and used again."""
-
-    def __init__(self, compiled: ov.CompiledModel) -> None:
-        self._compiled = compiled
-        self._free: deque[_Slot] = deque()
-
-    def start(self, image_hwc: UInt8Array) -> _Slot:
-        """Start the network on an image of its size, read in place.
-
-        Raises:
-            EngineError: If OpenVINO cannot; the infer request is not used again.
-        """
-        try:
-            slot = (
-                self._free.popleft()
-                if self._free
-                else _Slot(self._compiled.create_infer_request())
-            )
-            # Of a result that nobody fetched: wait, a request serves one image at a time.
-            slot.request.wait()
-            slot.image = image_hwc
-            slot.request.start_async(image_hwc[None], share_inputs=True)
-        except RuntimeError as error:
-            msg = f'OpenVINO cannot start: {_line(error)}'
-            raise EngineError(msg) from error
-        return slot
-
-    def release(self, slots: Sequence[_Slot]) -> None:
-        """Take slots back whose output is not needed any more."""
-        self._free.extend(slots)
-
-
-class _OpenvinoPending(Pending):
-    """Infer requests under way; they go back to their network with the result, or with this."""
-
-    def __init__(
-        self,
-        network: _Network,
-        slots: list[_Slot],
-        frames: Sequence[Frame],
-        settings: Settings,
-        finish: Any,
-    ) -> None:
-        self._slots = slots
-        self._frames = frames
-        self._settings = settings
-        self._finish = finish
-        self._done: list[DepthFrame] | None = None
-        self._release = weakref.finalize(self, network.release, slots)
-
-    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
-        """Wait for the network, then finish each frame in the calling thread."""
-        if self._done is None:
-            self._wait(timeout_s)
-            self._done = [
-                self._finish(_depth(slot), frame, self._settings)
-                for slot, frame in zip(self._slots, self._frames, strict=True)
-            ]
-            self._frames = ()
-            self._release()
-        return self._done
-
-    def _wait(self, timeout_s: float | None) -> None:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        for slot in self._slots:
-            if not _is_done(slot.request, deadline):
-                msg = f'depth was not ready within {timeout_s} s'
-                raise TimeoutError(msg)
-
-
-def _is_done(request: ov.InferRequest, deadline: float | None) -> bool:
-    try:
-        if deadline is not None:
-            left_ms = max(0, round(1000 * (deadline - time.monotonic())))
-            return bool(request.wait_for(left_ms))
-        request.wait()
-    except RuntimeError as error:
-        msg = f'OpenVINO failed: {_line(error)}'
-        raise EngineError(msg) from error
-    return True
-
-
-def _line(error: Exception) -> str:
-    """Return OpenVINO's message, which has several lines with places in its source, as one."""
-    return ' '.join(str(error).split())
-
-
-def _depth(slot: _Slot) -> FloatArray:
-    depth: FloatArray = slot.request.get_output_tensor(0).data[0, 0]
-    return depth
 
 
 def _precision(core: ov.Core, asked: str, network: NetworkConfig) -> str:

@@ -35,6 +35,7 @@ class Inbox:
         """Start empty and open."""
         self._changed = threading.Condition()
         self._waiting: dict[str, WaitingImage] = {}
+        self._held: dict[str, WaitingImage] = {}
         self._is_closed = False
 
     def put(self, prefix: str, message: InputMessage) -> bool:
@@ -49,10 +50,37 @@ class Inbox:
         """
         image = WaitingImage(prefix, message, time.monotonic())
         with self._changed:
-            has_replaced = prefix in self._waiting
-            self._waiting[prefix] = image
+            place = self._held if prefix in self._held else self._waiting
+            has_replaced = prefix in place
+            place[prefix] = image
             self._changed.notify()
         return has_replaced
+
+    def hold(self, image: WaitingImage) -> bool:
+        """Take an image back that cannot be worked on yet, until `release`.
+
+        Args:
+            image: The image. A newer one that waits, or comes in meanwhile, takes its place.
+
+        Returns:
+            Whether a newer one did so at once.
+        """
+        with self._changed:
+            newer = self._waiting.pop(image.prefix, None)
+            self._held[image.prefix] = newer or image
+        return newer is not None
+
+    def release(self, prefix: str) -> None:
+        """Let the worker have an image again that is held, if there is one.
+
+        Args:
+            prefix: Whose it is.
+        """
+        with self._changed:
+            image = self._held.pop(prefix, None)
+            if image is not None and not self._is_closed:
+                self._waiting[prefix] = image
+                self._changed.notify()
 
     def take(self, *, wait: bool) -> list[WaitingImage]:
         """Take all images that wait, the one that waits longest first.
@@ -83,4 +111,5 @@ class Inbox:
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
+            self._held.clear()
             self._changed.notify_all()

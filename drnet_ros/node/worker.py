@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
 from drnet_ros.inference import Frame
@@ -14,6 +14,8 @@ from drnet_ros.node.camera_input import decode
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from rclpy.impl.rcutils_logger import RcutilsLogger
     from sensor_msgs.msg import CameraInfo
 
@@ -128,8 +130,29 @@ class Worker:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = (self._batch(jobs, settings) for jobs in sizes.values())
+        batches = (self._batch(jobs, settings) for jobs in sizes.values() if self._can_start(jobs))
         return [batch for batch in batches if batch]
+
+    def _can_start(self, jobs: list[_Job]) -> bool:
+        """Hold images back for whose size the engine must get ready; others go on meanwhile."""
+        try:
+            preparation = self._estimator.preparing(*jobs[0].image_hw)
+        except Exception as error:  # noqa: BLE001 - one frame must not end the node
+            self._fail(jobs, error)
+            return False
+        if preparation is None:
+            return True
+        prefixes = [job.image.prefix for job in jobs]
+        for job in jobs:
+            if self._inbox.hold(job.image):
+                self._cameras[job.image.prefix].statistics.dropped()
+
+        def release(_: Future[Any]) -> None:
+            for prefix in prefixes:
+                self._inbox.release(prefix)
+
+        preparation.add_done_callback(release)
+        return False
 
     def _batch(self, jobs: list[_Job], settings: Settings) -> _Batch | None:
         try:

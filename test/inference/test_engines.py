@@ -285,7 +285,8 @@ def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
 ) -> None:
     with _estimator(weights, engine='openvino', precision='fp32') as estimator:
         truth = estimator.estimate(image).depth_hw
-        (network,) = estimator._engine._networks.values()  # type: ignore[attr-defined]
+        (made,) = estimator._engine._networks.values()  # type: ignore[attr-defined]
+        network = made.result()
         with monkeypatch.context() as patch:
             patch.setattr(openvino_engine, 'resize_to_network', lambda rgb, _: rgb[: rgb[0, 0, 0]])
             fits, short = image.copy(), image.copy()
@@ -294,6 +295,43 @@ def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
                 estimator.submit([Frame(fits), Frame(short)])
         assert len(network._free) == 1
         np.testing.assert_array_equal(estimator.estimate(image).depth_hw, truth)
+
+
+def test_a_size_is_prepared_beside_the_frames_of_others(
+    weights: str, openvino: DepthEstimator, image: NDArray[np.uint8]
+) -> None:
+    tall = np.ascontiguousarray(image.transpose(1, 0, 2))
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        assert estimator.preparing(96, 128) is None
+        preparation = estimator.preparing(128, 96)
+        assert preparation is not None
+        assert estimator.preparing(128, 96) in {preparation, None}
+        truth = openvino.estimate(image).depth_hw
+        np.testing.assert_allclose(estimator.estimate(image).depth_hw, truth, rtol=1e-4)
+        preparation.result(timeout=120)
+        assert estimator.preparing(128, 96) is None
+        assert estimator.estimate(tall).depth_hw.shape == (128, 96)
+
+
+def test_a_preparation_that_fails_is_told_by_the_next_frame_and_tried_again(
+    weights: str, monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8]
+) -> None:
+    tall = np.ascontiguousarray(image.transpose(1, 0, 2))
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object) -> Path:
+                msg = 'no space left'
+                raise EngineError(msg)
+
+            patch.setattr(openvino_engine, 'converted_model', fail)
+            preparation = estimator.preparing(128, 96)
+            if preparation is not None:
+                assert isinstance(preparation.exception(timeout=60), EngineError)
+            assert estimator.preparing(128, 96) is None
+            with pytest.raises(EngineError, match='no space left'):
+                estimator.submit([Frame(tall)])
+        assert estimator.estimate(tall).depth_hw.shape == (128, 96)
 
 
 def test_a_start_with_cached_model_imports_no_torch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class KnownEngine(Engine):
         entered: Released whenever a result is asked for.
         error: Raised instead of the next results.
         depth_of: Depth of an image, in place of a network; all that follows is the real thing.
+        preparations: What must be done before frames of these sizes can start.
         is_scaled: Whether `scale_by_focal_length` holds, with `METADATA`.
     """
 
@@ -80,6 +82,7 @@ class KnownEngine(Engine):
         self.entered = threading.Semaphore(0)
         self.error: Exception | None = None
         self.depth_of: Callable[[UInt8Array], FloatArray] = depth_of
+        self.preparations: dict[tuple[int, int], Future[None]] = {}
         self.is_scaled = False
         self.closed_count = 0
 
@@ -90,6 +93,14 @@ class KnownEngine(Engine):
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
         pass
+
+    def preparing(
+        self,
+        image_hw: tuple[int, int],
+        settings: Settings,  # noqa: ARG002 - the interface's
+    ) -> Future[None] | None:
+        preparation = self.preparations.get(image_hw)
+        return None if preparation is None or preparation.done() else preparation
 
     def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:
         return image_hw

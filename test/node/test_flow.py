@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from functools import partial
 
 from known_depth import KnownEngine
@@ -124,6 +125,27 @@ def test_cameras_have_prefixes_and_frames_that_wait_share_a_batch(
     # The first image alone, then front and rear together; left has another size.
     assert engine.batches[0] == 1
     assert sorted(engine.batches[1:]) == [1, 2]
+
+
+def test_a_camera_whose_size_is_prepared_delays_no_other_and_loses_no_newest_frame(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    preparation: Future[None] = Future()
+    engine.preparations[24, 40] = preparation
+    node = start_node(cameras=['front', 'rear'])
+    depths = {name: graph.collect(Image, f'{name}/depth/image_rect') for name in ('front', 'rear')}
+    front, rear = (graph.publisher(Image, f'{name}/image') for name in ('front', 'rear'))
+    for sec in (1, 2, 3):
+        rear.publish(rgb_image(ramp(24, 40), header(sec)))
+        graph.wait_for_value(partial(frames_in, node, 'rear'), sec, 'images of rear')
+        front.publish(rgb_image(ramp(), header(sec)))
+        depths['front'].wait_for_stamp(header(sec))
+    assert depths['rear'].messages == []
+    preparation.set_result(None)
+    depths['rear'].wait_for_stamp(header(3))
+    assert [depth.header.stamp.sec for depth in depths['rear'].messages] == [3]
+    counts = node._cameras['rear/'].statistics.snapshot()
+    assert (counts.frames_in, counts.frames_dropped, counts.frames_failed) == (3, 2, 0)
 
 
 def test_publisher_may_vanish_and_come_back(graph: Graph, start_node: NodeFactory) -> None:
