@@ -1,0 +1,271 @@
+"""Measures the whole depth node beside the bare engine, in one run, for docs/performance.md.
+
+python offline/benchmarks/node_benchmark.py [flood] [small] [latency] [cameras] [start] [memory]
+    [--seconds S] [--rounds N] [--minutes M] [--json FILE]
+
+The node is a process of its own, and so is the load: images over DDS in, depth and clouds over
+DDS out. Turns of node and bare engine alternate, so that both see the same machine; ratios are of
+turns that follow each other. The CPU share of the load itself is reported beside each figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import rclpy
+from node_client import Client, Received, keep_freed_memory
+from node_under_test import BareEngine, NodeProcess, cpu_seconds
+
+from drnet_ros.inference import Settings
+from drnet_ros.inference.devices import usable_cores
+from drnet_ros.node.transport import use_large_message_profile
+
+IMAGE_HW = (480, 640)
+LARGE, SMALL = (480, 640), (240, 320)
+START_TIMEOUT_S = 120.0
+RATE_HZ = 30.0
+Figures = dict[str, Any]
+
+
+class Session:
+    """What all measurements share.
+
+    Args:
+        options: The command line.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.seconds: float = options.seconds
+        self.rounds: int = options.rounds
+        self.minutes: float = options.minutes
+        self._count = 0
+
+    @contextmanager
+    def node(
+        self, network_hw: tuple[int, int], *, clouds: bool = True, cameras: tuple[str, ...] = ()
+    ) -> Iterator[tuple[NodeProcess, Client]]:
+        """Run a node and a client that has got its first depth from it."""
+        self._count += 1
+        namespace = f'/bench{self._count}'
+        prefixes = [f'{namespace}/{name}/' for name in cameras] or [f'{namespace}/']
+        client = Client(prefixes, IMAGE_HW, clouds=clouds)
+        parameters = {'input_size': f'[{network_hw[0]},{network_hw[1]}]'}
+        if cameras:
+            parameters['cameras'] = '[' + ','.join(cameras) + ']'
+        process = NodeProcess(namespace, parameters)
+        try:
+            _await_depth(client, process)
+            client.saturate(1.0)
+            yield process, client
+        finally:
+            process.stop()
+            client.close()
+
+
+def _await_depth(client: Client, process: NodeProcess) -> None:
+    """Send images until each camera has got depth."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not all(camera.received for camera in client.cameras):
+        if process.has_ended() or time.monotonic() > deadline_s:
+            sys.exit('error: the node gave no depth; what it wrote above says why')
+        if client.is_connected():
+            for camera in client.cameras:
+                camera.send()
+        client.spin_until(lambda: all(camera.received for camera in client.cameras), 0.02)
+
+
+def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool) -> Figures:
+    """Measure frames a second of a saturated node, and of the bare engine in turns with it."""
+    bare = BareEngine(Settings(input_size=network_hw), IMAGE_HW)
+    node_fps, bare_fps, shares, waits = [], [], [], []
+    with session.node(network_hw, clouds=clouds) as (process, client):
+        for _ in range(session.rounds):
+            bare_fps.append(_rate_of_times(bare.run(session.seconds)))
+            before = process.cpu_seconds(), cpu_seconds(os.getpid()), time.monotonic()
+            frames = client.saturate(session.seconds)
+            elapsed_s = time.monotonic() - before[2]
+            node_fps.append(_rate(frames))
+            shares.append(
+                [
+                    (process.cpu_seconds() - before[0]) / elapsed_s,
+                    (cpu_seconds(os.getpid()) - before[1]) / elapsed_s,
+                ]
+            )
+            waits += frames
+        rss = process.rss_mb()
+    node_share, load_share = np.median(shares, axis=0)
+    return {
+        'network': f'{bare.size_hw[0]}x{bare.size_hw[1]}',
+        'clouds': clouds,
+        'node_fps': _spread(node_fps),
+        'bare_fps': _spread(bare_fps),
+        'ratio': _spread([n / b for n, b in zip(node_fps, bare_fps, strict=True)]),
+        'latency_ms': _quantiles(waits),
+        'node_cores': round(float(node_share), 2),
+        'load_cores': round(float(load_share), 2),
+        'rss_mb': round(rss),
+    }
+
+
+def measure_latency(session: Session) -> Figures:
+    """Measure the time from an image to its cloud at the rate of a camera."""
+    bare = BareEngine(Settings(input_size=LARGE), IMAGE_HW)
+    bare_ms, turns, sent = [], [], 0
+    with session.node(LARGE) as (_, client):
+        for _ in range(session.rounds):
+            bare_ms.append(1e3 * median(bare.run(session.seconds)))
+            frames = client.send_at(RATE_HZ, session.seconds)
+            sent += round(RATE_HZ * session.seconds)
+            turns.append(frames)
+    limits = [1.6 * ms + 10 for ms in bare_ms]
+    p95 = [_quantiles(frames)['p95'] for frames in turns]
+    return {
+        'rate_hz': RATE_HZ,
+        'bare_ms_p50': _spread(bare_ms),
+        'latency_ms_p50': _spread([_quantiles(frames)['p50'] for frames in turns]),
+        'latency_ms_p95': _spread(p95),
+        'limit_ms': _spread(limits),
+        'share_of_limit': _spread([a / b for a, b in zip(p95, limits, strict=True)]),
+        'images_sent': sent,
+        'frames_received': sum(len(frames) for frames in turns),
+    }
+
+
+def measure_cameras(session: Session) -> Figures:
+    """Measure total frames a second of four cameras, in turns with one camera."""
+    four, one = [], []
+    with (
+        session.node(LARGE, cameras=('a', 'b', 'c', 'd')) as (_, four_client),
+        session.node(LARGE) as (_, one_client),
+    ):
+        for _ in range(session.rounds):
+            one.append(_rate(one_client.saturate(session.seconds)))
+            four.append(_rate(four_client.saturate(session.seconds)))
+        each = [len(camera.received) for camera in four_client.cameras]
+    return {
+        'one_fps': _spread(one),
+        'four_fps_total': _spread(four),
+        'ratio': _spread([f / o for f, o in zip(four, one, strict=True)]),
+        'frames_of_each': each,
+    }
+
+
+def measure_start(session: Session) -> Figures:
+    """Measure the time from the start of the process to the first depth, models being cached."""
+    BareEngine(Settings(), IMAGE_HW)  # converts, if nobody has so far
+    seconds, has_torch = [], False
+    for number in range(session.rounds):
+        namespace = f'/start{number}'
+        client = Client([f'{namespace}/'], IMAGE_HW, clouds=False)
+        process = NodeProcess(namespace, {})
+        try:
+            _await_depth(client, process)
+            seconds.append(client.cameras[0].received[0].arrived_s - process.started_s)
+            has_torch = has_torch or process.has_torch()
+        finally:
+            process.stop()
+            client.close()
+    return {'first_depth_s': _spread(seconds), 'torch_imported': has_torch}
+
+
+def measure_memory(session: Session) -> Figures:
+    """Follow the node's memory at full load."""
+    samples = []
+    with session.node(LARGE) as (process, client):
+        start_s = time.monotonic()
+        while (elapsed_s := time.monotonic() - start_s) < 60 * session.minutes:
+            fps = _rate(client.saturate(5.0))
+            for camera in client.cameras:
+                camera.received.clear()
+            samples.append((round(elapsed_s), round(process.rss_mb(), 1), round(fps, 1)))
+    rss = [mb for _, mb, _ in samples]
+    half = len(samples) // 2
+    return {
+        'minutes': session.minutes,
+        'rss_mb_max': max(rss),
+        'rss_mb_first_half': round(median(rss[: half or 1]), 1),
+        'rss_mb_second_half': round(median(rss[half:]), 1),
+        'samples_s_mb_fps': samples,
+    }
+
+
+MEASUREMENTS: dict[str, Callable[[Session], Figures]] = {
+    'flood': lambda session: measure_flood(session, LARGE, clouds=True),
+    'small': lambda session: measure_flood(session, SMALL, clouds=False),
+    'latency': measure_latency,
+    'cameras': measure_cameras,
+    'start': measure_start,
+    'memory': measure_memory,
+}
+
+
+def _rate(frames: list[Received]) -> float:
+    if len(frames) < 2:
+        return 0.0
+    return (len(frames) - 1) / (frames[-1].arrived_s - frames[0].arrived_s)
+
+
+def _rate_of_times(times_s: list[float]) -> float:
+    return len(times_s) / sum(times_s)
+
+
+def _quantiles(frames: list[Received]) -> dict[str, float]:
+    times_ms = [1e3 * (frame.arrived_s - frame.sent_s) for frame in frames] or [float('nan')]
+    return {f'p{q}': round(float(np.percentile(times_ms, q)), 1) for q in (50, 95)}
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    rounded = [round(value, 3) for value in (median(values), min(values), max(values))]
+    return dict(zip(('median', 'min', 'max'), rounded, strict=True))
+
+
+def main() -> None:
+    """Measure what was asked for, and print it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('what', nargs='*', help=f'{", ".join(MEASUREMENTS)}; default: all')
+    parser.add_argument('--seconds', type=float, default=5.0, help='length of a turn')
+    parser.add_argument('--rounds', type=int, default=3, help='turns of each')
+    parser.add_argument('--minutes', type=float, default=1.0, help='length of memory')
+    parser.add_argument('--json', type=Path, help='also write the figures here')
+    options = parser.parse_args()
+    unknown = set(options.what) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f'what must be of {", ".join(MEASUREMENTS)}, got {", ".join(unknown)}')
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    keep_freed_memory()
+    use_large_message_profile()
+    rclpy.init()
+    session = Session(options)
+    figures: Figures = {
+        'machine': {
+            'cores': usable_cores(),
+            'load_before': os.getloadavg()[0],
+            'python': platform.python_version(),
+            'openvino': ov.__version__,
+        }
+    }
+    for name in options.what or MEASUREMENTS:
+        figures[name] = MEASUREMENTS[name](session)
+        shown = {k: v for k, v in figures[name].items() if k != 'samples_s_mb_fps'}
+        sys.stdout.write(f'{name}: {json.dumps(shown)}\n')
+        sys.stdout.flush()
+    rclpy.try_shutdown()
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()
