@@ -55,9 +55,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_launch_files_compile_and_give_our_node_what_it_takes(text: str) -> None:
     """Parameters of ours are accepted, and topics are remapped to or from ones that exist."""
     compile(text, 'snippet', 'exec')
-    ours = re.search(
-        r"package='drnet_ros'.*?parameters=(\[.*?\]),\n\s+remappings", text, re.DOTALL
-    )
+    ours = re.search(OUR_PARAMETERS, text, re.DOTALL)
     assert ours is not None
     (parameters,) = yaml.safe_load(ours[1])
     assert set(Settings.from_mapping(parameters).to_mapping()) >= set(parameters)

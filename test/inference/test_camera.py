@@ -210,3 +210,103 @@ def test_any_camera_info_gives_rays_or_is_refused(**fields: Any) -> None:
         return
     got: NDArray[np.float32] = rays(camera)
     assert got.shape == (camera.height, camera.width, 2)
+
+
+SIDES = st.integers(1, 64)
+FOCALS = st.floats(5, 500)
+
+
+@st.composite
+def _cameras(draw: st.DrawFn) -> CameraModel:
+    width, height = draw(SIDES), draw(SIDES)
+    return CameraModel(
+        width, height, draw(FOCALS), draw(FOCALS),
+        draw(st.floats(-10, width + 10.0)), draw(st.floats(-10, height + 10.0)),
+    )  # fmt: skip
+
+
+def _seen(camera: CameraModel, u: float, v: float) -> tuple[float, float]:
+    return (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+
+
+@given(camera=_cameras(), height=SIDES, width=SIDES, across=st.floats(0, 1), down=st.floats(0, 1))
+def test_every_place_of_the_image_sees_the_same_at_any_size(
+    camera: CameraModel, height: int, width: int, across: float, down: float
+) -> None:
+    """A place is a share of the way from border to border; pixel centers are half a pixel in."""
+    scaled = camera.scaled_to(height, width)
+    before = _seen(camera, across * camera.width - 0.5, down * camera.height - 0.5)
+    after = _seen(scaled, across * width - 0.5, down * height - 0.5)
+    np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
+
+
+@given(camera=_cameras(), height=SIDES, width=SIDES, point=st.tuples(*[st.floats(-3, 3)] * 2))
+def test_p_scales_as_k_and_keeps_the_baseline(
+    camera: CameraModel, height: int, width: int, point: tuple[float, float]
+) -> None:
+    """Projected by P, baseline and all, a point lies at the same place of the image."""
+    stereo = CameraModel(
+        camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy,
+        p=(camera.fx, 0, camera.cx, -0.1 * camera.fx, 0, camera.fy, camera.cy, 0, 0, 0, 1, 0),
+    )  # fmt: skip
+    scaled = stereo.scaled_to(height, width)
+    places = []
+    for model in (stereo, scaled):
+        u, v, _ = np.array(model.p).reshape(3, 4) @ (*point, 1.0, 1.0)
+        places.append(((u + 0.5) / model.width, (v + 0.5) / model.height))
+    np.testing.assert_allclose(places[1], places[0], rtol=1e-9, atol=1e-9)
+
+
+@given(camera=_cameras(), sizes=st.lists(st.tuples(SIDES, SIDES), max_size=4))
+def test_scaling_again_and_again_comes_back(
+    camera: CameraModel, sizes: list[tuple[int, int]]
+) -> None:
+    scaled = camera
+    for height, width in [*sizes, (camera.height, camera.width)]:
+        scaled = scaled.scaled_to(height, width)
+    got = (scaled.fx, scaled.fy, scaled.cx, scaled.cy, *scaled.p)
+    expected = (camera.fx, camera.fy, camera.cx, camera.cy, *camera.p)
+    np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
+
+
+@given(
+    left=st.integers(0, 20), top=st.integers(0, 20),
+    columns=st.integers(1, 10), rows=st.integers(1, 10),
+    by_x=st.integers(1, 4), by_y=st.integers(1, 4),
+)  # fmt: skip
+def test_a_binned_pixel_looks_at_the_middle_of_the_sensor_pixels_that_it_sums(
+    left: int, top: int, columns: int, rows: int, by_x: int, by_y: int
+) -> None:
+    sensor = CameraModel(64, 64, 40.0, 45.0, 30.0, 33.0)
+    camera = CameraModel.from_fields(
+        width=64, height=64, k=[40.0, 0, 30, 0, 45, 33, 0, 0, 1],
+        roi=(left, top, columns * by_x, rows * by_y), binning=(by_x, by_y),
+    )  # fmt: skip
+    assert (camera.width, camera.height) == (columns, rows)
+    all_rays = rays(sensor)
+    region = all_rays[top : top + rows * by_y, left : left + columns * by_x]
+    summed = region.reshape(rows, by_y, columns, by_x, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(rays(camera), summed, atol=1e-5)
+
+
+@given(
+    t=st.tuples(*[st.floats(-1.2, 1.2)] * 2),
+    k=st.tuples(st.floats(-0.02, 0.02), st.floats(-0.01, 0.01)),
+)
+def test_equidistant_rays_invert_the_textbook_formula(
+    t: tuple[float, float], k: tuple[float, float]
+) -> None:
+    """The ray of a pixel, distorted by r -> theta (1 + k1 theta^2 + k2 theta^4), is that pixel."""
+    column, row = (round(50 + 40 * value) for value in t)
+    camera = CameraModel(101, 101, 40.0, 40.0, 50.0, 50.0, 'equidistant', (*k, 0.0, 0.0))
+    x, y = rays(camera)[row, column].astype(float)
+    if math.isnan(x):
+        assert math.hypot(column - 50, row - 50) / 40 > 1.3
+        return
+    r = math.hypot(x, y)
+    theta = math.atan(r)
+    distorted = theta * (1 + k[0] * theta**2 + k[1] * theta**4)
+    stretch = distorted / r if r else 1.0
+    np.testing.assert_allclose(
+        (40 * x * stretch + 50, 40 * y * stretch + 50), (column, row), atol=1e-3
+    )
