@@ -7,6 +7,9 @@ import math
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from drnet_ros.inference.depth import (
@@ -125,3 +128,54 @@ def test_inputs_stay_as_they_are() -> None:
     point_cloud(depth, rays, cv2.merge([np.zeros((40, 40), np.uint8)] * 3))  # type: ignore[arg-type]
     to_millimetres(depth)
     colourise(depth, 0.1, 10.0)
+
+
+DEPTHS = arrays(
+    np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    elements=st.floats(0.125, 100, width=32) | st.just(NAN),
+)  # fmt: skip
+
+
+@given(depth=DEPTHS, threshold=st.floats(0.01, 3.0))
+def test_after_the_edge_filter_no_neighbours_jump_and_the_rest_is_untouched(
+    depth: NDArray[np.float32], threshold: float
+) -> None:
+    filtered = depth.copy()
+    drop_edges(filtered, threshold)
+    kept = np.isfinite(filtered)
+    np.testing.assert_array_equal(filtered[kept], depth[kept])
+    for axis in (0, 1):
+        if depth.shape[axis] > 1:
+            first = np.split(filtered, [-1], axis)[0]
+            second = np.split(filtered, [1], axis)[1]
+            low, high = np.fmin(first, second), np.fmax(first, second)
+            both = np.isfinite(first) & np.isfinite(second)
+            assert (high[both] <= low[both] * (1 + threshold) * (1 + 1e-6)).all()
+
+
+@given(depth=DEPTHS)
+def test_millimetres_are_within_half_of_one_or_invalid(depth: NDArray[np.float32]) -> None:
+    millimetres = to_millimetres(depth).astype(np.float64)
+    is_valid = millimetres > 0
+    fits = depth.astype(np.float64) * 1000 < 65535
+    np.testing.assert_array_equal(is_valid[fits], True)
+    assert (np.isnan(depth) <= ~is_valid).all()
+    error = np.abs(millimetres - depth.astype(np.float64) * 1000)[is_valid]
+    assert (error <= 0.51).all()
+
+
+@given(depth=DEPTHS, stride=st.integers(1, 4), slope=st.tuples(*[st.floats(-3, 3)] * 2))
+def test_points_divided_by_their_depth_are_the_rays(
+    depth: NDArray[np.float32], stride: int, slope: tuple[float, float]
+) -> None:
+    rays = np.empty((*depth.shape, 2), np.float32)
+    rays[...] = slope
+    points = point_cloud(depth, rays, None, stride)
+    kept = depth[::stride, ::stride]
+    np.testing.assert_array_equal(points[..., 2], kept)
+    valid = np.isfinite(kept)
+    np.testing.assert_allclose(
+        points[valid][:, :2] / points[valid][:, 2:], np.broadcast_to(slope, (valid.sum(), 2)),
+        rtol=1e-5, atol=1e-6,
+    )  # fmt: skip
+    assert np.isnan(points[~valid]).all()
