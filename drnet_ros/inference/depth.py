@@ -53,7 +53,8 @@ def drop_edges(depth_hw: FloatArray, edge_threshold: float) -> None:
     # A jump to the farthest or to the nearest neighbour is a jump to any.
     farthest = cv2.dilate(np.nan_to_num(depth_hw, nan=-np.inf, neginf=-np.inf), _CROSS)
     nearest = cv2.erode(np.nan_to_num(depth_hw, nan=np.inf, posinf=np.inf), _CROSS)
-    depth_hw[(farthest > depth_hw * grown) | (depth_hw > nearest * grown)] = np.nan
+    with np.errstate(over='ignore'):  # where all neighbours are invalid
+        depth_hw[(farthest > depth_hw * grown) | (depth_hw > nearest * grown)] = np.nan
 
 
 def to_millimetres(depth_hw: FloatArray) -> NDArray[np.uint16]:
