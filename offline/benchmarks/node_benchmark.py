@@ -1,7 +1,7 @@
 """Measures the whole depth node beside the bare engine, in one run, for docs/performance.md.
 
 python offline/benchmarks/node_benchmark.py [flood] [small] [latency] [cameras] [start] [memory]
-    [--seconds S] [--rounds N] [--minutes M] [--json FILE]
+    [--weights W] [--seconds S] [--rounds N] [--minutes M] [--json FILE]
 
 The node is a process of its own, and so is the load: images over DDS in, depth and clouds over
 DDS out. Turns of node and bare engine alternate, so that both see the same machine; ratios are of
@@ -47,10 +47,15 @@ class Session:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
+        self.weights: str = options.weights
         self.seconds: float = options.seconds
         self.rounds: int = options.rounds
         self.minutes: float = options.minutes
         self._count = 0
+
+    def bare_engine(self, network_hw: tuple[int, int]) -> BareEngine:
+        """Return the engine alone, at the size that a node would choose."""
+        return BareEngine(Settings(weights=self.weights, input_size=network_hw), IMAGE_HW)
 
     @contextmanager
     def node(
@@ -61,7 +66,7 @@ class Session:
         namespace = f'/bench{self._count}'
         prefixes = [f'{namespace}/{name}/' for name in cameras] or [f'{namespace}/']
         client = Client(prefixes, IMAGE_HW, clouds=clouds)
-        parameters = {'input_size': f'[{network_hw[0]},{network_hw[1]}]'}
+        parameters = {'weights': self.weights, 'input_size': f'[{network_hw[0]},{network_hw[1]}]'}
         if cameras:
             parameters['cameras'] = '[' + ','.join(cameras) + ']'
         process = NodeProcess(namespace, parameters)
@@ -88,7 +93,7 @@ def _await_depth(client: Client, process: NodeProcess) -> None:
 
 def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool) -> Figures:
     """Measure frames a second of a saturated node, and of the bare engine in turns with it."""
-    bare = BareEngine(Settings(input_size=network_hw), IMAGE_HW)
+    bare = session.bare_engine(network_hw)
     node_fps, bare_fps, shares, waits = [], [], [], []
     with session.node(network_hw, clouds=clouds) as (process, client):
         for _ in range(session.rounds):
@@ -121,7 +126,7 @@ def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool
 
 def measure_latency(session: Session) -> Figures:
     """Measure the time from an image to its cloud at the rate of a camera."""
-    bare = BareEngine(Settings(input_size=LARGE), IMAGE_HW)
+    bare = session.bare_engine(LARGE)
     bare_ms, turns, sent = [], [], 0
     with session.node(LARGE) as (_, client):
         for _ in range(session.rounds):
@@ -164,12 +169,12 @@ def measure_cameras(session: Session) -> Figures:
 
 def measure_start(session: Session) -> Figures:
     """Measure the time from the start of the process to the first depth, models being cached."""
-    BareEngine(Settings(), IMAGE_HW)  # converts, if nobody has so far
+    session.bare_engine((0, 0))  # converts, if nobody has so far
     seconds, has_torch = [], False
     for number in range(session.rounds):
         namespace = f'/start{number}'
         client = Client([f'{namespace}/'], IMAGE_HW, clouds=False)
-        process = NodeProcess(namespace, {})
+        process = NodeProcess(namespace, {'weights': session.weights})
         try:
             _await_depth(client, process)
             seconds.append(client.cameras[0].received[0].arrived_s - process.started_s)
@@ -235,6 +240,7 @@ def main() -> None:
     """Measure what was asked for, and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('what', nargs='*', help=f'{", ".join(MEASUREMENTS)}; default: all')
+    parser.add_argument('--weights', default='embedded', help='a .safetensors file')
     parser.add_argument('--seconds', type=float, default=5.0, help='length of a turn')
     parser.add_argument('--rounds', type=int, default=3, help='turns of each')
     parser.add_argument('--minutes', type=float, default=1.0, help='length of memory')
