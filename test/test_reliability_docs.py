@@ -1,0 +1,30 @@
+"""docs/reliability.md names tests: each one exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NAMED = re.compile(r'`([a-z_/]+\.py)(?:::(\w+))?`')
+
+
+def test_every_test_named_in_the_reliability_table_exists() -> None:
+    text = (ROOT / 'docs' / 'reliability.md').read_text(encoding='utf-8')
+    named = NAMED.findall(text)
+    assert len(named) > 50
+    missing = [
+        f'{file}::{function}'
+        for file, function in named
+        if not (ROOT / 'test' / file).is_file()
+        or (function and f'\ndef {function}(' not in (ROOT / 'test' / file).read_text())
+    ]
+    assert missing == []
+
+
+def test_every_row_of_the_tables_names_a_test() -> None:
+    text = (ROOT / 'docs' / 'reliability.md').read_text(encoding='utf-8')
+    promises = text.partition('## Measured')[0]
+    rows = [line for line in promises.splitlines() if line.startswith('| ')]
+    headings = ('| promise |', '| level |')
+    assert [row for row in rows if not row.startswith(headings) and not NAMED.search(row)] == []
