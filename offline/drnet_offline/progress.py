@@ -27,6 +27,17 @@ class TrainingProgress(callbacks.RichProgressBar):
         self._images = 0
         self._speeds: list[tuple[int, float, float]] = []
 
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Print what is trained on what."""
+        super().on_train_start(trainer, pl_module)
+        millions = sum(p.numel() for p in pl_module.parameters()) / 1e6
+        self.print(
+            f'{millions:.2f} M parameters, {trainer.num_training_batches} steps an epoch, '
+            f'{trainer.world_size} x {pl_module.device.type}'
+        )
+
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ def train(
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
     step = read_step(checkpoint) if resume else 0
+    # Advertisements, and what this package says itself.
+    logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     border = config.augmentation.border_px
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
@@ -153,6 +156,7 @@ def _build_trainer(
         callbacks=used,
         log_every_n_steps=20,
         num_sanity_val_steps=0,
+        enable_model_summary=False,
         use_distributed_sampler=False,
     )
 
