@@ -53,20 +53,22 @@ def count(work: Work, size_hw: tuple[int, int]) -> Count:
         DrnetError: The network cannot be built.
     """
     import torch  # noqa: PLC0415 - the processes that measure do without
+    from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: PLC0415
     from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415
 
     from drnet_offline.baselines.building import build_baseline  # noqa: PLC0415
     from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
 
-    # The transformers library looks at the values it has drawn, so there must be some.
-    draws = work.network == 'depth_anything_v2_small'
-    with torch.device('cpu' if draws else 'meta'):
+    def build() -> torch.nn.Module:
         if work.network == DRNET:
-            network: torch.nn.Module = DRNet(network_config(work)).eval()
-        else:
-            network = build_baseline(work.network, work.backbone)
-    network.to('meta')
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.empty(1, 3, *size_hw, device='meta'))
+            return DRNet(network_config(work)).eval()
+        return build_baseline(work.network, work.backbone)
+
+    # The transformers library looks at the values it has drawn, so there must be some.
+    drawn = build() if work.network == 'depth_anything_v2_small' else None
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        network = build() if drawn is None else drawn
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 3, *size_hw))
     params = sum(parameter.numel() for parameter in network.parameters())
     return Count(params, counter.get_total_flops() // 2)
