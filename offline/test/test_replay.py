@@ -236,7 +236,7 @@ def figures(estimates: Sequence[Array], truths: Sequence[Array]) -> dict[str, fl
         pixels_d.append(d)
         pixels_g.append(g)
     pooled = of_pixels(np.concatenate(pixels_d), np.concatenate(pixels_g))
-    means = {f'{name}_per_image': np.mean([each[name] for each in images]) for name in pooled}
+    means = {n + '_per_image': float(np.mean([each[n] for each in images])) for n in pooled}
     return {**pooled, **means}
 
 
@@ -309,8 +309,8 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     assert drnet('bag', bag, '--report', tmp_path / 'whole', *arguments)[0] == 0
     monkeypatch.setattr(journal, '_EVERY_S', 0.0)
     KnownEstimator.count, KnownEstimator.fails_at = 0, 12
-    outputs = ('--report', tmp_path / 'r', '--json', tmp_path / 'r.json', *arguments)
-    outputs = (*outputs, '--write', tmp_path / 'r.mcap')
+    outputs = ['--report', tmp_path / 'r', '--json', tmp_path / 'r.json', *arguments]
+    outputs += ['--write', tmp_path / 'r.mcap']
     code, said = drnet('bag', bag, *outputs)
     assert (code, 'got an interruption' in said) == (1, True)
     assert not (tmp_path / 'r.json').exists()

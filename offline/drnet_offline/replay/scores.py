@@ -7,7 +7,8 @@ and goes on from saved sums ends with the same figures, to the last bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ['DEPTH_BINS_M', 'MAP_SHAPE', 'RATIO_BINS', 'Scores', 'figures_of', 'score_frame']
 
-DEPTH_BINS_M = np.concatenate([np.arange(0.0, 10.01, 0.25), [np.inf]])
+_BIN_M = 0.25
+_DEPTH_BINS = 41
+DEPTH_BINS_M = np.append(np.arange(_DEPTH_BINS) * _BIN_M, np.inf)
 """Edges of the bins of recorded depth."""
-RATIO_BINS = np.concatenate([[0.0], np.exp(np.linspace(np.log(1 / 3), np.log(3), 81)), [np.inf]])
+_RATIO_STEPS = 80
+_LOG_RATIO = np.log(3.0)
+RATIO_BINS = np.concatenate(
+    [[0.0], np.exp(np.linspace(-_LOG_RATIO, _LOG_RATIO, _RATIO_STEPS + 1)), [np.inf]]
+)
 """Edges of the bins of estimated by recorded depth."""
 MAP_SHAPE = (48, 64)
 """Rows and columns of the map of errors over the image."""
@@ -98,7 +105,7 @@ class Scores:
     def add_estimate(self, depth_hw: FloatArray) -> None:
         """Count estimated depths, whether there is a recorded one or not."""
         valid = depth_hw[np.isfinite(depth_hw)]
-        self.arrays['estimated_histogram'] += np.histogram(valid, DEPTH_BINS_M)[0]
+        self.arrays['estimated_histogram'] += np.bincount(_depth_bin(valid), minlength=_DEPTH_BINS)
 
 
 def score_frame(
@@ -123,7 +130,8 @@ def score_frame(
     coverage = np.array([np.count_nonzero(both), np.count_nonzero(recorded)], np.float64)
     scores.arrays['coverage'] += coverage
     truth, depth = truth_hw[both].astype(np.float64), depth_hw[both].astype(np.float64)
-    scores.arrays['recorded_histogram'] += np.histogram(truth_hw[recorded], DEPTH_BINS_M)[0]
+    counted = np.bincount(_depth_bin(truth_hw[recorded]), minlength=_DEPTH_BINS)
+    scores.arrays['recorded_histogram'] += counted
     if not truth.size:
         nothing: dict[str, float | None] = dict.fromkeys((*NAMES, 'scale'))
         return {**nothing, 'coverage': 0.0 if coverage[1] else None}
@@ -157,17 +165,36 @@ def _add_protocol(
 
 def _add_errors(scores: Scores, truth: Array, depth: Array) -> None:
     error = depth - truth
-    place = np.digitize(truth, DEPTH_BINS_M[1:-1])
-    bins = len(DEPTH_BINS_M) - 1
+    place = _depth_bin(truth)
     for row, weights in enumerate((None, np.abs(error) / truth, error**2, error)):
-        scores.arrays['by_depth'][row] += np.bincount(place, weights, bins)
-    scores.arrays['ratio_histogram'] += np.histogram(depth / truth, RATIO_BINS)[0]
+        scores.arrays['by_depth'][row] += np.bincount(place, weights, _DEPTH_BINS)
+    ratios = np.bincount(_ratio_bin(depth / truth), minlength=len(RATIO_BINS) - 1)
+    scores.arrays['ratio_histogram'] += ratios
 
 
 def _add_map(scores: Scores, relative: Array, both: NDArray[np.bool_]) -> None:
-    height, width = both.shape
-    rows, columns = np.nonzero(both)
-    cell = rows * MAP_SHAPE[0] // height * MAP_SHAPE[1] + columns * MAP_SHAPE[1] // width
+    cell = _map_cells(*both.shape)[both]
     for layer, weights in enumerate((None, relative)):
         summed = np.bincount(cell, weights, MAP_SHAPE[0] * MAP_SHAPE[1])
         scores.arrays['map'][layer] += summed.reshape(MAP_SHAPE)
+
+
+def _depth_bin(depth: NDArray[Any]) -> NDArray[np.intp]:
+    """Return which of `DEPTH_BINS_M` depths lie in; np.histogram would sort them."""
+    bins: NDArray[np.intp] = np.minimum(depth / _BIN_M, _DEPTH_BINS - 1).astype(np.intp)
+    return bins
+
+
+def _ratio_bin(ratio: Array) -> NDArray[np.intp]:
+    """Return which of `RATIO_BINS` ratios lie in."""
+    steps = (np.log(ratio) + _LOG_RATIO) * (_RATIO_STEPS / (2 * _LOG_RATIO))
+    bins: NDArray[np.intp] = (np.floor(steps).clip(-1, _RATIO_STEPS) + 1).astype(np.intp)
+    return bins
+
+
+@lru_cache(maxsize=2)
+def _map_cells(height: int, width: int) -> NDArray[np.intp]:
+    """Return the cell of the map that each pixel belongs to."""
+    rows = np.arange(height)[:, np.newaxis] * MAP_SHAPE[0] // height
+    columns = np.arange(width) * MAP_SHAPE[1] // width
+    return rows * MAP_SHAPE[1] + columns

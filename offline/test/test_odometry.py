@@ -1,0 +1,183 @@
+"""`drnet vo`: trackers on the bundled clip, whose depth and poses are exact; errors as evo's."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import clip_camera
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from drnet_offline import cli
+from drnet_offline.bags import read_depths
+from drnet_offline.odometry import running
+from drnet_offline.odometry.trajectories import compare, trajectory
+from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
+from drnet_ros.inference.engine import Pending
+from drnet_ros.inference.recording import Recording
+
+pytest.importorskip('evo', reason='odometry is judged by evo')
+
+CLIP = Path(__file__).parents[1] / 'clip' / 'room'
+DEPTH = '/camera/depth/image_rect/compressedDepth'
+FRAMES = 12
+TOO_FAR = 1.25
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the clip."""
+    path = tmp_path_factory.mktemp('clip') / 'start'
+    with (
+        Recording(CLIP) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        end_ns = sorted({m.stamp_ns for m in recording.messages([DEPTH])})[FRAMES]
+        for message in recording.messages():
+            if message.stamp_ns < end_ns:
+                writer.write(connections[message.topic], message.stamp_ns, message.data)
+    return path
+
+
+class RecordedPending(Pending):
+    def __init__(self, depths: list[NDArray[np.float32]]) -> None:
+        self._depths = depths
+
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:  # noqa: ARG002
+        return [DepthFrame(depth) for depth in self._depths]
+
+
+class RecordedEstimator(DepthEstimator):
+    """Gives the recorded depth, all of it too far by one factor."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        with Recording(CLIP) as recording:
+            self._depths = dict(read_depths(recording, DEPTH))
+
+    def submit(self, frames: Sequence[Frame]) -> Pending:
+        stamps = [frame.stamp_ns for frame in frames if frame.stamp_ns is not None]
+        return RecordedPending([self._depths[s] * np.float32(TOO_FAR) for s in stamps])
+
+    def close(self) -> None:
+        pass
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(running, 'DepthEstimator', RecordedEstimator)
+    monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_exact_depth_gives_the_exact_path_and_a_factor_shows(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folder = tmp_path / 'vo.json', tmp_path / 'vo'
+    assert call(monkeypatch, 'vo', clip, '--json', out, '--output', folder) == 0
+    summary = json.loads(out.read_text())
+    assert summary['ground_truth'] == '/camera/pose'
+    assert summary['scale_factors']['embedded'] == pytest.approx(1 / TOO_FAR, rel=1e-5)
+    rows = {(row['method'], row['depth']): row for row in summary['paths']}
+    assert len(rows) == 9
+    for method, limit_m in (('features', 0.006), ('photometric', 0.006), ('dense', 0.002)):
+        recorded = rows[method, 'recorded depth']
+        ours, rescaled = rows[method, 'embedded'], rows[method, 'embedded, rescaled']
+        assert recorded['ape_m'] < limit_m
+        assert recorded['lost'] == 0
+        # Depth too far by a factor makes the path longer by it, which one scale mends.
+        assert ours['scale'] == pytest.approx(1 / TOO_FAR, rel=0.08)
+        assert ours['ape_m'] > 2 * recorded['ape_m']
+        assert rescaled['ape_m'] == pytest.approx(recorded['ape_m'], abs=0.002)
+        assert (folder / f'{method}_recorded_depth.tum').is_file()
+        assert (folder / f'paths_{method}.png').is_file()
+    still = summary['standing_still']
+    assert still['ape_m'] > 5 * rows['dense', 'recorded depth']['ape_m']
+    page = (folder / 'report.html').read_text()
+    assert page.count('data:image/png;base64,') == 3
+    lines = (folder / 'dense_recorded_depth.tum').read_text().splitlines()
+    assert len([line for line in lines if not line.startswith('#')]) == FRAMES
+
+
+def random_path(count: int, seed: int) -> list[NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    poses = []
+    pose = np.eye(4)
+    for _ in range(count):
+        step = np.eye(4)
+        angles = rng.normal(0, 0.05, 3)
+        step[:3, :3] = rotation(angles)
+        step[:3, 3] = rng.normal(0, 0.05, 3)
+        pose = pose @ step
+        poses.append(pose)
+    return poses
+
+
+def rotation(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector / angle
+    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k)
+
+
+def test_errors_equal_an_independent_computation() -> None:
+    truth = random_path(40, 0)
+    noise = random_path(40, 1)
+    found = [t @ np.linalg.inv(n) for t, n in zip(truth, noise, strict=True)]
+    stamps = [100 + 0.1 * i for i in range(40)]
+    errors = compare(trajectory(truth, stamps), trajectory(found, stamps))
+    p = np.array([pose[:3, 3] for pose in found])
+    q = np.array([pose[:3, 3] for pose in truth])
+    u, _, vt = np.linalg.svd((q - q.mean(0)).T @ (p - p.mean(0)))
+    flip = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
+    turned = (p - p.mean(0)) @ (u @ flip @ vt).T + q.mean(0)
+    assert errors.ape_m == pytest.approx(np.sqrt(np.mean(np.sum((turned - q) ** 2, 1))))
+    moves: list[Any] = []
+    for i in range(30):
+        was = np.linalg.inv(truth[i]) @ truth[i + 10]
+        is_ = np.linalg.inv(found[i]) @ found[i + 10]
+        moves.append(np.linalg.inv(was) @ is_)
+    shifts = [np.linalg.norm(move[:3, 3]) for move in moves]
+    turns = [np.degrees(np.arccos((np.trace(move[:3, :3]) - 1) / 2)) for move in moves]
+    assert errors.rpe_m == pytest.approx(np.sqrt(np.mean(np.square(shifts))))
+    assert errors.rpe_deg == pytest.approx(np.sqrt(np.mean(np.square(turns))))
+    assert errors.poses == 40
+
+
+def test_ground_truth_may_be_a_file(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = []
+    for frame in range(FRAMES):
+        pose = clip_camera.optical_pose(frame)
+        numbers = [*pose[:3, 3], *clip_camera.quaternion_xyzw(pose[:3, :3])]
+        stamp_s = 1_700_000_000 + frame / clip_camera.RATE_HZ
+        lines.append(' '.join(f'{number:.9f}' for number in (stamp_s, *numbers)))
+    (tmp_path / 'truth.tum').write_text('\n'.join(lines))
+    out = tmp_path / 'vo.json'
+    words = ('--ground-truth', tmp_path / 'truth.tum', '--method', 'features', '--json', out)
+    assert call(monkeypatch, 'vo', clip, *words) == 0
+    assert json.loads(out.read_text())['paths'][0]['ape_m'] < 0.006
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('--ground-truth', '/camera/camera_info'),
+        ('--ground-truth', '/nope'),
+        ('--camera-info-topic', '/camera/pose'),
+    ],
+)
+def test_what_cannot_be_done_is_an_error(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    method = ('--method', 'features')
+    assert call(monkeypatch, 'vo', clip, *method, *words) == 1

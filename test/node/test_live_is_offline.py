@@ -1,0 +1,149 @@
+"""The bundled clip through the live node and through `drnet bag`: the same depth, bit for bit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from node_graph import Graph, ProgramFactory, header, wait_for_line
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from drnet_ros.inference.recording import Recording
+
+cli = pytest.importorskip('drnet_offline.cli', reason='drnet bag is in the offline package')
+
+CLIP = Path(__file__).parents[2] / 'offline' / 'clip' / 'room'
+IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
+FRAMES = 5
+FRAME_LIMIT_S = 60.0
+
+
+@pytest.fixture(scope='module')
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the clip as a recording of their own, without its depth."""
+    from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp('clip') / 'start'
+    with (
+        Recording(CLIP) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        end_ns = sorted({m.stamp_ns for m in recording.messages([IMAGE])})[FRAMES]
+        for message in recording.messages([IMAGE, INFO]):
+            if message.stamp_ns < end_ns:
+                writer.write(connections[message.topic], message.stamp_ns, message.data)
+    return path
+
+
+@pytest.mark.parametrize('settings', [(), ('temporal_filter=1.0',)], ids=['plain', 'steadied'])
+def test_live_depth_is_offline_depth(
+    clip: Path,
+    settings: tuple[str, ...],
+    graph: Graph,
+    start_program: ProgramFactory,
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = [f'weights={weights}', 'image_transport=compressed', 'point_stride=4', *settings]
+    live = play(clip, graph, start_program, parameters)
+    out = tmp_path / 'out.mcap'
+    words = [word for parameter in parameters for word in ('--set', parameter)]
+    monkeypatch.setattr(sys, 'argv', ['drnet', 'bag', str(clip), '--write', str(out), *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    with Recording(out) as recording:
+        names = ('depth/image_rect', 'depth/camera_info', 'points')
+        offline = [
+            [recording.deserialize(m) for m in recording.messages([f'/drnet/{name}'])]
+            for name in names
+        ]
+    assert [len(messages) for messages in offline] == [FRAMES] * 3
+    for received, computed in zip(live, zip(*offline, strict=True), strict=True):
+        for one, other in zip(received, computed, strict=True):
+            assert_same_message(one, other)
+
+
+def play(
+    clip: Path, graph: Graph, start_program: ProgramFactory, parameters: list[str]
+) -> list[tuple[Image, CameraInfo, PointCloud2]]:
+    """Send each frame when the depth of the one before has come, so that none is dropped."""
+    words = [word for p in parameters for word in ('-p', p.replace('=', ':=', 1))]
+    process = start_program('drnet_ros.node.depth_node', '--ros-args', *words)
+    wait_for_line(process, 'active: waiting for images')
+    infos = graph.publisher(CameraInfo, 'camera_info', within_s=FRAME_LIMIT_S)
+    images = graph.publisher(CompressedImage, 'image/compressed', within_s=FRAME_LIMIT_S)
+    outputs = (
+        graph.collect(Image, 'depth/image_rect'),
+        graph.collect(CameraInfo, 'depth/camera_info'),
+        graph.collect(PointCloud2, 'points'),
+    )
+    frames = list(read(clip))
+    # An image of another size starts the filter over time anew: what it takes until both sides
+    # know each other leaves no trace.
+    probe = other_size(frames[0][1])
+
+    def send_probe() -> None:
+        images.publish(probe)
+
+    graph.repeat_until(send_probe, lambda: outputs[0].messages, 'first depth')
+    received = []
+    for info, image in frames:
+        infos.publish(info)
+        images.publish(image)
+        received.append(tuple(output.wait_for_stamp(image.header) for output in outputs))
+    return received
+
+
+def read(clip: Path) -> list[tuple[CameraInfo, CompressedImage]]:
+    with Recording(clip) as recording:
+        stored = [
+            [recording.deserialize(message) for message in recording.messages([topic])]
+            for topic in (INFO, IMAGE)
+        ]
+    pairs = []
+    for info, image in zip(*stored, strict=True):
+        stamp = header(info.header.stamp.sec, info.header.stamp.nanosec, info.header.frame_id)
+        camera = CameraInfo(
+            header=stamp,
+            height=info.height,
+            width=info.width,
+            distortion_model=info.distortion_model,
+            d=info.d.tolist(),
+            k=info.k.tolist(),
+            r=info.r.tolist(),
+            p=info.p.tolist(),
+        )
+        picture = CompressedImage(header=stamp, format=image.format)
+        picture.data.frombytes(image.data.tobytes())
+        pairs.append((camera, picture))
+    return pairs
+
+
+def other_size(image: CompressedImage) -> CompressedImage:
+    import cv2  # noqa: PLC0415
+
+    picture = CompressedImage(header=header(1, 1, image.header.frame_id), format=image.format)
+    encoded = cv2.imencode('.jpg', np.full((240, 320, 3), 90, np.uint8))[1]
+    picture.data.frombytes(encoded.tobytes())
+    return picture
+
+
+def assert_same_message(live: Any, offline: Any) -> None:
+    stamp = live.header.stamp
+    assert (stamp.sec, stamp.nanosec) == (offline.header.stamp.sec, offline.header.stamp.nanosec)
+    assert live.header.frame_id == offline.header.frame_id
+    assert (live.height, live.width) == (offline.height, offline.width)
+    if isinstance(live, CameraInfo):
+        for name in ('d', 'k', 'r', 'p'):
+            np.testing.assert_array_equal(getattr(live, name), getattr(offline, name))
+        return
+    same = ('is_bigendian', 'encoding', 'step', 'point_step', 'row_step', 'is_dense')
+    for name in same:
+        assert getattr(live, name, None) == getattr(offline, name, None), name
+    assert bytes(live.data) == offline.data.tobytes()
