@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import clip_camera
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,12 +16,14 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from drnet_offline import cli
 from drnet_offline.bags import read_depths
 from drnet_offline.odometry import running
-from drnet_offline.odometry.trajectories import compare, trajectory
+from drnet_offline.odometry.trajectories import compare, read_truth, trajectory
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
 from drnet_ros.inference.engine import Pending
 from drnet_ros.inference.recording import Recording
 
-pytest.importorskip('evo', reason='odometry is judged by evo')
+file_interface = pytest.importorskip(
+    'evo.tools.file_interface', reason='odometry is judged by evo'
+)
 
 CLIP = Path(__file__).parents[1] / 'clip' / 'room'
 DEPTH = '/camera/depth/image_rect/compressedDepth'
@@ -155,13 +156,9 @@ def test_errors_equal_an_independent_computation() -> None:
 def test_ground_truth_may_be_a_file(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = []
-    for frame in range(FRAMES):
-        pose = clip_camera.optical_pose(frame)
-        numbers = [*pose[:3, 3], *clip_camera.quaternion_xyzw(pose[:3, :3])]
-        stamp_s = 1_700_000_000 + frame / clip_camera.RATE_HZ
-        lines.append(' '.join(f'{number:.9f}' for number in (stamp_s, *numbers)))
-    (tmp_path / 'truth.tum').write_text('\n'.join(lines))
+    with Recording(clip) as recording:
+        truth = read_truth(recording, '/camera/pose')
+    file_interface.write_tum_trajectory_file(str(tmp_path / 'truth.tum'), truth)
     out = tmp_path / 'vo.json'
     words = ('--ground-truth', tmp_path / 'truth.tum', '--method', 'features', '--json', out)
     assert call(monkeypatch, 'vo', clip, *words) == 0
