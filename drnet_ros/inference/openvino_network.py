@@ -76,27 +76,22 @@ class OpenvinoPending(Pending):
         self._frames = frames
         self._settings = settings
         self._finish = finish
-        self._done: list[DepthFrame] | None = None
+        self._done: list[DepthFrame] = []
         self._release = weakref.finalize(self, network.release, slots)
 
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         """Wait for the network, then finish each frame in the calling thread."""
-        if self._done is None:
-            self._wait(timeout_s)
-            self._done = [
-                self._finish(_depth(slot), frame, self._settings)
-                for slot, frame in zip(self._slots, self._frames, strict=True)
-            ]
-            self._frames = ()
-            self._release()
-        return self._done
-
-    def _wait(self, timeout_s: float | None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        for slot in self._slots:
+        # The first frame is finished while the network runs on the second.
+        count = len(self._done)
+        for slot, frame in zip(self._slots[count:], self._frames[count:], strict=True):
             if not _is_done(slot.request, deadline):
                 msg = f'depth was not ready within {timeout_s} s'
                 raise TimeoutError(msg)
+            self._done.append(self._finish(_depth(slot), frame, self._settings))
+        self._frames = ()
+        self._release()
+        return self._done
 
 
 def _is_done(request: ov.InferRequest, deadline: float | None) -> bool:
