@@ -97,7 +97,8 @@ def follow_camera(
     """
     has_truth = bool(index.pairs)
     sources = [RECORDED] * has_truth + [variant.name for variant in variants]
-    first = _Pass(sources, methods, is_rescaled=False)
+    is_rectified = variants[0].settings.image_is_rectified
+    first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for estimated in _estimated(recording, index, variants):
         truth = _truth(estimated)
@@ -111,7 +112,7 @@ def follow_camera(
     factors = {name: float(np.median(values)) for name, values in scales.items() if values}
     if not factors:
         return first.paths, {}
-    second = _Pass(list(factors), methods, is_rescaled=True)
+    second = _Pass(list(factors), methods, is_rescaled=True, is_rectified=is_rectified)
     for estimated in _estimated(recording, index, variants):
         depths = {
             variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
@@ -126,8 +127,14 @@ class _Pass:
     """All trackers of one pass over the recording."""
 
     def __init__(
-        self, sources: Sequence[str], methods: Sequence[str], *, is_rescaled: bool
+        self,
+        sources: Sequence[str],
+        methods: Sequence[str],
+        *,
+        is_rescaled: bool,
+        is_rectified: bool,
     ) -> None:
+        self._is_rectified = is_rectified
         self.paths = [
             Path3D(source, is_rescaled, method) for source in sources for method in methods
         ]
@@ -142,7 +149,8 @@ class _Pass:
             if frame.camera is None:
                 msg = 'odometry needs the camera: the recording must have a usable camera_info'
                 raise OfflineError(msg)
-            self._rectifier = Rectifier(frame.camera)
+            camera = frame.camera.rectified() if self._is_rectified else frame.camera
+            self._rectifier = Rectifier(camera)
             k = self._rectifier.k
             self._followed = [_Followed(p, create_tracker(p.method, k)) for p in self.paths]
         gray = self._rectifier.image(frame.rgb_hwc)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_offline.replay.frames import RecordedFrame
-    from drnet_ros.inference import CameraModel, DepthFrame
+    from drnet_ros.inference import CameraModel, DepthFrame, Settings
 
 __all__ = ['TYPES', 'TYPESTORE', 'depth_messages', 'header', 'serialize']
 
@@ -31,14 +31,16 @@ _FLOAT32 = 7  # PointField.FLOAT32
 
 
 def depth_messages(
-    frame: RecordedFrame, result: DepthFrame, depth_encoding: str
+    frame: RecordedFrame, result: DepthFrame, settings: Settings
 ) -> dict[str, bytes]:
     """Serialise what the node would publish for a frame, by the topics of `TYPES`."""
     head = header(frame.stamp_ns, frame.frame_id)
-    messages = {'depth/image_rect': _depth(result, head, depth_encoding)}
+    messages = {'depth/image_rect': _depth(result, head, settings.depth_encoding)}
     if frame.info is not None and result.camera is not None and frame.rgb_hwc is not None:
         image_hw = frame.rgb_hwc.shape[:2]
-        messages['depth/camera_info'] = _camera_info(frame.info, result.camera, head, image_hw)
+        messages['depth/camera_info'] = _camera_info(
+            frame.info, result.camera, head, image_hw, is_rectified=settings.image_is_rectified
+        )
     if result.points is not None:
         messages['points'] = _points(result.points, head)
     return {name: serialize(message, TYPES[name]) for name, message in messages.items()}
@@ -70,27 +72,30 @@ def _depth(result: DepthFrame, head: Any, encoding: str) -> Any:
     )
 
 
-def _camera_info(received: Any, camera: CameraModel, head: Any, image_hw: tuple[int, ...]) -> Any:
+def _camera_info(
+    received: Any, camera: CameraModel, head: Any, image_hw: tuple[int, ...], *, is_rectified: bool
+) -> Any:
+    """Build what the node's `camera_info_message` does."""
     types = TYPESTORE.types
     roi = received.roi
     full = (roi.height or received.height, roi.width or received.width)
     binned = (full[0] // (received.binning_y or 1), full[1] // (received.binning_x or 1))
-    is_as_received = (camera.height, camera.width) == tuple(image_hw) == binned
+    seen = camera.rectified() if is_rectified else camera
     fields: dict[str, Any] = {
-        'height': camera.height,
-        'width': camera.width,
-        'r': np.array(camera.r),
-        'k': np.array([camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1], np.float64),
-        'p': np.array(camera.p),
+        'height': seen.height,
+        'width': seen.width,
+        'distortion_model': 'plumb_bob' if is_rectified else received.distortion_model,
+        'd': np.zeros(5) if is_rectified else received.d,
+        'r': np.array(seen.r),
+        'k': np.array([seen.fx, 0, seen.cx, 0, seen.fy, seen.cy, 0, 0, 1], np.float64),
+        'p': np.array(seen.p),
         'binning_x': 0,
         'binning_y': 0,
         'roi': types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, do_rectify=False),
     }
-    if is_as_received:
+    if not is_rectified and (camera.height, camera.width) == tuple(image_hw) == binned:
         fields = {name: getattr(received, name) for name in fields}
-    return types['sensor_msgs/msg/CameraInfo'](
-        header=head, distortion_model=received.distortion_model, d=received.d, **fields
-    )
+    return types['sensor_msgs/msg/CameraInfo'](header=head, **fields)
 
 
 def _points(points: NDArray[np.float32], head: Any) -> Any:

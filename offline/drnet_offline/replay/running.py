@@ -221,8 +221,8 @@ def _take(
             frame, [result.depth_hw for result in results], figures[0].get('rmse')
         )
         if state.parts is not None:
-            encoding = task.variants[0].settings.depth_encoding
-            state.parts.write(frame.position, depth_messages(frame, results[0], encoding))
+            settings = task.variants[0].settings
+            state.parts.write(frame.position, depth_messages(frame, results[0], settings))
 
 
 def _figures(
