@@ -164,8 +164,6 @@ class _Sender:
         self.images = self.infos = 0
         # Sent before the node had found the publisher.
         self.unseen_images = self.unseen_infos = 0
-        self._diagnostics = graph.diagnostics()
-        self._depths = graph.collect(Image, 'depth/image_rect')
         is_raw = transport == 'raw'
         self._image_publisher: Publisher[Any] = graph.publisher(
             Image if is_raw else CompressedImage,
@@ -173,6 +171,9 @@ class _Sender:
             qos(depth=10),
             within_s=START_S,
         )
+        # There once the node subscribes to images.
+        self._diagnostics = graph.diagnostics()
+        self._depths = graph.collect(Image, 'depth/image_rect')
         self._info_publisher: Publisher[Any] = graph.publisher(CameraInfo, 'camera_info')
 
     def send(self) -> None:

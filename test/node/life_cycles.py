@@ -14,13 +14,15 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import rclpy
 from fuzz_node import start_node_program
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from node_graph import Collected, Graph, Spinning, header, ramp, rgb_image
+from node_graph import Collected, Graph, Spinning, header, ramp, rgb_image, values_of
 from process_resources import Resources, resources_of
+from rclpy.client import Client
 from ros_domain import claim_domain
 from sensor_msgs.msg import Image
 from shared_memory import end_program
@@ -31,6 +33,13 @@ __all__ = ['run_cycles']
 
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
+GOALS = {
+    Transition.TRANSITION_CONFIGURE: 'inactive',
+    Transition.TRANSITION_ACTIVATE: 'active',
+    Transition.TRANSITION_DEACTIVATE: 'inactive',
+    Transition.TRANSITION_CLEANUP: 'unconfigured',
+}
+START_S = 120.0
 
 
 def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> list[Resources]:
@@ -44,12 +53,13 @@ def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> li
     Returns:
         What the process held after each cycle, unconfigured again.
     """
+    changer = Changer(graph)
     depths = None
     held = []
     publisher = graph.node.create_publisher(Image, 'image', 5)
     for cycle in range(count):
         for transition in UP:
-            change(graph, transition)
+            changer.change(transition)
         depths = depths or graph.collect(Image, 'depth/image_rect')
         before = len(depths.messages)
         graph.repeat_until(
@@ -58,7 +68,7 @@ def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> li
             'depth',
         )
         for transition in DOWN:
-            change(graph, transition)
+            changer.change(transition)
         held.append(resources_of(process.pid))
     return held
 
@@ -67,10 +77,34 @@ def has_more(depths: Collected[Image], before: int) -> bool:
     return len(depths.messages) > before
 
 
-def change(graph: Graph, transition: int) -> None:
-    request = ChangeState.Request()
-    request.transition.id = transition
-    assert graph.call(ChangeState, 'depth_node/change_state', request, within_s=120.0).success
+class Changer:
+    """Changes the state, and believes the diagnostics too.
+
+    On a busy machine Fast DDS may drop the answer of a service: the server waits for 0.1 s only
+    until it knows who asks.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._client: Client[Any, Any] = graph.node.create_client(
+            ChangeState, 'depth_node/change_state'
+        )
+        graph.wait(self._client.service_is_ready, 'life cycle services', START_S)
+        self._diagnostics = graph.diagnostics()
+
+    def change(self, transition: int) -> None:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        answer: Any = self._client.call_async(request)
+        seen = len(self._diagnostics.messages)
+
+        def is_there() -> bool:
+            arrays = self._diagnostics.messages[seen + 1 :]  # the next may be from before
+            values = values_of(arrays[-1], 'depth_node: camera') if arrays else {}
+            return values.get('state') == GOALS[transition]
+
+        self._graph.wait(lambda: answer.done() or is_there(), 'answer', START_S)
+        assert not answer.done() or answer.result().success
 
 
 def main() -> int:

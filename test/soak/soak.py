@@ -58,10 +58,14 @@ def main() -> int:
                 load = Load(Graph(node), arguments.seed, arguments.rate)
                 samples = run(load, process.pid, arguments.minutes)
                 load.drain(DRAIN_S)
+                totals = load.totals()
+                load.clean_up()
+                after = resources_of(process.pid)
             stopping = time.monotonic()
         finally:
             exit_code = end_program(process)
-        summary = summarise(samples, load.totals(), log.read_bytes())
+        summary = summarise(samples, totals, log.read_bytes())
+        summary['memory_mb_after_cleanup'] = round(after.memory_mb, 1)
         summary['node_exit_code'] = exit_code
         summary['shutdown_s'] = round(time.monotonic() - stopping, 2)
     write_report(arguments.output, arguments.minutes, summary, samples)

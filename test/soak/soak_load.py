@@ -110,6 +110,16 @@ class Load:
             every_s=2.5,
         )
 
+    def clean_up(self) -> None:
+        """Take the node back to unconfigured, where it holds neither network nor publishers."""
+        for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+            request = ChangeState.Request()
+            request.transition.id = transition
+            answer = self._graph.call(
+                ChangeState, 'depth_node/change_state', request, within_s=60.0
+            )
+            assert answer.success, f'transition {transition} was refused'
+
     def totals(self) -> dict[str, Any]:
         """What was done and what the node counted since it was last activated."""
         return {

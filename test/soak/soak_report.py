@@ -107,6 +107,7 @@ def _page(minutes: float, summary: dict[str, Any]) -> str:
             *rows,
             '',
             f'Memory slope, first fifth left out: {summary["memory_slope_mb_per_min"]} MB/min.',
+            f'Memory after cleanup at the end: {summary["memory_mb_after_cleanup"]} MB.',
             f'Images sent: {summary["images_sent"]}; received: {summary["received"]}.',
             f'Events: {events}. Answers: {summary["answers"]}.',
             f'Unaccounted images: {summary["unaccounted"]}. Log: {summary["log"]}.',
