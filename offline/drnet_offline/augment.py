@@ -26,6 +26,7 @@ class Augmentation:
 
     Attributes:
         border_px: Rows and columns cut off on every side first (NYU images have a white border).
+        uncut: Share of images whose border is left on, since a recording may have it too.
         flip: Mirror half of the images.
         max_zoom: Zoom by 1..max_zoom into a random window and divide depth by the zoom: to a
             camera of the same focal length that is how a nearer scene looks.
@@ -39,6 +40,7 @@ class Augmentation:
     """
 
     border_px: int = 8
+    uncut: float = 0.0
     flip: bool = True
     max_zoom: float = 1.4
     max_rotation_deg: float = 4.0
@@ -94,10 +96,17 @@ def augment(
 
     Returns:
         Image uint8 (h, w, 3), depth float32 (h, w) metres, NaN where invalid, and the focal
-        length in pixels, which a zoom leaves as it is since it divides depth instead.
+        length in pixels, which a zoom leaves as it is since it divides depth instead, and an
+        uncut border too, which multiplies it.
     """
     rgb, depth = _cut_border(sample, augmentation.border_px)
     focal_px = resized_focal_px(sample.focal_px, depth.shape, size_hw)
+    if augmentation.uncut and rng.random() < augmentation.uncut:
+        rgb, depth = sample.rgb_hwc, sample.depth_hw
+        # Of the whole image, the focal length is smaller at the network's size.
+        depth = depth * np.float32(
+            focal_px / resized_focal_px(sample.focal_px, depth.shape, size_hw)
+        )
     zoom = math.exp(rng.uniform(0.0, math.log(augmentation.max_zoom)))
     matrix = _draw_warp(depth.shape, size_hw, zoom, augmentation, rng)
     height, width = size_hw

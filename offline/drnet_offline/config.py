@@ -83,6 +83,7 @@ class TrainConfig:
         loss: 'paper' (eq. 1-6) or 'metric' (L1, relative and gradient).
         auxiliary_weight: Weight of the levels above the finest; the paper has 1.
         pretrained: '' for random weights, 'imagenet', or a file of backbone weights.
+        initial_weights: A weights file of the same network to start from, or ''.
         freeze_backbone: Leave the backbone as it is.
         epochs: How often each image is seen.
         precision: Lightning's, for instance '32-true' or 'bf16-mixed'.
@@ -101,6 +102,7 @@ class TrainConfig:
     loss: str = 'paper'
     auxiliary_weight: float = 1.0
     pretrained: str = 'imagenet'
+    initial_weights: str = ''
     freeze_backbone: bool = False
     epochs: int = 20
     precision: str = '32-true'
@@ -144,6 +146,7 @@ _LIMITS = {
     'augmentation.colour_cast': (0, 1),
     'augmentation.max_gamma': (1, 10),
     'augmentation.mix': (0, 1),
+    'augmentation.uncut': (0, 1),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
@@ -11,10 +12,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from drnet_offline.augment import augment, paste_region, resize_sample, resized_focal_px
+from drnet_offline.errors import ConfigError
 from drnet_offline.losses import metric_loss, multilevel_loss, paper_loss
 from drnet_offline.metrics import DepthMetrics
 from drnet_offline.pretrained import load_backbone
 from drnet_offline.protocols import PROTOCOLS
+from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
@@ -140,6 +143,17 @@ class DepthData(lightning.LightningDataModule):
         return DataLoader(share, 1, num_workers=self._config.data.workers)
 
 
+def _build_network(config: TrainConfig) -> DRNet:
+    if not config.initial_weights:
+        backbone = load_backbone(config.network.backbone, config.pretrained)
+        return DRNet(config.network, backbone)
+    network, metadata = load_network(Path(config.initial_weights))
+    if metadata.network != config.network:
+        msg = f'initial_weights must be of {config.network}, got {metadata.network}'
+        raise ConfigError(msg)
+    return network
+
+
 class DepthModule(lightning.LightningModule):
     """DRNet with its loss, optimizer and validation metrics.
 
@@ -152,8 +166,7 @@ class DepthModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.focal_px = focal_px
-        backbone = load_backbone(config.network.backbone, config.pretrained)
-        self.network = DRNet(config.network, backbone)
+        self.network = _build_network(config)
         if config.freeze_backbone:
             self.network.backbone.requires_grad_(requires_grad=False)
         self.network.to(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -183,6 +184,17 @@ def test_the_border_is_cut_off() -> None:
         assert np.nanmax(warped) <= 2
 
 
+def test_an_uncut_image_keeps_its_border_and_the_focal_length() -> None:
+    """Depth grows as if the wider view were that of a camera with the cut image's focal length."""
+    sample = render(64, 96)
+    changes = replace(STILL, border_px=8, uncut=1.0)
+    rgb, depth, focal_px = augment(sample, (64, 96), changes, np.random.default_rng(0))
+    np.testing.assert_array_equal(rgb, sample.rgb_hwc)
+    grown = math.sqrt((64 * 96) / (48 * 80))
+    np.testing.assert_allclose(depth, sample.depth_hw * grown, rtol=1e-6)
+    assert focal_px == pytest.approx(sample.focal_px * grown)
+
+
 def test_a_border_wider_than_the_image_is_named() -> None:
     with pytest.raises(DatasetError, match=r'plane.*border_px 32'):
         resize_sample(render(64, 96), (64, 96), 32)
@@ -201,7 +213,7 @@ def test_the_same_seed_draws_the_same() -> None:
 def test_colour_keeps_depth_and_stays_within_its_limits() -> None:
     grey = np.full((64, 96, 3), 128, np.uint8)
     sample = DepthSample('grey', grey, np.full((64, 96), 3.0, np.float32), 80.0)
-    colour = Augmentation(0, False, 1.0, 0.0, 0.2, 0.0, 0.0, 0.0, 1.0)
+    colour = replace(STILL, brightness=0.2)
     means = []
     for seed in range(40):
         rgb, depth, _ = augment(sample, (64, 96), colour, np.random.default_rng(seed))

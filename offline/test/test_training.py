@@ -28,6 +28,7 @@ from drnet_offline.run_folder import check_preset
 from drnet_offline.run_training import train
 from drnet_offline.training import AugmentedDataset, DepthModule
 from drnet_offline.validation_pictures import spread_out
+from drnet_ros.errors import WeightsError
 from drnet_ros.network.checkpoint import load_network
 
 RunDrnet = Callable[..., subprocess.Popen[str]]
@@ -275,3 +276,18 @@ def test_a_frozen_backbone_stays_as_it_was(preset: Path, data: Path, tmp_path: P
     moved = [n for n in one if not torch.equal(one[n], two[n])]
     assert moved
     assert not [name for name in moved if name.startswith('backbone')]
+
+
+def test_training_starts_from_the_weights_it_is_given(
+    whole: Path, preset: Path, data: Path, tmp_path: Path
+) -> None:
+    best = whole / 'best.safetensors'
+    module = DepthModule(configure(preset, data, initial_weights=str(best)), 500.0)
+    given, _ = load_network(best)
+    for name, tensor in given.state_dict().items():
+        torch.testing.assert_close(module.network.state_dict()[name], tensor, rtol=0, atol=0)
+    other = {'initial_weights': str(best), 'network.correction_kernel': 5}
+    with pytest.raises(ConfigError, match=r'initial_weights must be of .*correction_kernel=5'):
+        DepthModule(configure(preset, data, **other), 500.0)
+    with pytest.raises(WeightsError, match=r'nothing\.safetensors'):
+        train(configure(preset, data, initial_weights='nothing.safetensors'), tmp_path / 'run')
