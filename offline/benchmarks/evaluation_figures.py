@@ -3,7 +3,7 @@
     .venv/bin/python offline/benchmarks/evaluation_figures.py [--work DIR]
 
 Runs the commands that the page shows on tum_fr1_rpy (../shared/data) and the bundled clip, and
-writes what they say between the markers of the page. Thirty minutes on two cores shared by ten; less on free ones.
+writes what they say between the markers of the page. It took 30 minutes on two busy cores.
 """
 
 from __future__ import annotations
