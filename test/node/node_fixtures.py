@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def start_node(engine: KnownEngine) -> Iterator[NodeFactory]:
             return node
 
         yield start
+    # A node in a reference cycle would stay in the graph, where the next one has the same name.
+    gc.collect()
 
 
 def _shut_down(node: DepthNode, engine: KnownEngine) -> None:
