@@ -54,6 +54,7 @@ def test_subjects_take_turns_and_ratios_are_of_neighbours() -> None:
     assert ratio.values == pytest.approx((4.0, 5.0, 3.0))
     record = ratio.to_dict()
     assert (record['ratio'], record['ratio_min'], record['ratio_max']) == pytest.approx((4, 3, 5))
+    assert record['ratio_of_best'] == pytest.approx(200 / (2000 / 30))
     assert record['of'] == 'DRNet efficientnet_lite0, openvino bf16'
 
 

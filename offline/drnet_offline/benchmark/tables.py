@@ -65,14 +65,15 @@ def ratios_table(outcome: Outcome) -> Table:
     table = Table(box=box.MARKDOWN)
     for name in ('network', 'against', 'size'):
         table.add_column(name)
-    for name in ('times as fast', 'of the runs'):
+    for name in ('times as fast', 'turns', 'best turns'):
         table.add_column(name, justify='right')
     for ratio in outcome.ratios:
         record = ratio.to_dict()
         batch = '' if record['batch'] == 1 else f', batch {record["batch"]}'
         spread = f'{_plain(record["ratio_min"])} .. {_plain(record["ratio_max"])}'
         size = f'{record["size"]}{batch}'
-        table.add_row(record['of'], record['over'], size, _plain(ratio.value), spread)
+        values = _plain(ratio.value), spread, _plain(ratio.of_best)
+        table.add_row(record['of'], record['over'], size, *values)
     return table
 
 
