@@ -75,7 +75,8 @@ def choose_groups(choice: Choice, cores: int) -> list[tuple[Subject, ...]]:
         cores: Cores that there are.
 
     Returns:
-        Groups of a network and what it is compared with, for each size, engine and precision.
+        Groups of a network and what it is compared with, at all sizes, for each engine and
+        precision.
 
     Raises:
         ValueError: The choice contradicts itself.
@@ -99,7 +100,7 @@ def choose_groups(choice: Choice, cores: int) -> list[tuple[Subject, ...]]:
             threads=threads,
         )
         works = (work, *_others(work, choice))
-        groups += [tuple(Subject(one, size) for one in works) for size in sizes]
+        groups.append(tuple(Subject(one, size) for size in sizes for one in works))
     return groups
 
 

@@ -52,7 +52,7 @@ class Outcome:
 
     Attributes:
         measured: Figures, by group and batch size.
-        ratios: Of the first of each group over the others.
+        ratios: Of the first of each group and size over the others of that size.
         left_out: What could not be measured, and why.
     """
 
@@ -112,7 +112,9 @@ def _measure_group(
             runs = interleave(processes, runs=plan.runs, batch=batch, seconds=plan.seconds)
             rows = [Measured(*fact, run) for fact, run in zip(facts, runs, strict=True)]
             outcome.measured += rows
-            outcome.ratios += [compare(rows[0], row) for row in rows[1:]]
+            first = {row.subject.size_hw: row for row in reversed(rows)}
+            pairs = ((first[row.subject.size_hw], row) for row in rows)
+            outcome.ratios += [compare(one, other) for one, other in pairs if one is not other]
 
 
 def _small(
