@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
-
-import pytest
 
 from drnet_offline.config import load_config
 from drnet_offline.datasets.folder import FolderDataset
-from drnet_offline.loading_report import main, measure_loader
+from drnet_offline.loading_report import measure_loader
 from drnet_offline.training import AugmentedDataset, Batch
 
 
@@ -32,11 +32,19 @@ def test_as_many_draws_are_timed_as_asked_each_a_new_one(data: Path, preset: Pat
     assert dataset.keys == list(range(4 + 20))  # one batch before the clock starts
 
 
-def test_the_command(data: Path, preset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    # In a process of its own: it forks loaders, which one full of ROS and OpenVINO bears badly.
+    command = [sys.executable, '-m', 'drnet_offline.loading_report', *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
+
+
+def test_the_command(data: Path, preset: Path) -> None:
     words = ['--config', str(preset), '--data', str(data), '--images', '8', '--steps', '1']
-    assert main([*words, '--workers', '0', '1', '--json']) == 0
-    figures = json.loads(capsys.readouterr().out)
+    done = run(*words, '--workers', '0', '1', '--json')
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
     assert list(figures) == ['loader, 0 workers', 'loader, 1 workers', 'training step, cpu']
     assert all(value > 0 for value in figures.values())
-    assert main([*words[:2], '--data', str(data / 'absent')]) == 1
-    assert 'error: there is no data set at' in capsys.readouterr().err
+    refused = run(*words[:2], '--data', str(data / 'absent'))
+    assert refused.returncode == 1
+    assert 'error: there is no data set at' in refused.stderr
