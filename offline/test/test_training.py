@@ -179,7 +179,7 @@ def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None
     batch = torch.utils.data.default_collate([dataset[0], dataset[1]])
     optimizer = module.configure_optimizers()
     losses = []
-    for _ in range(25):
+    for _ in range(40):
         optimizer.zero_grad()
         value = module.training_step(batch, 0)
         value.backward()  # type: ignore[no-untyped-call]
