@@ -24,6 +24,8 @@ CLIP = ROOT / 'offline' / 'clip' / 'room'
 PAGE = ROOT / 'docs' / 'evaluation.md'
 PICTURES = ROOT / 'docs' / 'evaluation'
 VARIANTS = ('temporal_filter=1', 'edge_threshold=0.02', 'input_size=288x384')
+ERRORS = ('APE', 'RPE 1 s', 'rotation 1 s')
+VO_HEAD = ('depth', f'fr1_rpy: {ERRORS[0]}', *ERRORS[1:], f'clip: {ERRORS[0]}', *ERRORS[1:])
 PICTURE_WIDTH = 900
 JPEG_QUALITY = 80
 
@@ -42,15 +44,8 @@ def main() -> None:
     drnet('bag', bag, '--json', work / 'variants.json', *versus)
     for name, path in (('tum', bag), ('clip', CLIP)):
         drnet('vo', path, '--output', work / f'vo_{name}', '--json', work / f'vo_{name}.json')
-        ablation = (
-            'vo',
-            path,
-            '--method',
-            'features',
-            '--json',
-            work / f'vo_variants_{name}.json',
-        )
-        drnet(*ablation, *versus)
+        ablation = work / f'vo_variants_{name}.json'
+        drnet('vo', path, '--method', 'features', '--json', ablation, *versus)
     texts = {
         'bag': f'```\n{printed}\n```',
         'variants': variants_table(load(work / 'variants.json')),
@@ -122,19 +117,7 @@ def vo_table(tum: Any, clip: Any) -> str:
     rows.append(
         ['', 'standing still', *cells(tum['standing_still']), *cells(clip['standing_still'])]
     )
-    return markdown(
-        (
-            'odometry',
-            'depth',
-            'fr1_rpy: APE',
-            'RPE 1 s',
-            'rotation 1 s',
-            'clip: APE',
-            'RPE 1 s',
-            'rotation 1 s',
-        ),
-        rows,
-    )
+    return markdown(('odometry', *VO_HEAD), rows)
 
 
 def ablation_table(tum: Any, clip: Any) -> str:
@@ -143,18 +126,7 @@ def ablation_table(tum: Any, clip: Any) -> str:
         [one['depth'], *cells(one), *cells(other)]
         for one, other in zip(tum['paths'], clip['paths'], strict=True)
     ]
-    return markdown(
-        (
-            'depth',
-            'fr1_rpy: APE',
-            'RPE 1 s',
-            'rotation 1 s',
-            'clip: APE',
-            'RPE 1 s',
-            'rotation 1 s',
-        ),
-        rows,
-    )
+    return markdown(VO_HEAD, rows)
 
 
 def letter(source: str) -> str:
@@ -184,9 +156,8 @@ def write_page(texts: dict[str, str]) -> None:
     page = PAGE.read_text(encoding='utf-8')
     for name, text in texts.items():
         pattern = rf'(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)'
-        page, count = re.subn(
-            pattern, lambda m, t=text: f'{m[1]}{t}\n{m[2]}', page, flags=re.DOTALL
-        )
+        plain = text.replace('\\', r'\\')
+        page, count = re.subn(pattern, rf'\g<1>{plain}\n\g<2>', page, flags=re.DOTALL)
         if count != 1:
             sys.exit(f'{PAGE} must have the marker {name} once, has it {count} times')
     PAGE.write_text(page, encoding='utf-8')
