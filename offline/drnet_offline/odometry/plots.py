@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+
+from drnet_offline.report.charts import COLORS, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
     from evo.core.trajectory import PoseTrajectory3D
 
 __all__ = ['draw_paths']
-
-mpl.use('Agg')
-
-_COLORS = ('#1b6ca8', '#d1495b', '#2e8b57', '#8e5ea2', '#c77d0a', '#0aa5a5')
 
 
 def draw_paths(
@@ -43,7 +41,7 @@ def draw_paths(
     # The plane of greatest extent: the first two principal axes.
     axes = np.linalg.svd(places - middle, full_matrices=False)[2][:2]
     left.plot(*((places - middle) @ axes.T).T, color='black', lw=2, label='ground truth')
-    for (name, other), color in zip(aligned.items(), _COLORS, strict=False):
+    for (name, other), color in zip(aligned.items(), cycle(COLORS), strict=False):
         left.plot(*((other.positions_xyz - middle) @ axes.T).T, color=color, lw=1, label=name)
         nearest = np.array(
             [np.argmin(np.abs(truth.timestamps - stamp)) for stamp in other.timestamps]
@@ -54,5 +52,4 @@ def draw_paths(
     left.set_aspect('equal', adjustable='datalim')
     left.legend(frameon=False, fontsize=8)
     right.set(xlabel='time [s]', ylabel='distance from ground truth [m]', ylim=(0, None))
-    figure.savefig(path, dpi=100)
-    return path
+    return save(figure, path)

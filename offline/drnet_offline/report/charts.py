@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -44,7 +45,7 @@ def draw_error_by_depth(path: Path, scores: Sequence[Scores], names: Sequence[st
         axis.set_zorder(behind.get_zorder() + 1)
         axis.patch.set_visible(False)
         axis.set(xlabel='recorded depth [m]')
-    for each, name, color in zip(scores, names, COLORS, strict=False):
+    for each, name, color in zip(scores, names, cycle(COLORS), strict=False):
         count, relative, _, signed = each.arrays['by_depth'][:, :-1]
         is_filled = count >= _LEAST_PIXELS
         x, n = middles[is_filled], count[is_filled]
@@ -96,7 +97,7 @@ def draw_frames(
         factor = 100 if name == 'step' else 1
         if name == 'step' and has_truth:
             axis.plot(time_s, shared['step'] * factor, color='#bbbbbb', label='recorded depth')
-        for columns, variant, color in zip(own, names, COLORS, strict=False):
+        for columns, variant, color in zip(own, names, cycle(COLORS), strict=False):
             axis.plot(time_s, columns[name] * factor, color=color, lw=1, label=variant)
         axis.set_ylabel(label, fontsize=8)
         axis.grid(color='#eeeeee')
@@ -113,7 +114,7 @@ def draw_histogram(path: Path, scores: Sequence[Scores], names: Sequence[str]) -
     recorded = scores[0].arrays['recorded_histogram'][:-1]
     if recorded.any():
         left.stairs(recorded / recorded.sum(), edges, fill=True, color='#dddddd', label='recorded')
-    for each, name, color in zip(scores, names, COLORS, strict=False):
+    for each, name, color in zip(scores, names, cycle(COLORS), strict=False):
         _stairs(left, each.arrays['estimated_histogram'][:-1], edges, color, name)
         _stairs(right, each.arrays['ratio_histogram'][1:-1], RATIO_BINS[1:-1], color, name)
     left.set(xlabel='depth [m]', ylabel='share of pixels')

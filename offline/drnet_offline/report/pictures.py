@@ -43,12 +43,12 @@ def draw_examples(
     axes = figure.subplots(len(pictures), len(titles), squeeze=False)
     low, high = _range([picture for _, picture in pictures])
     drawn: dict[str, Any] = {}
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=7)
     for row, (label, picture) in zip(axes, pictures, strict=True):
         cells = _cells(picture, has_truth=has_truth)
-        for axis, title, (kind, pixels) in zip(row, titles, cells, strict=True):
+        for axis, (kind, pixels) in zip(row, cells, strict=True):
             axis.set(xticks=[], yticks=[])
-            if row is axes[0]:
-                axis.set_title(title, fontsize=7)
             if pixels is None:
                 continue
             drawn[kind] = axis.imshow(pixels, **_style(kind, low, high))
