@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from drnet_offline.errors import OfflineError
 from drnet_offline.recording_options import (
     BagPath,
     CameraInfoTopic,
@@ -25,12 +23,16 @@ from drnet_offline.recording_options import (
     Versus,
     Weights,
     chosen_topics,
+    prepare_outputs,
+    progress_bars,
     settings_of,
 )
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference.recording import Recording
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.journal import Journal
     from drnet_offline.replay.running import Run, Task
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ['bag']
 
 console = Console(soft_wrap=True)
-progress_console = Console(stderr=True)
 
 
 def bag(
@@ -126,11 +127,7 @@ class _Outputs:
 
         if self.write is not None:
             check_output(self.write, recording, self.namespace)
-        if self.json is not None and not self.json.absolute().parent.is_dir():
-            msg = f'there is no folder {self.json.absolute().parent}'
-            raise OfflineError(msg)
-        if self.report is not None:
-            self.report.mkdir(parents=True, exist_ok=True)
+        prepare_outputs(self.report, self.json)
 
 
 def _process(recording: Recording, choice: TopicChoice, task: Task, outputs: _Outputs) -> str:
@@ -146,7 +143,7 @@ def _process(recording: Recording, choice: TopicChoice, task: Task, outputs: _Ou
     from drnet_offline.replay.running import run  # noqa: PLC0415
 
     depth_info = _camera_info_of(recording, choice)
-    with _progress() as progress, tempfile.TemporaryDirectory() as nowhere:
+    with progress_bars() as progress, tempfile.TemporaryDirectory() as nowhere:
         reading = progress.add_task('reading', total=_count(recording, choice, depth_info))
         index = index_recording(
             recording,
@@ -261,13 +258,3 @@ def _count(recording: Recording, choice: TopicChoice | None = None, *more: str |
         return sum(topic.count for topic in recording.topics.values())
     names = {choice.image, choice.camera_info, choice.depth, *more} - {None}
     return sum(recording.topics[name].count for name in names if name is not None)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn('{task.description:8}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=progress_console,
-    )

@@ -1,4 +1,4 @@
-"""Options that the commands on recordings share."""
+"""What the commands on recordings share: options and what they mean, outputs, progress."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from drnet_ros.inference import Settings
 from drnet_ros.inference.recorded_topics import TopicChoice, choose_topics
@@ -25,6 +27,8 @@ __all__ = [
     'Versus',
     'Weights',
     'chosen_topics',
+    'prepare_outputs',
+    'progress_bars',
     'settings_of',
 ]
 
@@ -107,3 +111,28 @@ def settings_of(
     if temporal_filter is not None:
         values['temporal_filter'] = temporal_filter
     return Settings.from_mapping(values)
+
+
+def prepare_outputs(folder: Path | None, json_path: Path | None) -> None:
+    """Make the folder of a report, and see to it that there is one for the JSON file.
+
+    Raises:
+        OfflineError: There is none.
+    """
+    from drnet_offline.replay.writing import check_folder_of  # noqa: PLC0415
+
+    if json_path is not None:
+        check_folder_of(json_path)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def progress_bars() -> Progress:
+    """Make bars that show on stderr how many messages or frames are done."""
+    return Progress(
+        TextColumn('{task.description:8}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+    )

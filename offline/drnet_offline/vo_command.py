@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import shlex
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from drnet_offline.errors import OfflineError
@@ -31,13 +29,18 @@ from drnet_offline.recording_options import (
     Versus,
     Weights,
     chosen_topics,
+    prepare_outputs,
+    progress_bars,
     settings_of,
 )
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference.recording import Recording
 
 if TYPE_CHECKING:
+    from evo.core.trajectory import PoseTrajectory3D
+
     from drnet_offline.odometry.running import Path3D
+    from drnet_ros.inference.recorded_topics import TopicChoice
 
 __all__ = ['vo']
 
@@ -69,12 +72,12 @@ def vo(
     methods = _methods(method)
     base = settings_of(weights, input_size, temporal_filter, set_)
     variants = parse_variants(base, versus or [])
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
+    prepare_outputs(output, json_)
     with Recording(path) as recording:
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
+        recorded_truth, truth_name = _recorded_truth(recording, choice, ground_truth)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
-        truth, truth_name = _truth(recording, ground_truth, paths)
+        truth = _truth_by_method(recorded_truth, paths)
         summary = _summarise(paths, truth)
         summary |= {
             'recording': str(path),
@@ -102,13 +105,7 @@ def _follow(
     from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
 
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with progress_bars() as progress:
         index = index_recording(recording, choice, tolerance_s)
         passes = 2 if index.pairs else 1
         task = progress.add_task('odometry', total=passes * len(index.images))
@@ -118,26 +115,44 @@ def _follow(
     return paths, factors, index.damage
 
 
-def _truth(
-    recording: Recording, source: str | None, paths: list[Path3D]
-) -> tuple[dict[str, Any], str]:
-    """Return the true trajectory for each method, and what it is in words."""
+_NO_TRUTH = (
+    'odometry needs something to compare with: poses on a topic, --ground-truth FILE in TUM '
+    'format, or recorded depth'
+)
+
+
+def _recorded_truth(
+    recording: Recording, choice: TopicChoice, source: str | None
+) -> tuple[PoseTrajectory3D | None, str]:
+    """Return the true trajectory, None if paths are compared with another; and what it is.
+
+    Raises:
+        OfflineError: It cannot be had, and there is nothing else to compare with.
+    """
     from drnet_offline.odometry.running import RECORDED  # noqa: PLC0415
-    from drnet_offline.odometry.trajectories import find_truth, read_truth, trajectory  # noqa: PLC0415
+    from drnet_offline.odometry.trajectories import find_truth, read_truth  # noqa: PLC0415
 
     source = source or find_truth(recording)
-    methods = dict.fromkeys(path.method for path in paths)
     if source is not None:
-        one = read_truth(recording, source)
-        return dict.fromkeys(methods, one), source
+        return read_truth(recording, source), source
+    if choice.depth is None:
+        raise OfflineError(_NO_TRUTH)
+    return None, f'none: compared with odometry of the {RECORDED}'
+
+
+def _truth_by_method(
+    recorded: PoseTrajectory3D | None, paths: list[Path3D]
+) -> dict[str, PoseTrajectory3D]:
+    """Return what the paths of each method are compared with."""
+    from drnet_offline.odometry.running import RECORDED  # noqa: PLC0415
+    from drnet_offline.odometry.trajectories import trajectory  # noqa: PLC0415
+
+    if recorded is not None:
+        return {path.method: recorded for path in paths}
     own = {p.method: trajectory(p.poses, p.stamps_s) for p in paths if p.source == RECORDED}
     if not own:
-        msg = (
-            'odometry needs something to compare with: poses on a topic, --ground-truth FILE in '
-            'TUM format, or recorded depth'
-        )
-        raise OfflineError(msg)
-    return own, f'none: compared with odometry of the {RECORDED}'
+        raise OfflineError(_NO_TRUTH)
+    return own
 
 
 def _summarise(paths: list[Path3D], truth: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +233,7 @@ def _write_folder(
 
     from drnet_offline.odometry.plots import draw_paths  # noqa: PLC0415
     from drnet_offline.odometry.trackers import METHODS  # noqa: PLC0415
-    from drnet_offline.odometry.trajectories import trajectory  # noqa: PLC0415
+    from drnet_offline.odometry.trajectories import aligned_to, trajectory  # noqa: PLC0415
     from drnet_offline.report.page import html_table, inline_image, render_page  # noqa: PLC0415
 
     sections = []
@@ -229,7 +244,7 @@ def _write_folder(
             found = trajectory(path.poses, path.stamps_s)
             file_name = re.sub(r'[^A-Za-z0-9._=-]+', '_', f'{method}_{path.name}')
             write_tum_trajectory_file(str(output / f'{file_name}.tum'), found)
-            aligned[path.name] = _aligned(reference, found)
+            aligned[path.name] = aligned_to(reference, found)
         plot = draw_paths(output / f'paths_{method}.png', reference, aligned)
         table = html_table(_HEAD, _rows(method, summary))
         note = f'<p class="note">{escape(METHODS[method])}</p>'
@@ -245,15 +260,3 @@ def _write_folder(
     sections.append(('Command', f'<pre>{escape(summary["command"])}</pre>'))
     title = f'Odometry on {Path(summary["recording"]).name}'
     (output / 'report.html').write_text(render_page(title, sections), encoding='utf-8')
-
-
-def _aligned(reference: Any, found: Any) -> Any:
-    from evo.core import sync  # noqa: PLC0415
-    from evo.core.geometry import GeometryException  # noqa: PLC0415
-
-    near, other = sync.associate_trajectories(reference, copy.deepcopy(found), max_diff=0.02)
-    try:
-        other.align(near)
-    except GeometryException:
-        other.align_origin(near)
-    return other

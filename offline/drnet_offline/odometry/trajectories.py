@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.recording import Recording
 
-__all__ = ['POSE_TYPES', 'TrajectoryErrors', 'compare', 'find_truth', 'read_truth', 'trajectory']
+__all__ = [
+    'POSE_TYPES',
+    'TrajectoryErrors',
+    'aligned_to',
+    'compare',
+    'find_truth',
+    'read_truth',
+    'trajectory',
+]
 
 POSE_TYPES = (
     'geometry_msgs/msg/PoseStamped',
@@ -144,6 +152,21 @@ def compare(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> TrajectoryEr
         poses=found.num_poses,
         length_m=float(reference.path_length),
     )
+
+
+def aligned_to(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> PoseTrajectory3D:
+    """Return the poses that have a true one, moved to fit these best; not scaled."""
+    from evo.core import sync  # noqa: PLC0415
+    from evo.core.geometry import GeometryException  # noqa: PLC0415
+
+    near, aligned = sync.associate_trajectories(
+        truth, copy.deepcopy(estimate), max_diff=_MAX_STAMP_GAP_S
+    )
+    try:
+        aligned.align(near)
+    except GeometryException:
+        aligned.align_origin(near)
+    return aligned
 
 
 def _align(aligned: Any, scaled: Any, reference: Any) -> float:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.recording import RecordedMessage
 
-__all__ = ['Parts', 'check_output', 'merge']
+__all__ = ['Parts', 'check_folder_of', 'check_output', 'merge']
 
 
 class Parts:
@@ -88,13 +88,23 @@ def check_output(path: Path, recording: Recording, namespace: str) -> None:
     if path.exists():
         msg = f'{path} exists already: remove it or name another output'
         raise OfflineError(msg)
-    if not path.absolute().parent.is_dir():
-        msg = f'there is no folder {path.absolute().parent}'
-        raise OfflineError(msg)
+    check_folder_of(path)
     for name in TYPES:
         if f'{namespace}/{name}' in recording.topics:
             msg = f'{recording.path} has the topic {namespace}/{name} already: give --namespace'
             raise OfflineError(msg)
+
+
+def check_folder_of(path: Path) -> None:
+    """Refuse a file whose folder is not there.
+
+    Raises:
+        OfflineError: It is not.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        msg = f'there is no folder {folder}'
+        raise OfflineError(msg)
 
 
 def merge(
