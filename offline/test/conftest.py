@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from known_scenes import KnownEstimator, RunInProcess
 
+from drnet_offline import cli
+from drnet_offline.replay import running
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.network.checkpoint import save_network
 from drnet_ros.network.config import NetworkConfig
@@ -141,3 +144,28 @@ def estimator(weights: Path) -> Iterator[DepthEstimator]:
     )
     with DepthEstimator(settings) as created:
         yield created
+
+
+@pytest.fixture
+def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts the stand-in of `known_scenes` in the place of the network of `drnet bag`."""
+    monkeypatch.setattr(KnownEstimator, 'count', 0)
+    monkeypatch.setattr(KnownEstimator, 'fails_at', -1)
+    monkeypatch.setattr(running, 'DepthEstimator', KnownEstimator)
+
+
+@pytest.fixture
+def drnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunInProcess:
+    """Runs `drnet` in this process; gives exit code and what stands on stderr and stdout."""
+
+    def call(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, words)])
+        code: Any = 0
+        try:
+            cli.main()
+        except SystemExit as error:
+            code = error.code or 0
+        captured = capsys.readouterr()
+        return code, ' '.join((captured.err + captured.out).split())
+
+    return call

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from known_scenes import RunInProcess
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from drnet_offline import cli
 from drnet_offline.bags import read_depths
 from drnet_offline.odometry import running
 from drnet_offline.odometry.trajectories import compare, read_truth, trajectory
@@ -26,6 +25,7 @@ file_interface = pytest.importorskip(
 )
 
 CLIP = Path(__file__).parents[1] / 'clip' / 'room'
+IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
 DEPTH = '/camera/depth/image_rect/compressedDepth'
 FRAMES = 12
 TOO_FAR = 1.25
@@ -71,19 +71,16 @@ class RecordedEstimator(DepthEstimator):
         pass
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+@pytest.fixture(autouse=True)
+def _recorded_depth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, 'DepthEstimator', RecordedEstimator)
-    monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
 
 
 def test_exact_depth_gives_the_exact_path_and_a_factor_shows(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, tmp_path: Path, drnet: RunInProcess
 ) -> None:
     out, folder = tmp_path / 'vo.json', tmp_path / 'vo'
-    assert call(monkeypatch, 'vo', clip, '--json', out, '--output', folder) == 0
+    assert drnet('vo', clip, '--json', out, '--output', folder)[0] == 0
     summary = json.loads(out.read_text())
     assert summary['ground_truth'] == '/camera/pose'
     assert summary['scale_factors']['embedded'] == pytest.approx(1 / TOO_FAR, rel=1e-5)
@@ -153,28 +150,48 @@ def test_errors_equal_an_independent_computation() -> None:
     assert errors.poses == 40
 
 
-def test_ground_truth_may_be_a_file(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ground_truth_may_be_a_file(clip: Path, tmp_path: Path, drnet: RunInProcess) -> None:
     with Recording(clip) as recording:
         truth = read_truth(recording, '/camera/pose')
     file_interface.write_tum_trajectory_file(str(tmp_path / 'truth.tum'), truth)
     out = tmp_path / 'vo.json'
     words = ('--ground-truth', tmp_path / 'truth.tum', '--method', 'features', '--json', out)
-    assert call(monkeypatch, 'vo', clip, *words) == 0
+    assert drnet('vo', clip, *words)[0] == 0
     assert json.loads(out.read_text())['paths'][0]['ape_m'] < 0.006
 
 
 @pytest.mark.parametrize(
-    'words',
+    ('words', 'expected'),
     [
-        ('--ground-truth', '/camera/camera_info'),
-        ('--ground-truth', '/nope'),
-        ('--camera-info-topic', '/camera/pose'),
+        (('--ground-truth', '/camera/camera_info'), 'ground truth must be of type'),
+        (('--ground-truth', '/nope'), 'must have the topic /nope'),
+        (('--camera-info-topic', '/camera/pose'), 'must be of type sensor_msgs/msg/CameraInfo'),
+        (('--json', '/nowhere/out.json'), 'there is no folder /nowhere'),
     ],
 )
-def test_what_cannot_be_done_is_an_error(
-    clip: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+def test_what_cannot_be_done_is_one_line_before_the_work(
+    clip: Path,
+    drnet: RunInProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    expected: str,
 ) -> None:
-    method = ('--method', 'features')
-    assert call(monkeypatch, 'vo', clip, *method, *words) == 1
+    monkeypatch.setattr(running, 'DepthEstimator', None)
+    code, said = drnet('vo', clip, '--method', 'features', *words)
+    assert (code, expected in said) == (1, True), said
+
+
+def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
+    clip: Path, tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'images'
+    with (
+        Recording(clip) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        for message in recording.messages([IMAGE, INFO]):
+            writer.write(connections[message.topic], message.stamp_ns, message.data)
+    monkeypatch.setattr(running, 'DepthEstimator', None)
+    code, said = drnet('vo', path, '--depth-topic', 'none')
+    assert (code, 'needs something to compare with' in said) == (1, True), said
