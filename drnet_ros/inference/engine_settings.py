@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from drnet_ros.inference.parameter_spec import About
+from drnet_ros.network.config import BACKBONE_NAMES, CORRECTION_KERNELS
 
-__all__ = ['MAX_SIDE', 'PAPER_BACKBONES', 'EngineSettings', 'Size']
-
-PAPER_BACKBONES = ('resnet50', 'resnet152', 'densenet161', 'senet154')
-LITE_BACKBONES = ('efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2')
+__all__ = ['MAX_SIDE', 'EngineSettings', 'Size']
 
 Size: TypeAlias = tuple[int, int]
 """Height and width in pixels, in this order; (0, 0) stands for 'as given elsewhere'."""
@@ -34,7 +32,7 @@ class EngineSettings:
         str,
         About(
             group='Network',
-            choices=('auto', *LITE_BACKBONES, *PAPER_BACKBONES),
+            choices=('auto', *BACKBONE_NAMES),
             text="Backbone that the weights must have; 'auto' takes whatever network the "
             'weights hold.',
         ),
@@ -51,7 +49,7 @@ class EngineSettings:
         int,
         About(
             group='Network',
-            choices=(0, 1, 3, 5),
+            choices=(0, *CORRECTION_KERNELS),
             unit='px',
             text='Side of the correction convolution that the weights must have; 0 takes '
             'whatever the weights hold.',

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from drnet_ros.errors import SettingsError
-from drnet_ros.inference.engine_settings import MAX_SIDE, PAPER_BACKBONES, EngineSettings, Size
+from drnet_ros.inference.engine_settings import MAX_SIDE, EngineSettings, Size
 from drnet_ros.inference.parameter_spec import About, ParameterSpec, Value, specs_of
 from drnet_ros.inference.settings_rules import check_together
 
-__all__ = ['PAPER_BACKBONES', 'PARAMETERS', 'ParameterSpec', 'Settings', 'Size']
+__all__ = ['PARAMETERS', 'ParameterSpec', 'Settings', 'Size']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

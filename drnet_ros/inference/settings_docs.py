@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from drnet_ros.inference.parameter_spec import ParameterSpec, Value
-from drnet_ros.inference.settings import PAPER_BACKBONES, PARAMETERS, Settings
+from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.network.config import PAPER_BACKBONES
 
 __all__ = ['generated_files', 'main']
 

@@ -10,19 +10,17 @@ from drnet_ros.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ['BACKBONE_NAMES', 'CORRECTION_KERNELS', 'STRIDE', 'NetworkConfig']
+__all__ = ['BACKBONE_NAMES', 'CORRECTION_KERNELS', 'PAPER_BACKBONES', 'STRIDE', 'NetworkConfig']
 
 STRIDE = 32
 """Input sides that are multiples of this need no padding."""
 
+PAPER_BACKBONES = ('resnet50', 'resnet152', 'densenet161', 'senet154')
 BACKBONE_NAMES = (
     'efficientnet_lite0',
     'efficientnet_lite1',
     'efficientnet_lite2',
-    'resnet50',
-    'resnet152',
-    'densenet161',
-    'senet154',
+    *PAPER_BACKBONES,
 )
 CORRECTION_KERNELS = (1, 3, 5)
 
