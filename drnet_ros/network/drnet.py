@@ -122,8 +122,9 @@ class Level(nn.Module):
 
     def _correct(self, correction: nn.Conv2d, merged: Tensor) -> Tensor:
         """Convolve concat(U_i, down_i, D_i) with the kernel of (down_i, D_i, U_i)."""
-        own = correction.in_channels - self.up_channels
-        weight = torch.cat([correction.weight[:, own:], correction.weight[:, :own]], 1)
+        down_and_depth = correction.in_channels - self.up_channels
+        kernels = correction.weight
+        weight = torch.cat([kernels[:, down_and_depth:], kernels[:, :down_and_depth]], 1)
         return functional.conv2d(merged, weight, correction.bias, padding=correction.padding)
 
     def _finish(
