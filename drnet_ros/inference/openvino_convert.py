@@ -111,7 +111,8 @@ def _with_split_convolutions(model: ov.Model) -> ov.Model:
 
     The CPU computes output channels 16 at a time, so that a 3x3 convolution to one channel wastes
     15 of 16 multiplications, while a depthwise one wastes none: DRNet's corrections are such
-    convolutions.
+    convolutions. In bf16 each channel's share of a sum is rounded too: measured on noise through
+    97 channels, the mean error grows from 0.23 % to 0.28 %.
     """
     folding = Manager()
     folding.register_pass(ConstantFolding())

@@ -78,10 +78,7 @@ class OpenvinoEngine(Engine):
         return network_size(image_hw, self._area)
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
-        """Compile the network for images of this size and run it once, and what comes after it.
-
-        The first run holds Python's lock for longer than a camera waits between two images.
-        """
+        """Compile the network for images of this size, and run it and what comes after it."""
         check_shape(*image_hw)
         self.submit([Frame(np.zeros((*image_hw, 3), np.uint8))], settings).result()
 
@@ -148,9 +145,9 @@ class OpenvinoEngine(Engine):
     def _make(self, size: tuple[int, int], future: Future[Network]) -> None:
         try:
             network = self._compile(size)
-            # The first run takes longer than all others.
+            # The first run takes longer than all others, and holds Python's lock meanwhile.
             slot = network.start(np.zeros((*size, 3), np.uint8))
-            slot.request.wait()
+            slot.wait()
             network.release([slot])
         except Exception as error:  # noqa: BLE001 - raised where the network is used
             future.set_exception(error)

@@ -29,6 +29,25 @@ class Slot:
     request: ov.InferRequest
     image: UInt8Array | None = None
 
+    def wait(self, deadline: float | None = None) -> bool:
+        """Wait for the network; returns whether it is done.
+
+        Args:
+            deadline: Until when, by time.monotonic(), or None for as long as it takes.
+
+        Raises:
+            EngineError: If the computation failed.
+        """
+        try:
+            if deadline is not None:
+                left_ms = max(0, round(1000 * (deadline - time.monotonic())))
+                return bool(self.request.wait_for(left_ms))
+            self.request.wait()
+        except RuntimeError as error:
+            msg = f'OpenVINO failed: {one_line(error)}'
+            raise EngineError(msg) from error
+        return True
+
 
 class Network:
     """A compiled network and its infer requests, which are made on demand and used again."""
@@ -85,25 +104,13 @@ class OpenvinoPending(Pending):
         # The first frame is finished while the network runs on the second.
         count = len(self._done)
         for slot, frame in zip(self._slots[count:], self._frames[count:], strict=True):
-            if not _is_done(slot.request, deadline):
+            if not slot.wait(deadline):
                 msg = f'depth was not ready within {timeout_s} s'
                 raise TimeoutError(msg)
             self._done.append(self._finish(_depth(slot), frame, self._settings))
         self._frames = ()
         self._release()
         return self._done
-
-
-def _is_done(request: ov.InferRequest, deadline: float | None) -> bool:
-    try:
-        if deadline is not None:
-            left_ms = max(0, round(1000 * (deadline - time.monotonic())))
-            return bool(request.wait_for(left_ms))
-        request.wait()
-    except RuntimeError as error:
-        msg = f'OpenVINO failed: {one_line(error)}'
-        raise EngineError(msg) from error
-    return True
 
 
 def one_line(error: Exception) -> str:

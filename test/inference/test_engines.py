@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from drnet_ros.errors import EngineError, ImageError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, openvino_engine
 from drnet_ros.inference.model_cache import model_key
+from drnet_ros.inference.openvino_network import Network, Slot
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
@@ -278,6 +280,20 @@ def test_a_model_that_cannot_run_when_made_again_is_an_error(
         _estimator(weights, engine='openvino')
     assert '\n' not in str(refusal.value)
     assert [model.exists() for model in made] == [False, False]
+
+
+def test_a_first_run_that_fails_is_one_clear_error(
+    weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Request:
+        def wait(self) -> None:
+            msg = 'Exception from src/plugins/cpu.cpp:7:\nno memory left'
+            raise RuntimeError(msg)
+
+    broken: Any = Request()
+    monkeypatch.setattr(Network, 'start', lambda *_: Slot(broken))
+    with pytest.raises(EngineError, match=r'OpenVINO failed: .*cpu.cpp:7: no memory left$'):
+        _estimator(weights, engine='openvino', precision='fp32')
 
 
 def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
