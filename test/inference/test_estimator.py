@@ -198,8 +198,8 @@ def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_pa
         time.sleep(1.0)
         assert _is_running(int(found[0]))
         parent.kill()
-    until = time.monotonic() + 4
+    until = time.monotonic() + 60
     while _is_running(int(found[0])) and time.monotonic() < until:
         time.sleep(0.05)
     assert not _is_running(int(found[0]))
-    assert not any(tmp_path.iterdir())
+    assert not any(tmp_path.iterdir()), 'the conversion ended because it was done'
