@@ -1,0 +1,63 @@
+"""The layout `folder`: what may be wrong with its own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from written_datasets import write_depth, write_folder, write_rgb
+
+from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.listed import NYU_FOCAL_PX
+from drnet_offline.errors import DatasetError
+
+
+def test_folder_wants_a_depth_for_each_image(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_rgb(tmp_path / 'rgb' / '00013.png', 1)
+    with pytest.raises(DatasetError, match=r"1 images or depths lack their sibling.*'00013'"):
+        FolderDataset(tmp_path)
+
+
+def test_folder_refuses_two_images_of_one_name(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_rgb(tmp_path / 'rgb' / '00003.jpg', 1)
+    with pytest.raises(DatasetError, match=r'00003\.jpg and .*00003\.png have the same name'):
+        FolderDataset(tmp_path)
+
+
+def test_folder_ignores_what_is_no_image(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / 'rgb' / '.DS_Store').write_bytes(b'')
+    (tmp_path / 'rgb' / '._00003.png').write_bytes(b'')
+    (tmp_path / 'depth' / 'notes.txt').write_text('')
+    assert len(FolderDataset(tmp_path)) == 4
+
+
+def test_folder_without_a_camera_is_taken_for_nyus(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / 'camera.txt').unlink()
+    assert FolderDataset(tmp_path)[0].focal_px == NYU_FOCAL_PX
+
+
+@pytest.mark.parametrize('text', ['', '1 2 3', '0 5 1 1', '-5 -5 1 1', 'nan 5 1 1', 'a b c d'])
+def test_a_bad_camera_is_named(text: str, tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / 'camera.txt').write_text(text)
+    with pytest.raises(DatasetError, match=r"camera\.txt must hold 'fx fy cx cy'"):
+        FolderDataset(tmp_path)
+
+
+def test_parts_of_a_folder_need_numbers(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    write_rgb(tmp_path / 'rgb' / 'x.png', 1)
+    write_depth(tmp_path / 'depth' / 'x.png', 1, 1000)
+    with pytest.raises(DatasetError, match="must be numbers, got 'x'"):
+        FolderDataset(tmp_path, part='train', validation_blocks=[(3, 3)])
+
+
+def test_bad_official_indices_are_named(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / 'official_test_indices.txt').write_text('7\nseven\n')
+    with pytest.raises(DatasetError, match=r'official_test_indices\.txt must hold whole numbers'):
+        FolderDataset(tmp_path)
