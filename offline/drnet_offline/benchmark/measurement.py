@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from drnet_offline.benchmark.counting import Count
     from drnet_offline.benchmark.subject import Subject
@@ -58,6 +58,11 @@ class Measured:
     runs: tuple[Run, ...]
 
     @property
+    def name(self) -> str:
+        """What was measured, in what engine and arithmetic."""
+        return f'{self.subject.work.label}, {self.built.engine} {self.built.precision}'
+
+    @property
     def batch(self) -> int:
         """Images in a batch."""
         return self.runs[0].batch
@@ -66,6 +71,12 @@ class Measured:
     def fps(self) -> float:
         """Images a second: the median of the runs."""
         return median(run.fps for run in self.runs)
+
+    @property
+    def fps_range(self) -> tuple[float, float]:
+        """Images a second of the slowest and the fastest run."""
+        rates = [run.fps for run in self.runs]
+        return min(rates), max(rates)
 
     @property
     def rss_mb(self) -> float:
@@ -79,13 +90,13 @@ class Measured:
     @property
     def pixels(self) -> int:
         """Pixels of the image as the network sees it."""
-        height, width = self.built.network_size.split('x')
-        return int(height) * int(width)
+        height, width = self.built.network_hw
+        return height * width
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         work, (height, width) = self.subject.work, self.subject.size_hw
-        fps = [run.fps for run in self.runs]
+        fps_min, fps_max = self.fps_range
         record: dict[str, Any] = {
             'network': work.network,
             'backbone': work.backbone,
@@ -99,9 +110,9 @@ class Measured:
             'network_size': self.built.network_size,
             'batch': self.batch,
             'fps': self.fps,
-            'fps_min': min(fps),
-            'fps_max': max(fps),
-            'fps_runs': fps,
+            'fps_min': fps_min,
+            'fps_max': fps_max,
+            'fps_runs': [run.fps for run in self.runs],
             'passes': sum(len(run.latencies_ms) for run in self.runs),
             'latency_ms_p50': self.latency_ms(50),
             'latency_ms_p95': self.latency_ms(95),
@@ -136,12 +147,11 @@ class Ratio:
     @property
     def of_best(self) -> float:
         """The ratio of the best turns: others on the machine can only slow a turn down."""
-        best = [max(run.fps for run in one.runs) for one in (self.first, self.second)]
-        return best[0] / best[1]
+        return self.first.fps_range[1] / self.second.fps_range[1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        record: dict[str, Any] = {'of': _name(self.first), 'over': _name(self.second)}
+        record: dict[str, Any] = {'of': self.first.name, 'over': self.second.name}
         return record | {
             'size': '{}x{}'.format(*self.first.subject.size_hw),
             'batch': self.first.batch,
@@ -153,18 +163,8 @@ class Ratio:
         }
 
 
-def _name(measured: Measured) -> str:
-    built = measured.built
-    return f'{measured.subject.work.label}, {built.engine} {built.precision}'
-
-
 def interleave(
-    subjects: Sequence[Timed],
-    *,
-    runs: int,
-    batch: int,
-    seconds: float,
-    on_run: Callable[[], None] = lambda: None,
+    subjects: Sequence[Timed], *, runs: int, batch: int, seconds: float
 ) -> list[tuple[Run, ...]]:
     """Let subjects run in turns: A B, A B, A B.
 
@@ -175,7 +175,6 @@ def interleave(
         runs: Turns of each.
         batch: Images in a batch.
         seconds: Length of a turn, at least.
-        on_run: Called after each turn.
 
     Returns:
         The runs of each subject.
@@ -184,7 +183,6 @@ def interleave(
     for _ in range(runs):
         for result, subject in zip(results, subjects, strict=True):
             result.append(subject.time(batch=batch, seconds=seconds))
-            on_run()
     return [tuple(result) for result in results]
 
 

@@ -48,27 +48,18 @@ def write_plot(outcome: Outcome, machine: str, path: Path) -> None:
         raise OfflineError(msg) from error
 
 
-def _name(row: Measured) -> str:
-    return f'{row.subject.work.label}, {row.built.engine} {row.built.precision}'
-
-
 def _draw_sweep(axes: Axes, rows: list[Measured]) -> None:
     lines: dict[str, list[Measured]] = {}
     for row in rows:
-        lines.setdefault(_name(row), []).append(row)
+        lines.setdefault(row.name, []).append(row)
     for name, points in lines.items():
         points.sort(key=lambda row: row.pixels)
         pixels = [row.pixels for row in points]
         middle = [1000 / row.fps for row in points]
+        ranges = [row.fps_range for row in points]
         spread = [
-            [
-                value - 1000 / max(run.fps for run in row.runs)
-                for value, row in _pairs(middle, points)
-            ],
-            [
-                1000 / min(run.fps for run in row.runs) - value
-                for value, row in _pairs(middle, points)
-            ],
+            [ms - 1000 / most for ms, (_, most) in zip(middle, ranges, strict=True)],
+            [1000 / least - ms for ms, (least, _) in zip(middle, ranges, strict=True)],
         ]
         drawn = axes.errorbar(pixels, middle, yerr=spread, marker='o', capsize=3, label=name)
         color = drawn.lines[0].get_color()
@@ -87,15 +78,11 @@ def _draw_sweep(axes: Axes, rows: list[Measured]) -> None:
     axes.legend(fontsize=8)
 
 
-def _pairs(values: list[float], rows: list[Measured]) -> list[tuple[float, Measured]]:
-    return list(zip(values, rows, strict=True))
-
-
 def _draw_bars(axes: Axes, rows: list[Measured]) -> None:
     rates = [row.fps for row in rows]
-    low = [row.fps - min(run.fps for run in row.runs) for row in rows]
-    high = [max(run.fps for run in row.runs) - row.fps for row in rows]
-    names = [f'{_name(row)}\n{row.built.network_size}' for row in rows]
+    low = [row.fps - row.fps_range[0] for row in rows]
+    high = [row.fps_range[1] - row.fps for row in rows]
+    names = [f'{row.name}\n{row.built.network_size}' for row in rows]
     places = list(range(len(rows)))
     bars = axes.barh(places, rates, xerr=[low, high], capsize=3, color='tab:blue')
     axes.bar_label(bars, fmt='%.3g', padding=6, fontsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,9 +102,9 @@ def _measure_group(
         for subject in group:
             on_step(f'building {_title(subject)}')
             process, network = workshop.open(subject)
-            processes.append(stack.enter_context(closing(process)))
+            processes.append(stack.enter_context(process))
             built.append(network)
-        counts = [count(s.work, _size(b)) for s, b in zip(group, built, strict=True)]
+        counts = [count(s.work, b.network_hw) for s, b in zip(group, built, strict=True)]
         memory = [_memory(*pair) for pair in zip(at_rest, built, strict=True)]
         facts = list(zip(group, built, counts, memory, strict=True))
         for batch in plan.batches:
@@ -141,8 +141,3 @@ def _memory(small: Built | None, whole: Built) -> Memory | None:
 def _title(subject: Subject) -> str:
     work = subject.work
     return f'{work.label}, {work.engine} {work.precision}, {"x".join(map(str, subject.size_hw))}'
-
-
-def _size(built: Built) -> tuple[int, int]:
-    height, width = built.network_size.split('x')
-    return int(height), int(width)

@@ -78,8 +78,8 @@ def ratios_table(outcome: Outcome) -> Table:
 
 
 def _fps(row: Measured) -> str:
-    rates = [run.fps for run in row.runs]
-    return f'{_plain(row.fps)} ({_plain(min(rates))} .. {_plain(max(rates))})'
+    slowest, fastest = map(_plain, row.fps_range)
+    return f'{_plain(row.fps)} ({slowest} .. {fastest})'
 
 
 def _plain(number: float) -> str:

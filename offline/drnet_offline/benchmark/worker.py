@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.benchmark.resident import forget_peak_mb, peak_mb, resident_mb
-from drnet_offline.benchmark.subject import Subject
+from drnet_offline.benchmark.subject import DRNET, Subject
 from drnet_ros.errors import DrnetError
 
 if TYPE_CHECKING:
@@ -47,12 +47,11 @@ class Bench:
         from drnet_offline.benchmark import runners  # noqa: PLC0415
 
         runners.load_libraries(subject.work)
-        self._size_hw = subject.size_hw
         height, width = request['network_hw']
         libraries = resident_mb()
         model = Path(request['model']) if request['model'] else None
         self._runner = runners.create_runner(subject, (height, width), model)
-        is_baseline = subject.work.network != 'drnet'
+        is_baseline = subject.work.network != DRNET
         # A baseline gets images that need no resizing, a DRNet resizes as on the robot.
         self._size_hw = (height, width) if is_baseline else subject.size_hw
         self._run(1)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.errors import OfflineError
+from drnet_ros.inference.closing import Closing
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from drnet_offline.benchmark.subject import Subject
 
@@ -47,6 +47,12 @@ class Built:
     rest_mb: float
     peak_mb: float
 
+    @property
+    def network_hw(self) -> tuple[int, int]:
+        """Height and width at which the network sees the images."""
+        height, width = self.network_size.split('x')
+        return int(height), int(width)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -68,7 +74,7 @@ class Run:
         return 1000 * self.batch * len(self.latencies_ms) / sum(self.latencies_ms)
 
 
-class WorkerProcess:
+class WorkerProcess(Closing):
     """Starts `worker` and talks to it; a context manager that ends it.
 
     Args:
@@ -154,16 +160,3 @@ class WorkerProcess:
         # Linux kills with 9 what takes all memory.
         reason = 'killed, out of memory?' if code == -9 else f'exit code {code}'
         return f'{reason}: {lines[-1]}' if lines else reason
-
-    def __enter__(self) -> WorkerProcess:  # noqa: PYI034 - Self is new in Python 3.11
-        """Return this process."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End it."""
-        self.close()

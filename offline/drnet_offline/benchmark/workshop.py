@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from drnet_offline import baselines
 from drnet_offline.baselines.building import baseline_size
+from drnet_offline.benchmark.counting import network_config
 from drnet_offline.benchmark.subject import DRNET, RANDOM, Subject
 from drnet_offline.benchmark.worker_process import WorkerProcess
 from drnet_offline.errors import OfflineError
@@ -94,13 +95,10 @@ def _write_random_weights(work: Work, path: Path) -> None:
     import torch  # noqa: PLC0415 - the embedded weights do without
 
     from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415
-    from drnet_ros.network.config import NetworkConfig  # noqa: PLC0415
     from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
     from drnet_ros.network.metadata import WeightsMetadata  # noqa: PLC0415
 
-    config = NetworkConfig(
-        work.backbone, guided_filter=work.guided_filter, correction_kernel=work.correction_kernel
-    )
+    config = network_config(work)
     torch.manual_seed(0)
     metadata = WeightsMetadata(config, 480, 640, _F_TRAINING, min_depth=0.1, max_depth=10.0)
     save_network(path, DRNet(config).eval(), metadata)
