@@ -15,15 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
 
+from drnet_offline.benchmark.counting import count_macs
+from drnet_offline.benchmark.resident import peak_mb, status_mb
 from drnet_ros.network.config import BACKBONE_NAMES, NetworkConfig
 from drnet_ros.network.drnet import DRNet
 
 __all__ = ['Cost', 'Memory', 'count_cost', 'main', 'measure_memory']
 
-_KIB_PER_MB = 1024.0
 _WARM_UP_HW = (64, 64)
 
 
@@ -64,15 +63,12 @@ def count_cost(config: NetworkConfig, size_hw: tuple[int, int]) -> Cost:
         config: The network.
         size_hw: Height and width of the input.
     """
-    with FakeTensorMode(), torch.no_grad():
-        network = DRNet(config).eval()
-        with FlopCounterMode(display=False) as counter:
-            network(torch.empty(1, 3, *size_hw))
+    network, macs = count_macs(lambda: DRNet(config), size_hw)
     state = network.state_dict().values()
     return Cost(
         parameters=sum(p.numel() for p in network.parameters()),
         backbone_parameters=sum(p.numel() for p in network.backbone.parameters()),
-        macs=counter.get_total_flops() // 2,
+        macs=macs,
         weights_mb=sum(t.numel() * 4 for t in state) / 2**20,
     )
 
@@ -100,19 +96,14 @@ def _measure_here(config: NetworkConfig, size_hw: tuple[int, int]) -> Memory:
         # since what it left free would be used again and be missing from the measurement.
         small = DRNet(NetworkConfig(guided_filter=config.guided_filter)).eval()
         small(torch.zeros(1, 3, *_WARM_UP_HW))
-        before = _resident_mb('VmRSS')
+        before = status_mb('VmRSS')
         network = DRNet(config).eval()
         network(torch.zeros(1, 3, *_WARM_UP_HW))
-        built = _resident_mb('VmRSS')
+        built = status_mb('VmRSS')
         Path('/proc/self/clear_refs').write_text('5')  # peak = now
         network(torch.zeros(1, 3, *size_hw))
-        peak = _resident_mb('VmHWM')
+        peak = peak_mb()
     return Memory(net_mb=built - before, image_mb=peak - built)
-
-
-def _resident_mb(entry: str) -> float:
-    lines = Path('/proc/self/status').read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(entry)) / _KIB_PER_MB
 
 
 def _markdown(rows: dict[str, tuple[Cost, Memory | None]]) -> str:

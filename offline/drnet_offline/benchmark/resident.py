@@ -6,7 +6,7 @@ import ctypes
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ['forget_peak_mb', 'peak_mb', 'resident_mb']
+__all__ = ['forget_peak_mb', 'peak_mb', 'resident_mb', 'status_mb']
 
 _KIB_PER_MB = 1024.0
 _STATUS = Path('/proc/self/status')
@@ -18,7 +18,7 @@ def resident_mb() -> float:
     """Return the resident set, MB of 2^20 bytes, after freed memory went back to the system."""
     with suppress(OSError, AttributeError):  # another C library keeps what it keeps
         ctypes.CDLL('libc.so.6').malloc_trim(0)
-    return _entry_mb('VmRSS')
+    return status_mb('VmRSS')
 
 
 def forget_peak_mb() -> float:
@@ -31,9 +31,10 @@ def forget_peak_mb() -> float:
 
 def peak_mb() -> float:
     """Return the highest resident set since `forget_peak_mb`, MB."""
-    return _entry_mb('VmHWM')
+    return status_mb('VmHWM')
 
 
-def _entry_mb(name: str) -> float:
+def status_mb(name: str) -> float:
+    """Return an entry of /proc/self/status such as 'VmRSS', the resident set as it is, MB."""
     lines = _STATUS.read_text(encoding='ascii').splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / _KIB_PER_MB
