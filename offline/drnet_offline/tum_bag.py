@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from drnet_offline.datasets.image_files import read_depth, read_rgb
 from drnet_offline.datasets.listed import read_lines
-from drnet_offline.datasets.tum import UNITS_PER_M, read_stamped
+from drnet_offline.datasets.tum import UNITS_PER_M, camera_by_name, read_stamped, to_ns
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.messages import TYPESTORE, header, serialize
 
@@ -29,12 +28,6 @@ TOPICS = {
 _IMAGE, _INFO, _DEPTH, _POSE = TOPICS
 _OPTICAL_FRAME = 'camera_rgb_optical_frame'
 _WORLD_FRAME = 'world'
-# K and D of the color cameras, from the benchmark's page on file formats.
-_CAMERAS = {
-    '1': ((517.3, 516.5, 318.6, 255.3), (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
-    '2': ((520.9, 521.0, 325.1, 249.7), (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
-    '3': ((535.4, 539.2, 320.1, 247.6), ()),
-}
 
 Item = tuple[int, str, Callable[[], Any]]
 
@@ -48,7 +41,8 @@ def write_tum_bag(
     groundtruth.txt, of the color camera in the world, become PoseStamped.
 
     Args:
-        root: The folder of the sequence; its name or a camera.txt tells the camera.
+        root: The folder of the sequence. Its name tells the camera, or a camera.txt with fx, fy,
+            cx, cy in pixels and, if any, the five distortion coefficients of plumb_bob.
         output: A file NAME.mcap, or a folder; must not exist.
         on_message: Called for each message.
 
@@ -86,20 +80,15 @@ def write_tum_bag(
 def _items(root: Path) -> Iterator[Item]:
     info = _camera_info(root)
     for time, name in read_stamped(root / 'rgb.txt'):
-        stamp_ns = _ns(time)
+        stamp_ns = to_ns(time)
         yield stamp_ns, _INFO, _with_stamp(info, stamp_ns)
         yield stamp_ns, _IMAGE, _image(root / name, stamp_ns)
     for time, name in read_stamped(root / 'depth.txt'):
-        yield _ns(time), _DEPTH, _depth(root / name, _ns(time))
+        yield to_ns(time), _DEPTH, _depth(root / name, to_ns(time))
     if (root / 'groundtruth.txt').is_file():
         for line in read_lines(root / 'groundtruth.txt'):
             numbers = _numbers(root / 'groundtruth.txt', line)
-            yield _ns(numbers[0]), _POSE, _pose(numbers)
-
-
-def _ns(time_s: float) -> int:
-    # Six decimals are what the benchmark's files have; a float of such a time holds seven.
-    return round(time_s * 1e6) * 1000
+            yield to_ns(numbers[0]), _POSE, _pose(numbers)
 
 
 def _image(path: Path, stamp_ns: int) -> Callable[[], Any]:
@@ -141,7 +130,7 @@ def _pose(numbers: list[float]) -> Callable[[], Any]:
         point = types['geometry_msgs/msg/Point'](*numbers[1:4])
         turn = types['geometry_msgs/msg/Quaternion'](*numbers[4:8])
         return types['geometry_msgs/msg/PoseStamped'](
-            header=header(_ns(numbers[0]), _WORLD_FRAME),
+            header=header(to_ns(numbers[0]), _WORLD_FRAME),
             pose=types['geometry_msgs/msg/Pose'](point, turn),
         )
 
@@ -176,14 +165,7 @@ def _find_camera(root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if path.is_file():
         numbers = _numbers(path, path.read_text(encoding='utf-8'), (4, 9))
         return tuple(numbers[:4]), tuple(numbers[4:])
-    found = re.search(r'(?:freiburg|fr)([123])', root.resolve().name)
-    if found is None:
-        msg = (
-            f"{root}: the folder's name tells no camera (freiburg1, freiburg2, freiburg3): add a "
-            "camera.txt with 'fx fy cx cy' in pixels, and five distortion coefficients if any"
-        )
-        raise DatasetError(msg)
-    return _CAMERAS[found.group(1)]
+    return camera_by_name(root)
 
 
 def _numbers(path: Path, text: str, counts: tuple[int, ...] = (8,)) -> list[float]:

@@ -12,7 +12,13 @@ __all__ = ['tum_to_bag']
 
 
 def tum_to_bag(
-    sequence: Annotated[Path, typer.Argument(help='Folder with rgb.txt and depth.txt.')],
+    sequence: Annotated[
+        Path,
+        typer.Argument(
+            help='Folder with rgb.txt and depth.txt; if its name tells no camera (freiburg1 ..), '
+            "camera.txt with 'fx fy cx cy' in pixels and five distortion coefficients if any."
+        ),
+    ],
     output: Annotated[Path, typer.Argument(help='NAME.mcap, or a folder for a rosbag2.')],
 ) -> None:
     """Write a sequence of the TUM RGB-D benchmark as a recording: images, depth, ground truth."""

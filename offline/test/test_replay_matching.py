@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from known_scenes import FOCAL, RunInProcess, Scene, load, write
 
+from drnet_offline.matching import match_stamps
 from drnet_offline.replay.headers import read_header
-from drnet_offline.replay.matching import match_stamps
 from drnet_ros.errors import RecordingError
 
 pytestmark = pytest.mark.usefixtures('known_network')

@@ -6,7 +6,6 @@ are then matched by time. Depth is 16-bit, 5000 for 1 m, 0 invalid.
 
 from __future__ import annotations
 
-import bisect
 import math
 import re
 from typing import TYPE_CHECKING
@@ -15,19 +14,32 @@ from drnet_offline.datasets.image_files import read_camera_focal_px
 from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
 from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
+from drnet_offline.matching import match_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ['MAX_GAP_S', 'UNITS_PER_M', 'TumDataset', 'match_times', 'read_stamped']
+__all__ = [
+    'MAX_GAP_S',
+    'UNITS_PER_M',
+    'TumDataset',
+    'camera_by_name',
+    'match_times',
+    'read_stamped',
+    'to_ns',
+]
 
 UNITS_PER_M = 5000.0
 MAX_GAP_S = 0.02
 """Largest distance in time of an image and its depth, as the benchmark's associate.py has it."""
 
-# fx, fy of each camera, from the benchmark's page on file formats.
-_CAMERAS = {'1': (517.3, 516.5), '2': (520.9, 521.0), '3': (535.4, 539.2)}
+# K (fx, fy, cx, cy) and D of the color cameras, from the benchmark's page on file formats.
+_CAMERAS = {
+    '1': ((517.3, 516.5, 318.6, 255.3), (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
+    '2': ((520.9, 521.0, 325.1, 249.7), (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
+    '3': ((535.4, 539.2, 320.1, 247.6), ()),
+}
 
 Stamped = tuple[float, str]
 
@@ -71,20 +83,17 @@ def match_times(
     Returns:
         The pairs in order of the images' times.
     """
-    in_order = sorted(depths)
-    times = [time for time, _ in in_order]
-    candidates = []
-    for image in images:
-        first = bisect.bisect_left(times, image[0] - max_gap_s)
-        last = bisect.bisect_right(times, image[0] + max_gap_s)
-        candidates += [(abs(d[0] - image[0]), image, d) for d in in_order[first:last]]
-    pairs: dict[Stamped, Stamped] = {}
-    taken: set[Stamped] = set()
-    for _, image, depth in sorted(candidates):
-        if image not in pairs and depth not in taken:
-            pairs[image] = depth
-            taken.add(depth)
-    return sorted(pairs.items())
+    images, depths = sorted(images), sorted(depths)
+    pairs = match_stamps(
+        [to_ns(time) for time, _ in images], [to_ns(time) for time, _ in depths], to_ns(max_gap_s)
+    )
+    return [(images[image], depths[depth]) for image, depth in pairs.items()]
+
+
+def to_ns(time_s: float) -> int:
+    """Return a time of the benchmark's files in ns, exactly."""
+    # Six decimals are what the files have; a float of such a time holds seven.
+    return round(time_s * 1e6) * 1000
 
 
 def _parse_time(word: str, path: Path, line: str) -> float:
@@ -128,9 +137,12 @@ def _read_associations(path: Path) -> list[tuple[Stamped, Stamped]]:
     return pairs
 
 
-def _find_focal_px(root: Path) -> float:
-    if (root / 'camera.txt').is_file():
-        return read_camera_focal_px(root / 'camera.txt')
+def camera_by_name(root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return K (fx, fy, cx, cy in pixels) and D of the camera that a sequence's folder names.
+
+    Raises:
+        DatasetError: It names none.
+    """
     found = re.search(r'(?:freiburg|fr)([123])', root.resolve().name)
     if found is None:
         msg = (
@@ -138,5 +150,11 @@ def _find_focal_px(root: Path) -> float:
             f"camera.txt with 'fx fy cx cy' in pixels"
         )
         raise DatasetError(msg)
-    fx, fy = _CAMERAS[found.group(1)]
+    return _CAMERAS[found.group(1)]
+
+
+def _find_focal_px(root: Path) -> float:
+    if (root / 'camera.txt').is_file():
+        return read_camera_focal_px(root / 'camera.txt')
+    (fx, fy, *_), _ = camera_by_name(root)
     return math.sqrt(fx * fy)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_offline.matching import match_stamps
 from drnet_offline.replay.headers import NS_PER_S, read_header
-from drnet_offline.replay.matching import match_stamps
 from drnet_ros.errors import CameraError, RecordingError
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.recorded_topics import (
