@@ -79,7 +79,7 @@ def test_rtabmap_gets_every_depth_image_with_its_picture_though_frames_are_dropp
 def test_rtabmap_accepts_smaller_depth_as_it_divides_alike(
     graph: Graph, start_node: NodeFactory, output_size: list[int]
 ) -> None:
-    """ConvertRGBDMsgs asserts imageWidth / depthWidth == imageHeight / depthHeight."""
+    """`convertRGBDMsgs` asserts imageWidth / depthWidth == imageHeight / depthHeight."""
     node = start_node(output_size=output_size, depth_encoding='16UC1')
     rtabmap = Rtabmap(graph)
     Stream(graph, node).publish()

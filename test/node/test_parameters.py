@@ -155,10 +155,14 @@ def test_parameters_changed_while_inactive_hold_once_active(
     assert np.nanmax(depth) <= 1.2
 
 
-def test_bad_qos_override_refuses_activation_in_one_line(start_node: NodeFactory) -> None:
+def test_bad_qos_override_refuses_activation_in_one_line(
+    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
     node = start_node(is_up=False, **{'qos_overrides./image.subscription.depth': -3})
     assert not node.bring_up()
     assert node.state == 'inactive'
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if '[FATAL]' in line]
+    assert 'qos_overrides./image.subscription must be a QoS that ROS takes, got: ' in line
 
 
 def test_diagnostics_come_without_a_clock(graph: Graph, start_node: NodeFactory) -> None:

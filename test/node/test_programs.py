@@ -25,7 +25,6 @@ from std_msgs.msg import Header
 
 NODE = 'drnet_ros.node.depth_node'
 START_S = 60.0
-ATTEMPTS = 3  # on a machine that is busy otherwise, one may be late for no fault of the node
 
 
 @pytest.mark.parametrize(
@@ -71,25 +70,18 @@ def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
 def test_signals_end_the_node_under_load_within_two_seconds(
     graph: Graph, start_program: ProgramFactory, weights: str, number: signal.Signals
 ) -> None:
-    depths = None
-    for _ in range(ATTEMPTS):
-        process = start_program(NODE, '--ros-args', '-p', f'weights:={weights}')
-        wait_for_line(process, 'active: waiting for images')
-        depths = depths or graph.collect(Image, 'depth/image_rect')
-        wanted = len(depths.messages) + 2
-        publisher = graph.publisher(Image, 'image')
-        publish = partial(publisher.publish, rgb_image(ramp(480, 640)))
-        graph.repeat_until(publish, partial(has_count, depths, wanted), 'depth', every_s=0.03)
-        begun = time.monotonic()
-        process.send_signal(number)
-        output, _ = process.communicate(timeout=20)
-        seconds = time.monotonic() - begun
-        assert process.returncode == 0, output
-        assert 'Traceback' not in output
-        if seconds < 2:
-            return
-        graph.node.destroy_publisher(publisher)
-    pytest.fail(f'it took {seconds} s, and more than 2 s in each of {ATTEMPTS} attempts')
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights}')
+    wait_for_line(process, 'active: waiting for images')
+    depths = graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    publish = partial(publisher.publish, rgb_image(ramp(480, 640)))
+    graph.repeat_until(publish, partial(has_count, depths, 2), 'depth', every_s=0.03)
+    begun = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 2
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output
 
 
 def has_count(collected: Collected[Image], count: int) -> bool:
