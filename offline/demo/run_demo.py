@@ -7,7 +7,6 @@ consumer would, and writes summary.json, sheet.jpg and cloud.ply.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import signal
@@ -19,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
 from collector import Collector
-from pictures import SheetRow, write_sheet
+from outcome import write_outcome
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -30,10 +28,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from drnet_offline.bags import read_depths, read_images
-from drnet_offline.cloud_file import write_ply
-from drnet_offline.metrics import DepthMetrics
-from drnet_offline.protocols import PROTOCOLS
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference.recorded_topics import TopicChoice, base_topic, choose_topics
 from drnet_ros.inference.recording import Recording
@@ -44,7 +38,6 @@ CLIP = ROOT / 'offline' / 'clip' / 'room'
 NAMESPACE = '/drnet_demo'
 START_TIMEOUT_S = 180.0
 SETTLE_TIMEOUT_S = 5.0
-SHEET_ROWS = 4
 STOP = threading.Event()
 
 console = Console(soft_wrap=True)
@@ -173,7 +166,10 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
         spinner.join()
         node.destroy_node()
         rclpy.try_shutdown()
-    _write(recording, choice, collector, output)
+    if not collector.kept:
+        msg = 'no depth image arrived: the messages of the node above say why'
+        raise DemoError(msg)
+    _print_summary(write_outcome(recording, choice, collector, output), output)
 
 
 def _node_arguments(choice: TopicChoice) -> list[str]:
@@ -224,65 +220,6 @@ def _follow(collector: Collector, children: Children, frames: int) -> None:
                     msg = f'the bag publisher ended with exit code {code}'
                     raise DemoError(msg)
                 settle_by = min(settle_by, time.monotonic() + SETTLE_TIMEOUT_S)
-
-
-def _write(recording: Recording, choice: TopicChoice, collector: Collector, output: Path) -> None:
-    if not collector.kept:
-        msg = 'no depth image arrived: the messages of the node above say why'
-        raise DemoError(msg)
-    output.mkdir(parents=True, exist_ok=True)
-    frames = {frame.stamp_ns: frame for frame in collector.kept}
-    spread = np.linspace(0, len(frames) - 1, min(SHEET_ROWS, len(frames))).round().astype(int)
-    drawn = [collector.kept[index].stamp_ns for index in spread]
-    metrics = DepthMetrics(PROTOCOLS['full'])
-    truths = {}
-    for stamp_ns, truth in read_depths(recording, choice.depth) if choice.depth else ():
-        frame = frames.get(stamp_ns)
-        if frame is None or truth.shape != frame.depth_hw.shape:
-            continue
-        if stamp_ns in drawn:
-            truths[stamp_ns] = truth
-        depth = frame.depth_hw.astype(np.float32)
-        metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
-    images = {s: rgb for s, rgb in read_images(recording, choice.image) if s in drawn}
-    rows = [
-        SheetRow(
-            f't = {(stamp_ns - drawn[0]) / 1e9:.2f} s',
-            images.get(stamp_ns),
-            frames[stamp_ns].depth_hw.astype(np.float32),
-            truths.get(stamp_ns),
-        )
-        for stamp_ns in drawn
-    ]
-    write_sheet(output / 'sheet.jpg', rows)
-    if collector.cloud is not None:
-        points = np.frombuffer(collector.cloud.data, np.float32)
-        write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
-    summary = _summarise(collector, metrics, recording.topics[choice.image].count)
-    (output / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
-    _print_summary(summary, output)
-
-
-def _summarise(
-    collector: Collector, metrics: DepthMetrics, frames_published: int
-) -> dict[str, Any]:
-    status = collector.status
-    scored = int(metrics.images)
-    figures = metrics.compute() if scored else {}
-    p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
-    counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in ('in', 'dropped', 'failed')}
-    return {
-        'frames_published': frames_published,
-        **counts,
-        'frames_out': collector.frames_out,
-        'fps': round(collector.fps, 2),
-        'latency_ms_p50': round(p50, 2),
-        'latency_ms_p95': round(p95, 2),
-        'rmse': round(figures['rmse'], 4) if scored else None,
-        'delta1': round(figures['delta1'], 4) if scored else None,
-        'frames_scored': scored,
-        **{n: status[n] for n in ('engine', 'device', 'precision', 'backbone', 'network_size')},
-    }
 
 
 def _print_summary(summary: dict[str, Any], output: Path) -> None:
