@@ -14,6 +14,7 @@ __all__ = [
     'RecordingError',
     'SettingsError',
     'WeightsError',
+    'one_line',
 ]
 
 
@@ -66,3 +67,12 @@ class CameraError(DrnetError):
 
 class RecordingError(DrnetError):
     """A recording is missing, damaged, of an unknown format, or lacks a topic asked for."""
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error, which libraries spread over several lines, as one.
+
+    Args:
+        error: Any error.
+    """
+    return ' '.join(str(error).split())

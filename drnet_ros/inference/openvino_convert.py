@@ -18,7 +18,7 @@ import openvino as ov
 from openvino import opset13
 from openvino.passes import ConstantFolding, Manager
 
-from drnet_ros.errors import DrnetError, EngineError
+from drnet_ros.errors import DrnetError, EngineError, one_line
 
 if TYPE_CHECKING:
     from drnet_ros.network.drnet import DRNet
@@ -65,8 +65,7 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
         return _with_split_convolutions(model)
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
-        reason = ' '.join(str(error).split())
-        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {reason}'
+        msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {one_line(error)}'
         raise EngineError(msg) from error
 
 

@@ -15,12 +15,12 @@ import openvino as ov
 from openvino import properties
 from openvino.properties import hint
 
-from drnet_ros.errors import EngineError
+from drnet_ros.errors import EngineError, one_line
 from drnet_ros.inference.devices import usable_cores
 from drnet_ros.inference.engine import Engine, Frame, Pending, check_batch
 from drnet_ros.inference.image_header import check_shape
 from drnet_ros.inference.model_cache import cache_folder, converted_model
-from drnet_ros.inference.openvino_network import Network, OpenvinoPending, Slot, one_line
+from drnet_ros.inference.openvino_network import Network, OpenvinoPending, Slot
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
 
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drnet_ros.inference.settings import Settings
-    from drnet_ros.network.config import NetworkConfig
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['OpenvinoEngine']
+__all__ = ['OpenvinoEngine', 'choose_precision', 'compile_options']
 
 _LOG = logging.getLogger(__name__)
 _TYPES = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
@@ -63,7 +62,9 @@ class OpenvinoEngine(Engine):
             EngineError: If this CPU cannot compute in the precision.
         """
         self._core = ov.Core()
-        self.precision = _precision(self._core, settings.precision, metadata.network)
+        self.precision = choose_precision(
+            self._core, settings.precision, guided_filter=metadata.network.guided_filter
+        )
         self._weights_path = weights_path
         self._metadata = metadata
         self._area = network_area(settings, metadata)
@@ -172,21 +173,39 @@ class OpenvinoEngine(Engine):
 
     def _compiled(self, size: tuple[int, int]) -> ov.CompiledModel:
         model = converted_model(self._weights_path, self._metadata, size, self._cache)
-        options = {
-            hint.performance_mode: hint.PerformanceMode.LATENCY,
-            hint.inference_precision: _TYPES[self.precision],
-            properties.inference_num_threads: usable_cores(),
-        }
         try:
-            return self._core.compile_model(model, 'CPU', options)
+            return self._core.compile_model(model, 'CPU', compile_options(self.precision))
         except RuntimeError:
             # It is converted afresh: a damaged file must not stop the node for ever.
             shutil.rmtree(model.parent, ignore_errors=True)
             raise
 
 
-def _precision(core: ov.Core, asked: str, network: NetworkConfig) -> str:
-    if network.guided_filter:
+def compile_options(precision: str) -> dict[str, Any]:
+    """Return what a network is compiled with: for the least latency, on all cores that we may use.
+
+    Args:
+        precision: 'fp32', 'bf16' or 'fp16'.
+    """
+    return {
+        hint.performance_mode: hint.PerformanceMode.LATENCY,
+        hint.inference_precision: _TYPES[precision],
+        properties.inference_num_threads: usable_cores(),
+    }
+
+
+def choose_precision(core: ov.Core, asked: str, *, guided_filter: bool = False) -> str:
+    """Return the arithmetic that 'auto' is on this CPU, or what was asked for.
+
+    Args:
+        core: OpenVINO.
+        asked: 'auto', 'fp32', 'bf16' or 'fp16'.
+        guided_filter: Whether the network has a guided filter, which needs fp32.
+
+    Raises:
+        EngineError: If this CPU, or the guided filter, cannot compute in it.
+    """
+    if guided_filter:
         # Its windows' variances lose all digits in half precision, and OpenVINO knows no exception
         # for a part of a network.
         if asked not in {'auto', 'fp32'}:

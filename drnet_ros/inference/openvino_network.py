@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import openvino as ov
 
-from drnet_ros.errors import EngineError
+from drnet_ros.errors import EngineError, one_line
 from drnet_ros.inference.engine import DepthFrame, FloatArray, Frame, Pending
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.engine import UInt8Array
     from drnet_ros.inference.settings import Settings
 
-__all__ = ['Network', 'OpenvinoPending', 'Slot', 'one_line']
+__all__ = ['Network', 'OpenvinoPending', 'Slot']
 
 
 @dataclass(slots=True, eq=False)
@@ -111,15 +111,6 @@ class OpenvinoPending(Pending):
         self._frames = ()
         self._release()
         return self._done
-
-
-def one_line(error: Exception) -> str:
-    """Return OpenVINO's message, which has several lines with places in its source, as one.
-
-    Args:
-        error: What OpenVINO raised.
-    """
-    return ' '.join(str(error).split())
 
 
 def _depth(slot: Slot) -> FloatArray:

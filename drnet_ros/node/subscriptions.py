@@ -12,7 +12,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from drnet_ros.errors import SettingsError
+from drnet_ros.errors import SettingsError, one_line
 from drnet_ros.node.losses import LossCounter
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class MatchingSubscription:
         except (rclpy_implementation.RCLError, InvalidParameterTypeException, ValueError) as error:
             msg = (
                 f'qos_overrides.{self.resolved_topic}.subscription must be a QoS that ROS takes, '
-                f'got: {" ".join(str(error).split())}'
+                f'got: {one_line(error)}'
             )
             raise SettingsError(msg) from error
 

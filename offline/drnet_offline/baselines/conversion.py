@@ -9,7 +9,7 @@ import openvino as ov
 import torch
 
 from drnet_offline.baselines.building import build_baseline
-from drnet_ros.errors import DrnetError
+from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
 __all__ = ['convert_baseline', 'main']
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
         model = convert_baseline(name, backbone, (int(height), int(width)))
         ov.save_model(model, Path(path), compress_to_fp16=False)
     except (DrnetError, OSError, RuntimeError) as error:
-        sys.stderr.write(f'{" ".join(str(error).split())}\n')
+        sys.stderr.write(f'{one_line(error)}\n')
         return 1
     return 0
 
