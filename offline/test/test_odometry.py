@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
 from known_scenes import RunInProcess
 from numpy.typing import NDArray
-from rosbags.rosbag2 import StoragePlugin, Writer
 
 from drnet_offline.bags import read_depths
 from drnet_offline.odometry import running
@@ -24,9 +24,6 @@ file_interface = pytest.importorskip(
     'evo.tools.file_interface', reason='odometry is judged by evo'
 )
 
-CLIP = Path(__file__).parents[1] / 'clip' / 'room'
-IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
-DEPTH = '/camera/depth/image_rect/compressedDepth'
 FRAMES = 12
 TOO_FAR = 1.25
 
@@ -34,17 +31,7 @@ TOO_FAR = 1.25
 @pytest.fixture(scope='module')
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the clip."""
-    path = tmp_path_factory.mktemp('clip') / 'start'
-    with (
-        Recording(CLIP) as recording,
-        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
-    ):
-        connections = recording.add_topics_to(writer)
-        end_ns = sorted({m.stamp_ns for m in recording.messages([DEPTH])})[FRAMES]
-        for message in recording.messages():
-            if message.stamp_ns < end_ns:
-                writer.write(connections[message.topic], message.stamp_ns, message.data)
-    return path
+    return write_clip_start(tmp_path_factory.mktemp('clip') / 'start', FRAMES)
 
 
 class RecordedPending(Pending):
@@ -182,16 +169,9 @@ def test_what_cannot_be_done_is_one_line_before_the_work(
 
 
 def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
-    clip: Path, tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / 'images'
-    with (
-        Recording(clip) as recording,
-        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
-    ):
-        connections = recording.add_topics_to(writer)
-        for message in recording.messages([IMAGE, INFO]):
-            writer.write(connections[message.topic], message.stamp_ns, message.data)
+    path = write_clip_start(tmp_path / 'images', 2, [IMAGE, INFO])
     monkeypatch.setattr(running, 'DepthEstimator', None)
     code, said = drnet('vo', path, '--depth-topic', 'none')
     assert (code, 'needs something to compare with' in said) == (1, True), said

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clip_start import IMAGE, INFO, write_clip_start
 from node_graph import Graph, ProgramFactory, header, wait_for_line
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
@@ -15,8 +16,6 @@ from drnet_ros.inference.recording import Recording
 
 cli = pytest.importorskip('drnet_offline.cli', reason='drnet bag is in the offline package')
 
-CLIP = Path(__file__).parents[2] / 'offline' / 'clip' / 'room'
-IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'
 FRAMES = 5
 FRAME_LIMIT_S = 60.0
 
@@ -24,19 +23,7 @@ FRAME_LIMIT_S = 60.0
 @pytest.fixture(scope='module')
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the clip as a recording of their own, without its depth."""
-    from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: PLC0415
-
-    path = tmp_path_factory.mktemp('clip') / 'start'
-    with (
-        Recording(CLIP) as recording,
-        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
-    ):
-        connections = recording.add_topics_to(writer)
-        end_ns = sorted({m.stamp_ns for m in recording.messages([IMAGE])})[FRAMES]
-        for message in recording.messages([IMAGE, INFO]):
-            if message.stamp_ns < end_ns:
-                writer.write(connections[message.topic], message.stamp_ns, message.data)
-    return path
+    return write_clip_start(tmp_path_factory.mktemp('clip') / 'start', FRAMES, [IMAGE, INFO])
 
 
 @pytest.mark.parametrize('settings', [(), ('temporal_filter=1.0',)], ids=['plain', 'steadied'])
@@ -140,7 +127,7 @@ def assert_same_message(live: Any, offline: Any) -> None:
     assert live.header.frame_id == offline.header.frame_id
     assert (live.height, live.width) == (offline.height, offline.width)
     if isinstance(live, CameraInfo):
-        for name in ('d', 'k', 'r', 'p'):
+        for name in ('distortion_model', 'd', 'k', 'r', 'p', 'binning_x', 'binning_y'):
             np.testing.assert_array_equal(getattr(live, name), getattr(offline, name))
         return
     same = ('is_bigendian', 'encoding', 'step', 'point_step', 'row_step', 'is_dense')
