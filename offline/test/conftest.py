@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from command_line import exit_code
 from known_scenes import KnownEstimator, RunInProcess
 
-from drnet_offline import cli
 from drnet_offline.replay import running
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.network.checkpoint import save_network
@@ -159,12 +159,7 @@ def drnet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     """Runs `drnet` in this process; gives exit code and what stands on stderr and stdout."""
 
     def call(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, words)])
-        code: Any = 0
-        try:
-            cli.main()
-        except SystemExit as error:
-            code = error.code or 0
+        code = exit_code(monkeypatch, *words)
         captured = capsys.readouterr()
         return code, ' '.join((captured.err + captured.out).split())
 

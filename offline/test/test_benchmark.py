@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import exit_code
 
 from drnet_offline.benchmark.choosing import Choice, choose_groups, parse_size
 from drnet_offline.benchmark.counting import Count
@@ -19,7 +19,6 @@ from drnet_offline.benchmark.resident import forget_peak_mb, peak_mb, resident_m
 from drnet_offline.benchmark.session import Outcome
 from drnet_offline.benchmark.subject import Subject, Work
 from drnet_offline.benchmark.worker_process import Built, Run, WorkerProcess
-from drnet_offline.cli import main
 from drnet_offline.errors import OfflineError
 from drnet_ros.network.config import BACKBONE_NAMES
 
@@ -146,16 +145,6 @@ def test_a_size() -> None:
     assert parse_size('480x640') == (480, 640)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Runs `drnet bench` and returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['drnet', 'bench', *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stopped:
-        return stopped.code if isinstance(stopped.code, int) else 0
-    return 0
-
-
 FAST = ('--runs', '2', '--seconds', '0', '--size', '64x64', '--threads', '1', '--device', 'cpu')
 
 
@@ -166,7 +155,7 @@ def test_the_embedded_network_beside_itself_in_pytorch(
     monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path / 'cache'))
     files = '--json', tmp_path / 'bench.json', '--plot', tmp_path / 'bench.png'
     versus = '--versus', 'drnet', '--versus-engine', 'torch', '--max-batch', '2'
-    assert run(monkeypatch, *FAST, *files, *versus) == 0
+    assert exit_code(monkeypatch, 'bench', *FAST, *files, *versus) == 0
     record = json.loads((tmp_path / 'bench.json').read_text())
     names = 'backbone engine precision size batch fps latency_ms_p50 latency_ms_p95 params rss_mb'
     assert set(names.split()) <= record.keys()
@@ -207,7 +196,8 @@ def test_the_embedded_network_beside_itself_in_pytorch(
 def test_rside_runs_on_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path))
     path = tmp_path / 'bench.json'
-    assert run(monkeypatch, *FAST, '--versus', 'rside', '--no-memory', '--json', path) == 0
+    options = '--versus', 'rside', '--no-memory', '--json', path
+    assert exit_code(monkeypatch, 'bench', *FAST, *options) == 0
     ours, theirs = json.loads(path.read_text())['results']
     assert (ours['network'], theirs['network']) == ('drnet', 'rside')
     assert (theirs['params'], theirs['backbone']) == (67569473, 'resnet50')
@@ -253,7 +243,7 @@ def test_exit_codes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('COLUMNS', '200')
-    assert run(monkeypatch, '--no-memory', *arguments) == code
+    assert exit_code(monkeypatch, 'bench', '--no-memory', *arguments) == code
     printed = capsys.readouterr().err
     assert said in printed
     assert 'Traceback' not in printed

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from drnet_offline.cli import main
+from command_line import exit_code
 
 WriteFolder = Callable[..., Path]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Runs the program and returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['drnet', *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    code = caught.value.code
-    return code if isinstance(code, int) else 0
 
 
 def test_help_is_0_and_lists_the_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, '--help') == 0
+    assert exit_code(monkeypatch, '--help') == 0
     assert 'train' in capsys.readouterr().out
 
 
@@ -39,7 +28,7 @@ def test_help_is_0_and_lists_the_commands(
     ],
 )
 def test_wrong_usage_is_2(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
-    assert run(monkeypatch, *arguments) == 2
+    assert exit_code(monkeypatch, *arguments) == 2
 
 
 @pytest.mark.parametrize(
@@ -71,7 +60,7 @@ def test_a_known_error_is_1_and_one_line(
         '--set',
         override,
     ]
-    assert run(monkeypatch, *arguments) == 1
+    assert exit_code(monkeypatch, *arguments) == 1
     printed = capsys.readouterr().err.strip()
     assert printed.startswith('error: ')
     assert message in printed
@@ -89,5 +78,5 @@ def test_a_broken_image_is_1_and_named(
     image.write_bytes(image.read_bytes()[:99])
     sets = ['data.validation_blocks=[[2, 2]]', 'data.batch_size=1', "pretrained=''"]
     arguments = ['train', '--config', 'lite0', '--data', data, '--output', tmp_path / 'out']
-    assert run(monkeypatch, *arguments, *(w for s in sets for w in ('--set', s))) == 1
+    assert exit_code(monkeypatch, *arguments, *(w for s in sets for w in ('--set', s))) == 1
     assert '00000.png is cut short' in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ import onnxruntime
 import openvino as ov
 import pytest
 import torch
+from command_line import exit_code
 
-from drnet_offline.cli import main
 from drnet_offline.export import difference_m
 from drnet_ros.network.checkpoint import load_network, save_network
 from drnet_ros.network.config import NetworkConfig
@@ -37,23 +36,13 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Runs `drnet export` and returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['drnet', 'export', *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stopped:
-        return stopped.code if isinstance(stopped.code, int) else 0
-    return 0
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_onnx_of_free_size_is_the_embedded_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / 'depth.onnx'
-    assert run(monkeypatch, '--format', 'onnx', '--output', path, '--dynamic') == 0
+    assert exit_code(monkeypatch, 'export', '--format', 'onnx', '--output', path, '--dynamic') == 0
     assert f'{path}: any size, at most ' in capsys.readouterr().out
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['depth.onnx']
     for size in ((96, 128), (481, 641)):
@@ -74,7 +63,7 @@ def test_onnx_of_the_guided_filter_by_hand(
 ) -> None:
     path = tmp_path / 'guided.onnx'
     options = ['--weights', guided, '--format', 'onnx', '--output', path, '--size', '65x97']
-    assert run(monkeypatch, *options) == 0
+    assert exit_code(monkeypatch, 'export', *options) == 0
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     image = np.random.default_rng(1).integers(0, 256, (1, 65, 97, 3), dtype=np.uint8)
     (depth,) = session.run(None, {'image': image})
@@ -102,7 +91,7 @@ def test_openvino(
     path, weights = tmp_path / 'depth.xml', guided if is_guided else EMBEDDED
     metadata = read_metadata(weights)
     options = ['--weights', weights, '--format', 'openvino', '--output', path]
-    assert run(monkeypatch, *options, *(['--size', size] if size else [])) == 0
+    assert exit_code(monkeypatch, 'export', *options, *(['--size', size] if size else [])) == 0
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['depth.bin', 'depth.xml']
     if not size:
         shape = metadata.input_height, metadata.input_width
@@ -134,6 +123,6 @@ def test_exit_codes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, *arguments) == code
+    assert exit_code(monkeypatch, 'export', *arguments) == code
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
