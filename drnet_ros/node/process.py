@@ -21,6 +21,7 @@ from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError
+from drnet_ros.node.allocator import return_large_blocks
 from drnet_ros.node.transport import use_large_message_profile
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run(create_node: Callable[[], DepthNode], arguments: list[str] | None = None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     use_large_message_profile()
+    return_large_blocks()
     try:
         _parse(given)
         # Signals only wake the main thread here: rclpy's own handlers would take the context away
