@@ -11,7 +11,7 @@ from shared_memory import end_program
 
 MESSAGES = 1000
 RATE_HZ = 100.0
-GROWTH_LIMIT_MB = 150.0  # two decoded images of the largest size that is allowed
+GROWTH_LIMIT_MB = 30.0  # allocators keep some; 3 MB were measured
 LOG_LINES = 80
 
 
@@ -30,7 +30,7 @@ def test_hostile_messages_are_each_counted_and_leave_the_node_as_it_was(
     assert exit_code == 0, log.read_text()
     assert (result.unaccounted, result.unaccounted_infos) == (0, 0), result
     # On a busy machine most are replaced by newer ones before they are looked at.
-    assert result.counts['frames_failed'] > MESSAGES // 50
+    assert result.counts['frames_failed'] > MESSAGES // 5
     assert result.counts['frames_out'] > 0
     assert result.after.memory_mb < result.before.memory_mb + GROWTH_LIMIT_MB, result
     assert result.after.threads <= result.before.threads + 1, result
