@@ -10,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
-from openvino import properties
-from openvino.properties import hint
 
 from drnet_ros.inference import Settings
-from drnet_ros.inference.devices import usable_cores
 from drnet_ros.inference.model_cache import cache_folder, converted_model
+from drnet_ros.inference.openvino_engine import choose_precision, compile_options
 from drnet_ros.inference.preprocess import network_size
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
@@ -100,12 +98,8 @@ class BareEngine:
             area = metadata.input_height, metadata.input_width
         self.size_hw = network_size(image_hw, area)
         core = ov.Core()
-        has_bf16 = 'BF16' in core.get_property('CPU', properties.device.capabilities)
-        options = {
-            hint.performance_mode: hint.PerformanceMode.LATENCY,
-            hint.inference_precision: ov.Type.bf16 if has_bf16 else ov.Type.f32,
-            properties.inference_num_threads: usable_cores(),
-        }
+        precision = choose_precision(core, 'auto', guided_filter=metadata.network.guided_filter)
+        options = compile_options(precision)
         model = converted_model(weights, metadata, self.size_hw, cache_folder())
         self._request = core.compile_model(model, 'CPU', options).create_infer_request()
         noise = np.random.default_rng(0).integers(0, 256, (1, *self.size_hw, 3), dtype=np.uint8)

@@ -97,21 +97,12 @@ class OpenvinoBaseline(Runner):
 
     def __init__(self, work: Work, size_hw: tuple[int, int], model: Path) -> None:
         import openvino as ov  # noqa: PLC0415 - not where PyTorch runs
-        from openvino import properties  # noqa: PLC0415
-        from openvino.properties import hint  # noqa: PLC0415
 
-        from drnet_ros.inference.devices import usable_cores  # noqa: PLC0415
+        from drnet_ros.inference.openvino_engine import choose_precision, compile_options  # noqa: PLC0415
 
         core = ov.Core()
-        capabilities = core.get_property('CPU', properties.device.capabilities)
-        native = 'bf16' if 'BF16' in capabilities else 'fp32'
-        precision = native if work.precision == 'auto' else work.precision
-        types = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
-        options = {
-            hint.performance_mode: hint.PerformanceMode.LATENCY,
-            hint.inference_precision: types[precision],
-            properties.inference_num_threads: usable_cores(),
-        }
+        precision = choose_precision(core, work.precision)
+        options = compile_options(precision)
         self._compiled = core.compile_model(model, 'CPU', options)
         self._requests: list[Any] = []
         self.about = _about('openvino', 'cpu', precision, size_hw)
