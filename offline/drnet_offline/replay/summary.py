@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.recording import Recording
 
-__all__ = ['FRAME_COLUMNS', 'columns_of', 'plain', 'summarise', 'tabulate', 'write_csv']
+__all__ = [
+    'FRAME_COLUMNS',
+    'columns_of',
+    'figure_rows',
+    'plain',
+    'summarise',
+    'tabulate',
+    'write_csv',
+]
 
 FRAME_COLUMNS = (*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker')
 """What is known of each frame and variant, beside its stamp."""
@@ -146,12 +154,20 @@ def tabulate(summary: dict[str, Any]) -> Table:
         table.add_column(column, no_wrap=True)
     for variant in summary['variants']:
         label = variant['name'] if len(summary['variants']) == 1 else variant['name'][0]
-        for protocol, figures in variant['figures'].items():
-            for over, suffix in (('pixels', ''), ('images', '_per_image')):
-                cells = [f'{figures[name + suffix]:.3f}' for name in NAMES]
-                table.add_row(label, protocol.replace('_scaled', ', scaled'), over, *cells)
-                label = ''
+        for cells in figure_rows(variant):
+            table.add_row(label, *cells)
+            label = ''
     return table
+
+
+def figure_rows(variant: dict[str, Any]) -> list[list[str]]:
+    """Return protocol, what is averaged over, and figures of a variant, as text."""
+    rows = []
+    for protocol, figures in variant['figures'].items():
+        for over, suffix in (('pixels', ''), ('images', '_per_image')):
+            cells = [f'{figures[name + suffix]:.3f}' for name in NAMES]
+            rows.append([protocol.replace('_scaled', ', scaled'), over, *cells])
+    return rows
 
 
 def write_csv(path: Any, records: Iterable[dict[str, Any]], names: Sequence[str]) -> None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.metrics import NAMES
-from drnet_offline.replay.summary import Columns, columns_of, write_csv
+from drnet_offline.replay.summary import Columns, columns_of, figure_rows, write_csv
 from drnet_offline.report.charts import (
     draw_error_by_depth,
     draw_error_map,
@@ -134,7 +133,7 @@ def _results(summary: dict[str, Any]) -> str:
     rows = [
         [variant['name'] if not row else '', *cells]
         for variant in summary['variants']
-        for row, cells in enumerate(_figure_rows(variant))
+        for row, cells in enumerate(figure_rows(variant))
     ]
     if rows:
         head = ('', 'protocol', 'over', 'RMSE [m]', 'REL', 'log10', 'd1', 'd2', 'd3')
@@ -149,15 +148,6 @@ def _results(summary: dict[str, Any]) -> str:
         parts.append(f'<p class="note">{escape(note)}</p>')
     parts.append(_steadiness_table(summary))
     return '\n'.join(parts)
-
-
-def _figure_rows(variant: dict[str, Any]) -> list[list[str]]:
-    rows = []
-    for protocol, figures in variant['figures'].items():
-        for over, suffix in (('pixels', ''), ('images', '_per_image')):
-            cells = [f'{figures[name + suffix]:.3f}' for name in NAMES]
-            rows.append([protocol.replace('_scaled', ', scaled'), over, *cells])
-    return rows
 
 
 def _steadiness_table(summary: dict[str, Any]) -> str:
