@@ -18,10 +18,10 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError
+from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.inference.recording import RecordedMessage, Recording
 from drnet_ros.node.bag_outlets import Outlet, create_outlets
-from drnet_ros.node.process import ARGUMENT_ERRORS, one_line
+from drnet_ros.node.process import ARGUMENT_ERRORS
 from drnet_ros.node.transport import use_large_message_profile
 
 __all__ = ['Player', 'main']

@@ -20,14 +20,14 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError
+from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.node.allocator import return_large_blocks
 from drnet_ros.node.transport import use_large_message_profile
 
 if TYPE_CHECKING:
     from drnet_ros.node.depth_node import DepthNode
 
-__all__ = ['ARGUMENT_ERRORS', 'one_line', 'run']
+__all__ = ['ARGUMENT_ERRORS', 'run']
 
 # What is under way when a signal comes, a frame or the compilation of a network, gets this long.
 _STOP_TIMEOUT_S = 0.8
@@ -96,11 +96,6 @@ def _shut_down(node: DepthNode, spinner: _Spinner, exit_code: int) -> None:
         node.trigger_shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an error without line breaks."""
-    return ' '.join(str(error).split())
 
 
 class _Spinner:
