@@ -245,12 +245,13 @@ class DepthModule(lightning.LightningModule):
             optimizer = torch.optim.AdamW(groups, weight_decay=o.weight_decay)
         if o.schedule == 'constant':
             return optimizer
-        steps = max(int(self.trainer.estimated_stepping_batches), 2)
+        # Up, down, and the step after the last: PyTorch divides by the length of each part.
+        steps = max(int(self.trainer.estimated_stepping_batches), 3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=[group['lr'] for group in groups],
             total_steps=steps,
-            pct_start=max(0.1, 2 / steps),  # one step at least: PyTorch divides by its length
+            pct_start=max(0.1, 2 / steps),
         )
         stepwise = {'scheduler': schedule, 'interval': 'step'}
         return {'optimizer': optimizer, 'lr_scheduler': stepwise}

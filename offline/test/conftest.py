@@ -24,6 +24,10 @@ from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import WeightsMetadata
 
+# The same number everywhere: sums over threads differ in their last bits, and trainings are compared
+# bit for bit with those of `run_drnet`.
+torch.set_num_threads(1)
+
 WriteFolder = Callable[..., Path]
 RunDrnet = Callable[..., subprocess.Popen[str]]
 TINY_PRESET: dict[str, Any] = {
@@ -105,7 +109,7 @@ def run_drnet() -> Iterator[RunDrnet]:
             words = [*launcher, programs / 'drnet', *words[1:]]
         process = subprocess.Popen(
             [programs / words[0], *map(str, words[1:])],
-            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+            env={**os.environ, 'OMP_NUM_THREADS': str(torch.get_num_threads())},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -116,7 +120,9 @@ def run_drnet() -> Iterator[RunDrnet]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:  # read to its end by some tests, and closed
+            process.stdout.close()
 
 
 @pytest.fixture(scope='session')

@@ -92,11 +92,12 @@ def test_messages_are_published_unchanged_in_real_time_and_reliably(
 def test_it_waits_for_as_many_subscribers_as_asked_for(
     graph: Graph, start_program: ProgramFactory, bag: Path
 ) -> None:
-    process = start_program(PLAYER, bag, '--subscribers', 2, '--wait', 1)
+    process = start_program(PLAYER, bag, '--subscribers', 2, '--wait', 3, '--loop')
     images = graph.collect(Image, '/cam/image_raw')
     images.wait_for(1)
+    process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
-    assert 'no image had 2 subscribers within 1 s; playing now' in output
+    assert 'no image had 2 subscribers within 3 s; playing now' in output
 
 
 def test_rate_loop_topics_and_a_clean_end_in_mid_play(
