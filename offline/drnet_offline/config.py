@@ -83,7 +83,8 @@ class TrainConfig:
         loss: 'paper' (eq. 1-6) or 'metric' (L1, relative and gradient).
         auxiliary_weight: Weight of the levels above the finest; the paper has 1.
         pretrained: '' for random weights, 'imagenet', or a file of backbone weights.
-        initial_weights: A weights file of the same network to start from, or ''.
+        initial_weights: A weights file of the same network to start from, or ''; a guided filter
+            may be added or left out.
         freeze_backbone: Leave the backbone as it is.
         epochs: How often each image is seen.
         precision: Lightning's, for instance '32-true' or 'bf16-mixed'.

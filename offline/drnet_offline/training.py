@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -147,10 +148,15 @@ def _build_network(config: TrainConfig) -> DRNet:
     if not config.initial_weights:
         backbone = load_backbone(config.network.backbone, config.pretrained)
         return DRNet(config.network, backbone)
-    network, metadata = load_network(Path(config.initial_weights))
-    if metadata.network != config.network:
-        msg = f'initial_weights must be of {config.network}, got {metadata.network}'
+    begun, metadata = load_network(Path(config.initial_weights))
+    asked = config.network
+    if replace(metadata.network, guided_filter=asked.guided_filter) != asked:
+        msg = f'initial_weights must be of {asked}, got {metadata.network}'
         raise ConfigError(msg)
+    network = DRNet(asked)
+    # A guided filter that the file does not have starts afresh.
+    shared = network.state_dict().keys() & begun.state_dict().keys()
+    network.load_state_dict({**network.state_dict(), **{k: begun.state_dict()[k] for k in shared}})
     return network
 
 

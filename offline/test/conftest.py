@@ -24,8 +24,8 @@ from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import WeightsMetadata
 
-# The same number everywhere: sums over threads differ in their last bits, and trainings are compared
-# bit for bit with those of `run_drnet`.
+# The same number everywhere: sums over threads differ in their last bits, and trainings are
+# compared bit for bit with those of `run_drnet`.
 torch.set_num_threads(1)
 
 WriteFolder = Callable[..., Path]

@@ -285,6 +285,13 @@ def test_training_starts_from_the_weights_it_is_given(
     given, _ = load_network(best)
     for name, tensor in given.state_dict().items():
         torch.testing.assert_close(module.network.state_dict()[name], tensor, rtol=0, atol=0)
+    guided = {'initial_weights': str(best), 'network.guided_filter': True}
+    state = DepthModule(configure(preset, data, **guided), 500.0).network.state_dict()
+    for name, tensor in given.state_dict().items():
+        torch.testing.assert_close(state[name], tensor, rtol=0, atol=0)
+    added = state.keys() - given.state_dict().keys()
+    assert added
+    assert all('guided' in name for name in added)
     other = {'initial_weights': str(best), 'network.correction_kernel': 5}
     with pytest.raises(ConfigError, match=r'initial_weights must be of .*correction_kernel=5'):
         DepthModule(configure(preset, data, **other), 500.0)
