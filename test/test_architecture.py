@@ -143,6 +143,18 @@ def test_pytorch_and_ros_stay_out_until_needed(module: str) -> None:
     assert not loaded & {'torch', 'torchvision', 'timm', 'lightning'}
 
 
+def test_openvino_reports_its_use_to_nobody() -> None:
+    program = (
+        'import drnet_ros.inference, openvino\n'
+        'from openvino.tools.ovc.telemetry_utils import init_ovc_telemetry\n'
+        'print(type(init_ovc_telemetry()).__module__)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.strip() == 'openvino.tools.ovc.telemetry_stub'
+
+
 @pytest.mark.parametrize('path', [*RUNTIME_FILES, *OFFLINE_FILES], ids=module_name)
 def test_files_stay_readable(path: Path) -> None:
     text = path.read_text(encoding='utf-8')

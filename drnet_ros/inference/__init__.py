@@ -11,6 +11,7 @@ are first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ __all__ = [
     'Settings',
     'create_engine',
 ]
+
+# By this package OpenVINO's converter tells its makers of each use, over the internet, and keeps
+# an id in ~/intel; where it is absent OpenVINO does without. A robot's node reports to nobody.
+sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
 
 _HOMES = {
     'camera': ('CameraModel',),
