@@ -29,11 +29,12 @@ _HEADER = f"""\
 Made by `{_COMMAND}` from `drnet_ros/inference/settings.py`; do not edit.
 
 Every parameter of `depth_node`, and of `drnet_ros.inference.Settings`, with the same name, default
-and limits. *Live* ones change while the node runs (`ros2 param set`); the others are read when the
-node is configured. A value of the wrong type, outside its limits, or NaN is refused with a reason.
-Beyond the limits below: `min_depth` must be less than `max_depth`; both sides of `input_size` are
-0, or at least 32; both sides of `output_size` are 0, or positive; `cameras` must differ; engine
-`openvino` does not run on `cuda`.
+and limits. *Live* ones change while the node runs (`ros2 param set`); the others are given at its
+start and read-only from then on. A value of the wrong type, outside its limits, or NaN is refused
+with a reason. Beyond the limits below: `min_depth` must be less than `max_depth`; both sides of
+`input_size` are 0, or at least 32; both sides of `output_size` are 0, or positive; `cameras` are 1
+to 16 names that differ; engine `openvino` does not run on `cuda`, and runs guided-filter networks
+in `fp32` only.
 
 `config/depth.yaml` holds all defaults. The other files in `config/` ask for one backbone of the
 paper each, without and with guided filter; their weights come from `drnet train`.
