@@ -44,8 +44,8 @@ def train(
 ) -> None:
     """Train a network from a preset; writes OUTPUT/best.safetensors.
 
-    Every entry of the presets, with its default, is in OUTPUT/preset.yaml and in the guide,
-    offline/README.md. On several machines: torchrun --nnodes 2 --nproc-per-node 4
+    The guide, offline/README.md, says what each entry of a preset means; OUTPUT/preset.yaml has
+    the values of all. On several machines: torchrun --nnodes 2 --nproc-per-node 4
     --rdzv-backend c10d --rdzv-endpoint HOST:29500 --no-python drnet train ...
     """
     # PyTorch is imported only by the commands that need it.
