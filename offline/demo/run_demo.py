@@ -114,7 +114,9 @@ def _pause() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='make demo', description=__doc__)
-    parser.add_argument('--bag', type=Path, default=CLIP, help='rosbag2 folder or ROS 1 .bag')
+    parser.add_argument(
+        '--bag', type=Path, default=CLIP, help='rosbag2 folder, .mcap, .db3 or ROS 1 .bag'
+    )
     parser.add_argument('--image-topic', help='raw or compressed; detected if not given')
     parser.add_argument('--camera-info-topic')
     parser.add_argument('--depth-topic', help='depth registered to the image, to compare with')

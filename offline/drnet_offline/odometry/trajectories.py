@@ -208,6 +208,6 @@ def _trajectory() -> Any:
     try:
         from evo.core.trajectory import PoseTrajectory3D  # noqa: PLC0415
     except ImportError as error:
-        msg = f"odometry needs evo, got: {error}; pip install 'drnet-offline[vo]'"
+        msg = f"odometry needs evo, got: {error}; pip install './offline[vo]'"
         raise OfflineError(msg) from error
     return PoseTrajectory3D
