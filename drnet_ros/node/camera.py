@@ -75,9 +75,10 @@ class Camera:
         self, image_hw: tuple[int, int], settings: Settings
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
-        if self._input is None:
+        source = self._input  # the worker asks, while the executor may close
+        if source is None:
             return None
-        return self._input.find_intrinsics(image_hw, is_rectified=settings.image_is_rectified)
+        return source.find_intrinsics(image_hw, is_rectified=settings.image_is_rectified)
 
     def health(self, state: str, settings: Settings, gpu: GpuState | None) -> CameraHealth:
         """Return what the diagnostics judge.

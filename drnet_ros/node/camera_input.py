@@ -102,6 +102,8 @@ class IntrinsicsCache:
             self._waited_for = image_hw
             deadline = time.monotonic() + _COMPANION_WAIT_S
             with self._arrived:
+                # One that came after the look above has notified nobody who waits here.
+                found = self._fitting(image_hw, is_rectified=is_rectified)
                 while (
                     found is None
                     and not self._is_closed
