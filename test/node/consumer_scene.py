@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from known_depth import KnownEngine, depth_of
-from node_graph import Graph, camera_info, header, ramp, rgb_image
+from node_graph import DEADLINE_S, Graph, camera_info, header, ramp, rgb_image
 from numpy.typing import NDArray
 from rclpy.qos import DurabilityPolicy as Durability
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_profile_system_default
@@ -89,14 +89,14 @@ class Stream:
         before = statistics.snapshot().frames_in
         engine.may_finish.clear()
         stamps = [self.publish()]
-        assert engine.entered.acquire(timeout=15)
+        assert engine.entered.acquire(timeout=DEADLINE_S)
         for done in range(1, count):
             stamps.append(self.publish())
             self.graph.wait_for_value(
                 lambda: statistics.snapshot().frames_in, before + done + 1, 'images taken in'
             )
         engine.may_finish.set()
-        assert engine.entered.acquire(timeout=15)
+        assert engine.entered.acquire(timeout=DEADLINE_S)
         return [stamps[0], stamps[-1]]
 
 

@@ -8,7 +8,9 @@ import time
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from known_depth import KnownEngine
+from node_fixtures import EVER_S
 from node_graph import (
+    DEADLINE_S,
     Collected,
     Graph,
     NodeFactory,
@@ -23,6 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
 from drnet_ros.inference.gpu_health import GpuMonitor, GpuState
+from drnet_ros.node import diagnostics
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -36,19 +39,23 @@ class Health:
         self._arrays: Collected[DiagnosticArray] = graph.diagnostics()
 
     def wait_for(self, level: str, text: str, **values: str) -> dict[str, str]:
-        def now() -> dict[str, str]:
-            arrays = self._arrays.messages
-            return values_of(arrays[-1], self._name) if arrays else {}
+        found: dict[str, str] = {}
 
-        self._graph.wait(
-            lambda: (
-                now().get('level') == level
-                and text in now()['message']
-                and now().items() >= values.items()
-            ),
-            f'status {level} {text!r}',
-        )
-        return now()
+        def is_there() -> bool:
+            nonlocal found
+            arrays = self._arrays.messages
+            found = values_of(arrays[-1], self._name) if arrays else {}
+            is_level = found.get('level') == level and text in found['message']
+            return is_level and found.items() >= values.items()
+
+        self._graph.wait(is_there, f'status {level} {text!r}')
+        return found
+
+
+@pytest.fixture
+def never_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late the diagnostics come, the last image is not too old for them."""
+    monkeypatch.setattr(diagnostics, '_STALE_AFTER_S', EVER_S)
 
 
 def publish_steadily(publisher: Publisher[Image], depths: Collected[Image], count: int) -> None:
@@ -57,17 +64,22 @@ def publish_steadily(publisher: Publisher[Image], depths: Collected[Image], coun
         depths.wait_for_stamp(header(sec))
 
 
+@pytest.mark.usefixtures('never_stale')
 def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: NodeFactory) -> None:
     start_node()
     health = Health(graph)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
-    publish_steadily(graph.publisher(Image, 'image'), depths, 20)
+    publisher = graph.publisher(Image, 'image')
+    begun = time.monotonic()
+    publish_steadily(publisher, depths, 20)
     values = health.wait_for(OK, 'running', frames_out='20')
+    elapsed_s = time.monotonic() - begun
     assert values['frames_in'] == '20'
     assert (values['frames_dropped'], values['frames_failed']) == ('0', '0')
-    assert float(values['rate_hz']) > 1
-    assert 0 < float(values['latency_ms_p50']) <= float(values['latency_ms_p95']) < 1000
+    assert float(values['rate_hz']) > 19 / elapsed_s - 0.01
+    p50, p95 = (float(values[f'latency_ms_{name}']) for name in ('p50', 'p95'))
+    assert 0 < p50 <= p95 < 1000 * elapsed_s
     assert (values['engine'], values['device'], values['weights']) == ('known', 'test', 'none')
     assert values['state'] == 'active'
 
@@ -75,12 +87,12 @@ def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: Nod
 def test_diagnostics_come_once_a_second_in_every_state(
     graph: Graph, start_node: NodeFactory
 ) -> None:
-    start_node(is_up=False, autostart=False)
+    node = start_node(is_up=False, autostart=False)
+    # The timer's period, not the clock: on a busy machine one comes late, and the next one sooner.
+    periods = {timer.callback: timer.timer_period_ns for timer in node.timers}
+    assert periods[node._publish_diagnostics] == 1_000_000_000
     arrays = graph.diagnostics()
-    arrays.wait_for(1)
-    begun = time.monotonic()
     arrays.wait_for(3)
-    assert 1.5 < time.monotonic() - begun < 3.5
     assert values_of(arrays.messages[-1], 'depth_node: camera')['message'] == 'unconfigured'
 
 
@@ -99,11 +111,12 @@ def test_stale_input_is_a_warning(graph: Graph, start_node: NodeFactory) -> None
     health.wait_for(WARN, 'stale input: no image on /image for')
 
 
+@pytest.mark.usefixtures('never_stale')
 def test_nobody_subscribes_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
     start_node()
     health = Health(graph)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
-    assert health.wait_for(OK, 'idle: nobody subscribes')['frames_skipped'] == '1'
+    health.wait_for(OK, 'idle: nobody subscribes', frames_skipped='1')
 
 
 def test_dropping_is_a_warning_with_the_share(
@@ -120,7 +133,7 @@ def test_dropping_is_a_warning_with_the_share(
         publisher.publish(rgb_image(ramp(), header(sec)))
         graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
         if sec == 1:
-            assert engine.entered.acquire(timeout=10)
+            assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
     assert health.wait_for(WARN, 'dropping 67% of the frames')['frames_dropped'] == '4'
 
@@ -152,6 +165,7 @@ class Gpu(GpuMonitor):
         return self._state
 
 
+@pytest.mark.usefixtures('never_stale')
 @pytest.mark.parametrize(
     ('state', 'level', 'text'),
     [
@@ -191,7 +205,8 @@ def test_a_gpu_without_memory_is_an_error_and_a_lost_one_the_end(
     engine.error = error
     publisher.publish(rgb_image(ramp()))
     health.wait_for(ERROR, f'failing (1 of 1 frames): {error}')
-    assert is_over.is_set() is is_fatal
+    # The failure is counted, and so in the diagnostics, before the end is called for.
+    assert is_over.wait(DEADLINE_S if is_fatal else 0.1) is is_fatal
 
 
 def test_each_camera_has_a_status(graph: Graph, start_node: NodeFactory) -> None:

@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 from known_depth import KnownEngine
-from node_graph import Graph, NodeFactory, camera_info, header, ramp, rgb_image
+from node_graph import DEADLINE_S, Graph, NodeFactory, camera_info, header, ramp, rgb_image
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from drnet_ros.inference.image_codec import IMAGE_ENCODINGS
+from drnet_ros.node import camera_input
 
 HEIGHT, WIDTH = 48, 64
 PADDING = 12
@@ -112,11 +113,11 @@ def test_a_fast_camera_does_not_starve_a_slow_one(
     for _ in range(5):
         engine.may_finish.clear()
         send('fast')
-        assert engine.entered.acquire(timeout=15)
+        assert engine.entered.acquire(timeout=DEADLINE_S)
         for name in ('fast', 'fast', 'slow', 'fast'):
             send(name)
         engine.may_finish.set()
-        assert engine.entered.acquire(timeout=15)
+        assert engine.entered.acquire(timeout=DEADLINE_S)
         for name in names:
             depths[name].wait_for_stamp(header(sent[name], 0, name))
     assert counts['slow']().frames_dropped == 0
@@ -182,8 +183,9 @@ def test_16uc1_is_invalid_rather_than_wrong_beyond_its_range(
 
 
 def test_camera_info_that_turns_bad_ends_the_cloud_and_a_good_one_brings_it_back(
-    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
     node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')

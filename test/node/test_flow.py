@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from known_depth import KnownEngine
-from node_graph import Graph, NodeFactory, camera_info, header, ramp, rgb_image
+from known_depth import KnownEngine, depth_of
+from node_graph import DEADLINE_S, Graph, NodeFactory, camera_info, header, ramp, rgb_image
 from sensor_msgs.msg import CameraInfo, Image
 
+from drnet_ros.inference import Frame, Pending, Settings
+from drnet_ros.inference.engine import FloatArray, UInt8Array
 from drnet_ros.node.depth_node import DepthNode
 
 CALLBACK_LIMIT_S = 0.1
@@ -28,7 +31,7 @@ def test_newest_frame_wins_and_drops_are_counted(
         graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
         if sec == 1:
             graph.wait(lambda: engine.batches, 'work on the first image')
-            engine.entered.acquire(timeout=10)
+            engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
     depths.wait_for_stamp(header(10))
     assert [depth.header.stamp.sec for depth in depths.messages] == [1, 10]
@@ -45,10 +48,16 @@ def test_callbacks_return_at_once_while_the_engine_computes(
     publisher = graph.publisher(Image, 'image')
     engine.may_finish.clear()
     publisher.publish(rgb_image(ramp(), header(1)))
-    assert engine.entered.acquire(timeout=10)
-    begun = time.monotonic()
-    node._worker.receive('', rgb_image(ramp(), header(2)))  # type: ignore[union-attr]
-    assert time.monotonic() - begun < CALLBACK_LIMIT_S
+    assert engine.entered.acquire(timeout=DEADLINE_S)
+    durations = []
+    for sec in range(2, 22):
+        image = rgb_image(ramp(), header(sec))
+        begun = time.monotonic()
+        node._worker.receive('', image)  # type: ignore[union-attr]
+        durations.append(time.monotonic() - begun)
+    # The test may be held up in some of them, by whatever else runs, but not in all.
+    assert min(durations) < CALLBACK_LIMIT_S
+    assert not engine.may_finish.is_set()
     # The executor serves other callbacks meanwhile.
     info_publisher = graph.publisher(CameraInfo, 'camera_info')
     info_publisher.publish(camera_info())
@@ -59,19 +68,27 @@ def test_callbacks_return_at_once_while_the_engine_computes(
 def test_next_frame_is_submitted_before_the_last_one_is_published(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    start_node()
+    node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
-    publisher = graph.publisher(Image, 'image')
-    engine.may_finish.clear()
-    for sec in (1, 2):
-        publisher.publish(rgb_image(ramp(), header(sec)))
-        if sec == 1:
-            assert engine.entered.acquire(timeout=10)
-    publisher.publish(rgb_image(ramp(), header(3)))
-    engine.may_finish.set()
+    submit = engine.submit
+    submitted_when_fetched = []
+
+    def submit_and_receive(frames: Sequence[Frame], settings: Settings) -> Pending:
+        pending = submit(frames, settings)
+        if len(engine.batches) < 3:  # the next image comes while this one is computed
+            stamp = header(len(engine.batches) + 1)
+            node._worker.receive('', rgb_image(ramp(), stamp))  # type: ignore[union-attr]
+        return pending
+
+    def look(rgb_hwc: UInt8Array) -> FloatArray:
+        submitted_when_fetched.append(len(engine.batches))
+        return depth_of(rgb_hwc)
+
+    engine.submit, engine.depth_of = submit_and_receive, look  # type: ignore[method-assign]
+    graph.publisher(Image, 'image').publish(rgb_image(ramp(), header(1)))
     depths.wait_for_stamp(header(3))
-    stamps = [depth.header.stamp.sec for depth in depths.messages]
-    assert stamps == sorted(stamps)
+    assert submitted_when_fetched == [2, 3, 3]
+    assert [depth.header.stamp.sec for depth in depths.messages] == [1, 2, 3]
 
 
 def test_nobody_subscribes_then_no_work_is_done(
@@ -112,7 +129,7 @@ def test_cameras_have_prefixes_and_frames_that_wait_share_a_batch(
     publishers = {name: graph.publisher(Image, f'{name}/image') for name in names}
     engine.may_finish.clear()
     publishers['front'].publish(rgb_image(ramp(), header(1, 0, 'front')))
-    assert engine.entered.acquire(timeout=10)
+    assert engine.entered.acquire(timeout=DEADLINE_S)
     for sec, name in ((2, 'front'), (3, 'rear'), (4, 'left'), (5, 'left')):
         size = (48, 64) if name != 'left' else (24, 40)
         publishers[name].publish(rgb_image(ramp(*size), header(sec, 0, name)))

@@ -21,6 +21,7 @@ from node_graph import (
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
+from drnet_ros.node import camera_input
 from drnet_ros.node.depth_node import DepthNode
 
 
@@ -149,9 +150,15 @@ def test_without_camera_info_there_is_depth_but_no_cloud_and_a_warning(
     ],
 )
 def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
-    graph: Graph, start_node: NodeFactory, engine: KnownEngine, defect: str, reason: str
+    graph: Graph,
+    start_node: NodeFactory,
+    engine: KnownEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    defect: str,
+    reason: str,
 ) -> None:
-    start_node()
+    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
+    node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')
     diagnostics = graph.diagnostics()
@@ -163,6 +170,7 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
     else:
         info.width, info.height = 1280, 720
     graph.publisher(CameraInfo, 'camera_info').publish(info)
+    wait_for_info(graph, node, info.header.stamp.sec)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
     wait_for_status(graph, diagnostics, '1', reason)
@@ -171,15 +179,21 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
 
 @pytest.mark.parametrize('is_rectified', [True, False])
 def test_unusable_p_matters_for_rectified_images_only(
-    graph: Graph, start_node: NodeFactory, engine: KnownEngine, is_rectified: bool
+    graph: Graph,
+    start_node: NodeFactory,
+    engine: KnownEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    is_rectified: bool,
 ) -> None:
-    start_node(image_is_rectified=is_rectified)
+    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
+    node = start_node(image_is_rectified=is_rectified)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')
     diagnostics = graph.diagnostics()
     info = camera_info()
     info.p[0] = 0.0
     graph.publisher(CameraInfo, 'camera_info').publish(info)
+    wait_for_info(graph, node, info.header.stamp.sec)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
     if is_rectified:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from node_graph import Graph, NodeFactory, header, qos, ramp, rgb_image, values_of
+from node_graph import DEADLINE_S, Graph, NodeFactory, header, qos, ramp, rgb_image, values_of
 from sensor_msgs.msg import Image
 
 from drnet_ros.node.depth_node import DepthNode
@@ -68,7 +68,7 @@ def stall(node: DepthNode) -> tuple[threading.Event, threading.Event]:
     def wait() -> None:
         timer.cancel()
         begun.set()
-        may_go_on.wait(10)
+        may_go_on.wait(DEADLINE_S)
 
     timer = node.create_timer(0.001, wait)
     return begun, may_go_on
@@ -85,7 +85,7 @@ def test_frames_overwritten_while_the_executor_is_busy_are_counted_and_warned_of
     publisher.publish(rgb_image(ramp(), header(0)))
     graph.wait(lambda: counts().frames_in == 1, 'first frame')
     begun, may_go_on = stall(node)
-    assert begun.wait(10)
+    assert begun.wait(DEADLINE_S)
     for sec in range(1, 11):
         publisher.publish(rgb_image(ramp(), header(sec)))
     assert publisher.wait_for_all_acked()
