@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from drnet_offline.config import TrainConfig, load_config
+from drnet_offline.config import TrainConfig, load_config, to_plain
 from drnet_offline.errors import ConfigError
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
@@ -137,3 +137,26 @@ def test_what_cannot_be_extended(base: str, message: str, tmp_path: Path) -> Non
     write(tmp_path, 'noise', 'a: [')
     with pytest.raises(ConfigError, match=message):
         load_config(write(tmp_path, 'top', f'extends: {base}'))
+
+
+def _first_cells(heading: str, *, until: str) -> set[str]:
+    """Words in backticks in the first column of the table under a heading of the guide."""
+    guide = (Path(__file__).parents[1] / 'README.md').read_text()
+    section = guide.split(f'\n{heading}\n')[1].split(f'\n{until}')[0]
+    cells = [line.split('|')[1] for line in section.splitlines() if line.startswith('| `')]
+    found: set[str] = set()
+    for cell in cells:
+        section_name = ''
+        for word in re.findall(r'`([^`]+)`', cell):
+            section_name = word.split('.')[0] if not word.startswith('.') else section_name
+            found.add(section_name + word if word.startswith('.') else word)
+    return found
+
+
+def test_the_guide_names_every_preset_and_every_entry() -> None:
+    presets = {path.stem for path in FOLDER.glob('*.yaml')}
+    assert _first_cells('## Presets', until='### ') == presets
+    entries = set()
+    for name, value in to_plain(TrainConfig()).items():
+        entries |= {f'{name}.{key}' for key in value} if isinstance(value, dict) else {name}
+    assert _first_cells('### Entries', until='## ') == entries - {'data.root'}
