@@ -99,7 +99,7 @@ def create_outlets(
         if decompress and topic.msgtype == COMPRESSED_TYPE and base_topic(name) != name:
             name = base_topic(name)
             decode = _decode_depth if topic.name.endswith('Depth') else _decode_image
-            if name in topics:  # the raw images were recorded too
+            if name in topics and (not chosen or name in chosen):  # the raw images are there too
                 continue
         message_class = Image if decode else _message_class(topic.msgtype)
         if message_class is None:

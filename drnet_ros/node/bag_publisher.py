@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError, one_line
+from drnet_ros.errors import DrnetError, RecordingError, one_line
 from drnet_ros.inference.recording import RecordedMessage, Recording
 from drnet_ros.node.bag_outlets import Outlet, create_outlets
 from drnet_ros.node.process import ARGUMENT_ERRORS
@@ -175,6 +175,12 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
         outlets = create_outlets(
             node, recording.topics, chosen=options.topics, decompress=options.decompress
         )
+        if not outlets:
+            msg = (
+                'a recording must have a topic to publish, got none whose type is installed here: '
+                f'{", ".join(sorted(recording.topics)) or "it is empty"}'
+            )
+            raise RecordingError(msg)
         logger.info(f'playing {recording.duration_s:.1f} s of {options.bag}: {_names(outlets)}')
         player = Player(
             recording,
