@@ -75,10 +75,15 @@ def play(
     # know each other leaves no trace.
     probe = other_size(frames[0][1])
 
+    probe_info = other_size_info(frames[0][0])
+
     def send_probe() -> None:
+        infos.publish(probe_info)
         images.publish(probe)
 
-    graph.repeat_until(send_probe, lambda: outputs[0].messages, 'first depth')
+    graph.repeat_until(
+        send_probe, lambda: all(output.messages for output in outputs), 'first of each output'
+    )
     received = []
     for info, image in frames:
         infos.publish(info)
@@ -119,6 +124,10 @@ def other_size(image: CompressedImage) -> CompressedImage:
     encoded = cv2.imencode('.jpg', np.full((240, 320, 3), 90, np.uint8))[1]
     picture.data.frombytes(encoded.tobytes())
     return picture
+
+
+def other_size_info(info: CameraInfo) -> CameraInfo:
+    return CameraInfo(header=header(1, 1), height=240, width=320, k=info.k)
 
 
 def assert_same_message(live: Any, offline: Any) -> None:
