@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import EngineError, ImageError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, openvino_engine
-from drnet_ros.inference.model_cache import model_key
+from drnet_ros.inference.model_cache import converted_model, model_key
 from drnet_ros.inference.openvino_network import Network, Slot
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED, resolve_weights
@@ -164,9 +165,14 @@ def test_results_may_be_fetched_in_any_order_twice_or_never(
 def test_a_result_that_is_not_ready_raises_and_can_be_waited_for(
     estimator: DepthEstimator, image: NDArray[np.uint8]
 ) -> None:
-    pending = estimator.submit([Frame(image)] * 8)
-    with pytest.raises(TimeoutError):
-        pending.result(timeout_s=0)
+    for _ in range(50):  # now and then the test is held up until the engine is done
+        pending = estimator.submit([Frame(image)] * 8)
+        try:
+            pending.result(timeout_s=0)
+        except TimeoutError:
+            break
+    else:
+        pytest.fail('there never was a TimeoutError')
     assert len(pending.result()) == 8
 
 
@@ -314,16 +320,28 @@ def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
 
 
 def test_a_size_is_prepared_beside_the_frames_of_others(
-    weights: str, openvino: DepthEstimator, image: NDArray[np.uint8]
+    weights: str,
+    openvino: DepthEstimator,
+    image: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tall = np.ascontiguousarray(image.transpose(1, 0, 2))
+    may_convert = threading.Event()
+
+    def convert_when_told(*arguments: Any) -> Path:
+        assert may_convert.wait(120)
+        return converted_model(*arguments)
+
     with _estimator(weights, engine='openvino', precision='fp32') as estimator:
         assert estimator.preparing(96, 128) is None
+        monkeypatch.setattr(openvino_engine, 'converted_model', convert_when_told)
         preparation = estimator.preparing(128, 96)
         assert preparation is not None
-        assert estimator.preparing(128, 96) in {preparation, None}
+        assert estimator.preparing(128, 96) is preparation
         truth = openvino.estimate(image).depth_hw
         np.testing.assert_allclose(estimator.estimate(image).depth_hw, truth, rtol=1e-4)
+        assert not preparation.done()
+        may_convert.set()
         preparation.result(timeout=120)
         assert estimator.preparing(128, 96) is None
         assert estimator.estimate(tall).depth_hw.shape == (128, 96)
