@@ -35,7 +35,7 @@ def test_as_many_draws_are_timed_as_asked_each_a_new_one(data: Path, preset: Pat
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     # In a process of its own: it forks loaders, which one full of ROS and OpenVINO bears badly.
     command = [sys.executable, '-m', 'drnet_offline.loading_report', *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=550)
 
 
 def test_the_command(data: Path, preset: Path) -> None:
