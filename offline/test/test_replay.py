@@ -117,6 +117,23 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     assert not (tmp_path / 'r' / 'unfinished').exists()
 
 
+@pytest.mark.parametrize('left', [0, 100, 0.5])
+def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
+    folder = tmp_path / 'unfinished'
+    first = journal.Journal(folder, {'asked': 1})
+    first.add({'position': 0})
+    first.save(1, {'sums': np.arange(1000.0)}, {'a': 'note'})
+    first.close()
+    again = journal.Journal(folder, {'asked': 1})
+    assert (again.frames_done, again.notes, len(list(again.records()))) == (1, {'a': 'note'}, 1)
+    again.close()
+    state = (folder / 'state.npz').read_bytes()
+    (folder / 'state.npz').write_bytes(state[: int(left if left > 1 else left * len(state))])
+    anew = journal.Journal(folder, {'asked': 1})
+    assert (anew.frames_done, anew.arrays, list(anew.records())) == (0, {}, [])
+    anew.close()
+
+
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [

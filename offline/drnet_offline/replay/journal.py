@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +75,16 @@ class Journal:
             arrays: Sums over them.
             notes: Plain JSON.
         """
+        # On the disk before it is relied upon: after a power cut a file may be short or empty.
         self._lines.flush()
+        os.fsync(self._lines.fileno())
         about = {'frames_done': frames_done, 'bytes': self._lines.tell(), 'notes': dict(notes)}
         new = self.folder / 'state.new.npz'
         named: dict[str, Any] = {**arrays, 'about': np.array(json.dumps(about))}
-        np.savez(new, **named)
+        with new.open('wb') as file:
+            np.savez(file, **named)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(new, self.folder / 'state.npz')  # noqa: PTH105 - in one step, on every system
         self.frames_done, self.arrays, self.notes = frames_done, arrays, dict(notes)
         self._saved_s = time.monotonic()
@@ -110,7 +116,7 @@ class Journal:
                 return False
             os.truncate(self._lines_path, about['bytes'])
         # Whatever is wrong with it, the run can begin anew.
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return False
         self.frames_done, self.arrays, self.notes = about['frames_done'], arrays, about['notes']
         return True
