@@ -9,6 +9,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import rclpy
@@ -141,8 +142,9 @@ class _Spinner:
 
 def _leave_at_once(exit_code: int) -> NoReturn:
     """End the process without waiting for threads and static objects of native code."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it may be gone, and must not keep us
+            stream.flush()
     os._exit(exit_code)
 
 
