@@ -184,8 +184,18 @@ class DepthNode(LifecycleNode):
             camera.close()
         worker, self._worker = self._worker, None
         if worker is not None and not worker.stop(_STOP_TIMEOUT_S):
-            msg = f'the engine must finish a frame within {_STOP_TIMEOUT_S:g} s, got no answer'
+            self._leave_estimator_to(worker)
+            msg = (
+                f'the engine must finish a frame within {_STOP_TIMEOUT_S:g} s, got no answer; it '
+                'is left behind and freed once it does: restart the node if it never does'
+            )
             raise EngineError(msg)
+
+    def _leave_estimator_to(self, worker: Worker) -> None:
+        """Have it closed by the worker that still computes with it: closed now, that may crash."""
+        estimator, self._estimator = self._estimator, None
+        if estimator is not None:
+            worker.abandon(estimator.close)
 
     def _free(self) -> None:
         for camera in self._cameras.values():

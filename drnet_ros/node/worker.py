@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from drnet_ros.node.camera_input import decode
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from rclpy.impl.rcutils_logger import RcutilsLogger
     from sensor_msgs.msg import CameraInfo
 
@@ -80,6 +79,8 @@ class Worker:
         self._inbox = Inbox()
         # Parameters may have changed since the estimator was made, while nothing was active.
         self._used = estimator.settings
+        self._ended: Future[None] = Future()
+        self._is_abandoned = False
         # A daemon, so that an engine that never returns cannot keep the process alive.
         self._thread = threading.Thread(target=self._run, name='depth_worker', daemon=True)
 
@@ -101,6 +102,16 @@ class Worker:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def abandon(self, on_end: Callable[[], None]) -> None:
+        """Leave a started worker that did not stop to itself: it publishes nothing any more.
+
+        Args:
+            on_end: Called in its thread once it does not use the estimator any more; at once if
+                that is so.
+        """
+        self._is_abandoned = True
+        self._ended.add_done_callback(lambda _: on_end())
+
     def receive(self, prefix: str, message: InputMessage) -> None:
         """Take an image in; returns at once.
 
@@ -114,6 +125,12 @@ class Worker:
             statistics.dropped()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended.set_result(None)
+
+    def _work(self) -> None:
         computing: list[_Batch] = []
         while computing or not self._inbox.is_closed:
             images = self._inbox.take(wait=not computing)
@@ -186,6 +203,8 @@ class Worker:
             results = batch.pending.result()
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(batch.jobs, error)
+            return
+        if self._is_abandoned:  # the publishers may be destroyed
             return
         for job, result in zip(batch.jobs, results, strict=True):
             camera = self._cameras[job.image.prefix]

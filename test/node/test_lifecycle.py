@@ -22,6 +22,7 @@ from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.inference import Settings
+from drnet_ros.node import depth_node
 
 CYCLES = 100
 REAL_CYCLES = 6
@@ -86,6 +87,40 @@ def test_shutdown_from_active_stops_and_frees(
     assert state_of(graph) == 'finalized'
     assert engine.closed_count == 1
     assert not [t for t in threading.enumerate() if t.name == 'depth_worker']
+
+
+def test_an_engine_that_does_not_stop_is_closed_only_when_its_worker_has_ended(
+    graph: Graph,
+    start_node: NodeFactory,
+    engine: KnownEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(depth_node, '_STOP_TIMEOUT_S', 0.05)
+    node = start_node()
+    depths = graph.collect(Image, 'depth/image_rect')
+    engine.may_finish.clear()
+    graph.publisher(Image, 'image').publish(rgb_image(ramp(), header(1)))
+    assert engine.entered.acquire(timeout=DEADLINE_S)
+    (worker,) = (t for t in threading.enumerate() if t.name == 'depth_worker')
+
+    assert not change_state(graph, Transition.TRANSITION_DEACTIVATE)
+    assert state_of(graph) == 'unconfigured'
+    assert worker.is_alive()
+    assert engine.closed_count == 0
+    assert change_state(graph, Transition.TRANSITION_CONFIGURE)  # another one takes its place
+    assert change_state(graph, Transition.TRANSITION_CLEANUP)
+    assert engine.closed_count == 1  # that one
+
+    engine.may_finish.set()
+    worker.join(DEADLINE_S)
+    assert not worker.is_alive()
+    assert engine.closed_count == 2
+    assert not depths.messages
+    assert node.bring_up()
+    (line,) = (line for line in capfd.readouterr().err.splitlines() if '[ERROR]' in line)
+    assert 'the engine must finish a frame within 0.05 s' in line
+    assert 'left behind' in line
 
 
 def test_failing_configure_leaves_the_node_unconfigured_with_one_clear_line(
