@@ -73,7 +73,8 @@ GroundTruth = Annotated[
     str | None,
     typer.Option(
         metavar='TOPIC|FILE',
-        help='Poses of the camera: a topic, or a file in TUM format; found if not given. '
+        help='Poses of the camera: a topic, or a file in TUM format; found if not given and the '
+        'topic is called so: ground_truth, gt, vicon, mocap, optitrack, or X/pose. '
         'Without any, paths are compared with that of the recorded depth.',
     ),
 ]

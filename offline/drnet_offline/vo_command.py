@@ -77,7 +77,7 @@ def vo(
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
         recorded_truth, truth_name = _recorded_truth(recording, choice, ground_truth)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
-        truth = _truth_by_method(recorded_truth, paths)
+        truth = _truth_by_method(recording, recorded_truth, paths)
         summary = _summarise(paths, truth)
         summary |= {
             'recording': str(path),
@@ -115,10 +115,19 @@ def _follow(
     return paths, factors, index.damage
 
 
-_NO_TRUTH = (
-    'odometry needs something to compare with: poses on a topic, --ground-truth FILE in TUM '
-    'format, or recorded depth'
-)
+def _no_truth(recording: Recording) -> OfflineError:
+    return OfflineError(
+        'odometry needs something to compare with: recorded depth, or poses of the camera by '
+        f'--ground-truth FILE in TUM format or TOPIC{_pose_words(recording)}'
+    )
+
+
+def _pose_words(recording: Recording) -> str:
+    """Say which topics may be ground truth though their names do not say so, '' without any."""
+    from drnet_offline.odometry.trajectories import pose_topics  # noqa: PLC0415
+
+    names = pose_topics(recording)
+    return f' (poses, perhaps of something else, are on {", ".join(names)})' if names else ''
 
 
 def _recorded_truth(
@@ -136,12 +145,14 @@ def _recorded_truth(
     if source is not None:
         return read_truth(recording, source), source
     if choice.depth is None:
-        raise OfflineError(_NO_TRUTH)
-    return None, f'none: compared with odometry of the {RECORDED}'
+        raise _no_truth(recording)
+    hint = _pose_words(recording)
+    advice = f'; --ground-truth TOPIC names one{hint}' if hint else ''
+    return None, f'none: compared with odometry of the {RECORDED}{advice}'
 
 
 def _truth_by_method(
-    recorded: PoseTrajectory3D | None, paths: list[Path3D]
+    recording: Recording, recorded: PoseTrajectory3D | None, paths: list[Path3D]
 ) -> dict[str, PoseTrajectory3D]:
     """Return what the paths of each method are compared with."""
     from drnet_offline.odometry.running import RECORDED  # noqa: PLC0415
@@ -151,7 +162,7 @@ def _truth_by_method(
         return {path.method: recorded for path in paths}
     own = {p.method: trajectory(p.poses, p.stamps_s) for p in paths if p.source == RECORDED}
     if not own:
-        raise OfflineError(_NO_TRUTH)
+        raise _no_truth(recording)
     return own
 
 

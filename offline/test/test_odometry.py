@@ -12,10 +12,12 @@ import pytest
 from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
 from known_scenes import RunInProcess
 from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
 
 from drnet_offline.bags import read_depths
 from drnet_offline.odometry import running
-from drnet_offline.odometry.trajectories import compare, read_truth, trajectory
+from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
 from drnet_ros.inference.engine import Pending
 from drnet_ros.inference.recording import Recording
@@ -175,3 +177,76 @@ def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
     monkeypatch.setattr(running, 'DepthEstimator', None)
     code, said = drnet('vo', path, '--depth-topic', 'none')
     assert (code, 'needs something to compare with' in said) == (1, True), said
+
+
+def write_topics(path: Path, poses: Sequence[str], others: Sequence[str] = ()) -> Path:
+    """A recording with one PoseStamped on each of the topics, one empty image on the others."""
+    store = get_typestore(Stores.LATEST)
+    types = store.types
+    stamp = types['builtin_interfaces/msg/Time'](1, 2)
+    header = types['std_msgs/msg/Header'](stamp, 'frame')
+    point = types['geometry_msgs/msg/Point'](1.0, 2.0, 3.0)
+    turn = types['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)
+    pose = types['geometry_msgs/msg/PoseStamped'](
+        header, types['geometry_msgs/msg/Pose'](point, turn)
+    )
+    image = types['sensor_msgs/msg/Image'](header, 0, 0, 'rgb8', 0, 0, np.zeros(0, np.uint8))
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for names, message in ((poses, pose), (others, image)):
+            kind = message.__msgtype__
+            for name in names:
+                connection = writer.add_connection(name, kind, typestore=store)
+                writer.write(connection, 1, store.serialize_cdr(message, kind))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [
+        (['/odom'], None),
+        (['/goal_pose', '/initialpose', '/amcl_pose', '/robot_pose_ekf/odom_combined'], None),
+        (['/camera/path_length'], None),  # has the letters of gt
+        (['/a/odom', '/camera/pose'], '/camera/pose'),
+        (['/a/pose', '/ground_truth'], '/ground_truth'),
+        (['/a/pose', '/gt_odom'], '/gt_odom'),
+        (['/odom', '/Vicon/robot/robot'], '/Vicon/robot/robot'),
+    ],
+)
+def test_ground_truth_is_what_its_name_says_it_is(
+    tmp_path: Path, names: list[str], expected: str | None
+) -> None:
+    with Recording(write_topics(tmp_path / 'bag', names)) as recording:
+        assert find_truth(recording) == expected
+
+
+def test_poses_of_something_else_are_named_and_taken_only_when_asked_for(
+    tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_topics(tmp_path / 'bag', ['/odom', '/goal_pose'], ['/image'])
+    monkeypatch.setattr(running, 'DepthEstimator', None)
+    code, said = drnet('vo', path)
+    assert (code, 'needs something to compare with' in said) == (1, True), said
+    assert '--ground-truth' in said
+    assert '/goal_pose, /odom' in said
+    code, said = drnet('vo', path, '--ground-truth', '/odom')
+    assert (code, '/odom must have at least two poses, got 1' in said) == (1, True), said
+
+
+def test_poses_that_are_not_taken_are_named_where_paths_are_compared_with_another(
+    clip: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    path, out = tmp_path / 'bag', tmp_path / 'vo.json'
+    with (
+        Recording(clip) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        kind, store = 'geometry_msgs/msg/PoseStamped', get_typestore(Stores.LATEST)
+        connections = recording.add_topics_to(writer)
+        connections['/camera/pose'] = writer.add_connection('/odom', kind, typestore=store)
+        for message in recording.messages():
+            writer.write(connections[message.topic], message.stamp_ns, message.data)
+    assert drnet('vo', path, '--method', 'features', '--json', out)[0] == 0
+    said = json.loads(out.read_text())['ground_truth']
+    assert said.startswith('none: compared with odometry of the recorded depth; ')
+    assert '--ground-truth TOPIC' in said
+    assert said.endswith('are on /odom)')

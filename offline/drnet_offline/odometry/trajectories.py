@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ __all__ = [
     'aligned_to',
     'compare',
     'find_truth',
+    'pose_topics',
     'read_truth',
     'trajectory',
 ]
@@ -38,7 +40,9 @@ POSE_TYPES = (
 )
 """Messages that ground truth may come in: poses of the camera's optical frame in the world."""
 
-_WORDS = ('ground', 'truth', 'gt', 'vicon', 'mocap', 'optitrack', 'pose')
+_WORDS = ('truth', 'groundtruth', 'gt', 'vicon', 'mocap', 'optitrack')
+# Alone it names the camera's own; as in goal_pose or robot_pose_ekf it may be anything's.
+_POSE_NAME = 'pose'
 _MAX_STAMP_GAP_S = 0.02
 
 
@@ -69,17 +73,20 @@ class TrajectoryErrors:
         return asdict(self)
 
 
+def pose_topics(recording: Recording) -> list[str]:
+    """Return the topics of a recording that have poses, of whatever."""
+    topics = recording.topics.values()
+    return sorted(topic.name for topic in topics if topic.msgtype in POSE_TYPES and topic.count)
+
+
 def find_truth(recording: Recording) -> str | None:
-    """Return the topic of a recording that looks most like ground truth, None without poses."""
-    names = [t.name for t in recording.topics.values() if t.msgtype in POSE_TYPES and t.count]
-    return min(
-        names,
-        key=lambda name: (
-            next((i for i, word in enumerate(_WORDS) if word in name.lower()), len(_WORDS)),
-            name,
-        ),
-        default=None,
-    )
+    """Return the topic of a recording that is ground truth by its name, None if none is.
+
+    Wheel odometry, goals and estimates are poses too, often of another frame: with an unlucky
+    choice all figures would be wrong, and look right.
+    """
+    ranked = [(rank, name) for name in pose_topics(recording) if (rank := _rank(name)) is not None]
+    return min(ranked)[1] if ranked else None
 
 
 def read_truth(recording: Recording, source: str) -> PoseTrajectory3D:
@@ -167,6 +174,14 @@ def aligned_to(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> PoseTraje
     except GeometryException:
         aligned.align_origin(near)
     return aligned
+
+
+def _rank(name: str) -> int | None:
+    """Return the place of a topic's name in the order of `_WORDS`, None if it says nothing."""
+    words = re.split('[^a-z]+', name.lower())
+    known = [place for place, word in enumerate(_WORDS) if word in words]
+    is_pose = name.lower().rpartition('/')[2] == _POSE_NAME
+    return min([*known, *([len(_WORDS)] if is_pose else [])], default=None)
 
 
 def _align(aligned: Any, scaled: Any, reference: Any) -> float:
