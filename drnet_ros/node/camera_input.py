@@ -27,6 +27,8 @@ InputMessage: TypeAlias = Image | CompressedImage
 
 # Drivers publish an image and its CameraInfo one after the other, in either order.
 _COMPANION_WAIT_S = 0.2
+# While one camera's image waits for it, no other camera's is worked on.
+_WAITING_SHARE = 0.01
 
 
 def decode(message: InputMessage) -> UInt8Array:
@@ -53,6 +55,29 @@ def decode(message: InputMessage) -> UInt8Array:
     )
 
 
+class _Patience:
+    """How long a camera may keep the worker, and so all cameras, waiting for its CameraInfo.
+
+    `_COMPANION_WAIT_S` at first, and `_WAITING_SHARE` of the time in the long run, however often
+    the size of its images changes.
+    """
+
+    def __init__(self) -> None:
+        self._used_s = 0.0
+        self._seen_s = time.monotonic()
+
+    def left_s(self) -> float:
+        now_s = time.monotonic()
+        self._used_s = max(0.0, self._used_s - _WAITING_SHARE * (now_s - self._seen_s))
+        self._seen_s = now_s
+        left_s = _COMPANION_WAIT_S - self._used_s
+        # Less is too short for a CameraInfo to come: rather none now, and a whole wait later.
+        return left_s if left_s >= _COMPANION_WAIT_S / 2 else 0.0
+
+    def use(self, waited_s: float) -> None:
+        self._used_s += waited_s
+
+
 class IntrinsicsCache:
     """The newest CameraInfo of a camera and the model made from it.
 
@@ -67,6 +92,7 @@ class IntrinsicsCache:
         self._info: CameraInfo | None = None
         self._seen: tuple[dict[str, Any], CameraModel] | None = None
         self._waited_for: tuple[int, int] | None = None
+        self._patience = _Patience()
         self._is_closed = False
 
     def store(self, info: CameraInfo) -> None:
@@ -87,7 +113,8 @@ class IntrinsicsCache:
         """Return the CameraInfo for an image and its model at the image's size.
 
         If the newest one does not fit, but more may come, it waits a moment for one that does:
-        once for each new image size, so that the first image after a change gets its cloud too.
+        once for each new image size, so that the first image after a change gets its cloud too;
+        but not where sizes change all the time and none comes.
 
         Args:
             image_hw: Height and width of the image.
@@ -98,18 +125,23 @@ class IntrinsicsCache:
             The message and the model, or None if there are none that fit; `problem` then says why.
         """
         found = self._fitting(image_hw, is_rectified=is_rectified)
-        if found is None and is_announced and self._waited_for != image_hw:
-            self._waited_for = image_hw
-            deadline = time.monotonic() + _COMPANION_WAIT_S
-            with self._arrived:
-                # One that came after the look above has notified nobody who waits here.
+        if found is not None or not is_announced or self._waited_for == image_hw:
+            return found
+        wait_s = self._patience.left_s()
+        if not wait_s:
+            return None
+        self._waited_for = image_hw
+        begun_s = time.monotonic()
+        with self._arrived:
+            # One that came after the look above has notified nobody who waits here.
+            found = self._fitting(image_hw, is_rectified=is_rectified)
+            while (
+                found is None
+                and not self._is_closed
+                and self._arrived.wait(max(0.0, begun_s + wait_s - time.monotonic()))
+            ):
                 found = self._fitting(image_hw, is_rectified=is_rectified)
-                while (
-                    found is None
-                    and not self._is_closed
-                    and self._arrived.wait(max(0.0, deadline - time.monotonic()))
-                ):
-                    found = self._fitting(image_hw, is_rectified=is_rectified)
+        self._patience.use(time.monotonic() - begun_s)
         return found
 
     def _fitting(

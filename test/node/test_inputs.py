@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.node import camera_input
+from drnet_ros.node.camera_input import IntrinsicsCache
 from drnet_ros.node.depth_node import DepthNode
 
 
@@ -256,6 +259,72 @@ def test_image_size_may_change_in_mid_stream(graph: Graph, start_node: NodeFacto
             np.frombuffer(depth.data, np.float32).reshape(height, width),
             depth_of(ramp(height, width)),
         )
+
+
+SIZES = ((48, 64), (24, 40)) * 5
+
+
+class CountedWaits(threading.Condition):
+    """Counts the waits for a CameraInfo; one that is there comes while it is waited for."""
+
+    def __init__(self, cache: IntrinsicsCache) -> None:
+        super().__init__()
+        self.count = 0
+        self.coming: CameraInfo | None = None
+        self._cache = cache
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.count += 1
+        if self.coming is None:
+            return super().wait(timeout)
+        self._cache.store(self.coming)
+        return True
+
+
+@pytest.fixture
+def cache() -> IntrinsicsCache:
+    cache = IntrinsicsCache()
+    cache._arrived = CountedWaits(cache)
+    return cache
+
+
+def waits_of(cache: IntrinsicsCache) -> CountedWaits:
+    assert isinstance(cache._arrived, CountedWaits)
+    return cache._arrived
+
+
+@pytest.mark.parametrize('has_info', [False, True])
+@pytest.mark.parametrize(('share', 'waits'), [(0.0, 1), (1e9, len(SIZES))])
+def test_a_camera_without_fitting_info_makes_all_wait_a_share_of_the_time_only(
+    cache: IntrinsicsCache,
+    monkeypatch: pytest.MonkeyPatch,
+    has_info: bool,
+    share: float,
+    waits: int,
+) -> None:
+    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.01)
+    monkeypatch.setattr(camera_input, '_WAITING_SHARE', share)
+    if has_info:
+        cache.store(camera_info(1000, 10))
+    assert [cache.find(size, is_announced=True) for size in SIZES] == [None] * len(SIZES)
+    assert waits_of(cache).count == waits
+
+
+def test_an_info_that_comes_is_waited_for_at_each_change_of_size(
+    cache: IntrinsicsCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 60.0)  # none takes that long
+    for height, width in SIZES:
+        waits_of(cache).coming = camera_info(width, height)
+        found = cache.find((height, width), is_announced=True)
+        assert found is not None
+        assert (found[1].height, found[1].width) == (height, width)
+    assert waits_of(cache).count == len(SIZES)
+
+
+def test_an_image_does_not_wait_for_an_info_that_nobody_publishes(cache: IntrinsicsCache) -> None:
+    assert cache.find(SIZES[0], is_announced=False) is None
+    assert waits_of(cache).count == 0
 
 
 def bad_images() -> dict[str, Image]:
