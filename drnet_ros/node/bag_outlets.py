@@ -12,7 +12,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from drnet_ros.errors import ImageError
+from drnet_ros.errors import ImageError, one_line
 from drnet_ros.inference.image_codec import decode_compressed_depth, decode_compressed_image
 from drnet_ros.inference.recorded_topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 from drnet_ros.node.messages import depth_message, image_message
@@ -39,11 +39,13 @@ class Outlet:
         is_image: Whether they are images.
         decode: Makes the message to publish from the recorded one; None publishes its bytes as
             they are.
+        left_out: How many messages could not be published.
     """
 
     publisher: Publisher[Any]
     is_image: bool
     decode: Callable[[CompressedImage], Image] | None = None
+    left_out: int = 0
     _failures: set[str] = field(default_factory=set)
 
     @property
@@ -58,17 +60,22 @@ class Outlet:
             message: A message of the recorded topic.
 
         Returns:
-            Whether it could be published; a defect is logged once for each kind.
+            Whether it could be published; if not, that is counted, and logged once for each kind
+            of defect.
         """
         if self.decode is None:
             self.publisher.publish(message.data)
             return True
         try:
-            self.publisher.publish(self.decode(deserialize_message(message.data, CompressedImage)))
+            self.publisher.publish(self.decode(_deserialised(message)))
         except ImageError as error:
+            self.left_out += 1
             if error.kind not in self._failures:
                 self._failures.add(error.kind)
-                get_logger('bag_publisher').warning(f'{message.topic}: left out: {error}')
+                get_logger('bag_publisher').warning(
+                    f'{message.topic}: left out: {one_line(error)} (further ones of this kind are '
+                    'only counted)'
+                )
             return False
         return True
 
@@ -113,6 +120,18 @@ def create_outlets(
             decode,
         )
     return outlets
+
+
+def _deserialised(message: RecordedMessage) -> CompressedImage:
+    try:
+        return deserialize_message(message.data, CompressedImage)
+    # Errors of the middleware, with a class for each of them; whichever: it is not one.
+    except Exception as error:
+        msg = (
+            f'a recorded message must be a {message.msgtype}, got {len(message.data)} bytes that '
+            f'are none: {error}'
+        )
+        raise ImageError(msg, kind='not_deserialised') from error
 
 
 def _decode_image(message: CompressedImage) -> Image:

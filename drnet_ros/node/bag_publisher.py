@@ -195,7 +195,11 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
             stop,
         )
         count = player.play()
-        logger.info(f'{"stopped" if stop.is_set() else "done"} after {count} messages')
+        left_out = sum(outlet.left_out for outlet in outlets.values())
+        logger.info(
+            f'{"stopped" if stop.is_set() else "done"} after {count} messages'
+            f'{f", {left_out} left out" if left_out else ""}'
+        )
 
 
 def _names(outlets: dict[str, Outlet]) -> str:

@@ -134,6 +134,32 @@ def test_decompress_publishes_raw_images_and_depth(
         assert set(np.frombuffer(depth.data, np.uint16)) == {1000 + index}
 
 
+def test_messages_that_cannot_be_read_are_left_out_counted_and_said_once(
+    graph: Graph, start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    name = '/other/image/compressed'
+    whole = {index: messages_at(index)[name] for index in range(COUNT)}
+    cut = {1, 3, 4}
+    path = tmp_path / 'bag'
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kind = 'sensor_msgs/msg/CompressedImage'
+        topic = writer.add_connection(name, kind, typestore=get_typestore(Stores.LATEST))
+        for index, message in whole.items():
+            data = serialize_message(message)
+            kept = data[: 10 * index] if index in cut else data
+            writer.write(topic, index * PERIOD_NS + 1, kept)
+    process = start_program(PLAYER, path, '--decompress', '--delay', 1, '--wait', 60)
+    images = graph.collect(Image, '/other/image')
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output
+    assert output.count('left out: ') == 1, output
+    assert 'a recorded message must be a sensor_msgs/msg/CompressedImage, got 10 bytes' in output
+    assert f'done after {COUNT - len(cut)} messages, {len(cut)} left out' in output
+    stamps = [message.header for message in images.wait_for(COUNT - len(cut))]
+    assert stamps == [header(index, 5, 'cam') for index in range(COUNT) if index not in cut]
+
+
 def test_topics_can_be_remapped(graph: Graph, start_program: ProgramFactory, bag: Path) -> None:
     start_program(
         PLAYER, bag, '--delay', 1, '--wait', 60, '--ros-args', '-r', '/cam/image_raw:=/image'
