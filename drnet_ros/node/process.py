@@ -116,6 +116,8 @@ class _Spinner:
 
     def give_up(self) -> None:
         """End the program with exit code 1, so that whoever started it starts it again."""
+        if self._ended.is_set():  # other batches under way fail too
+            return
         get_logger('depth_node').fatal(
             'the device is lost: ending, so that a new start can mend it'
         )

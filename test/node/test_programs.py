@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from node_graph import (
     Collected,
     Graph,
+    NodeFactory,
     ProgramFactory,
     camera_info,
     header,
@@ -23,6 +25,8 @@ from node_graph import (
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from shared_memory import remove_unused, segments_of
 from std_msgs.msg import Header
+
+from drnet_ros.node.process import _Spinner
 
 NODE = 'drnet_ros.node.depth_node'
 START_S = 60.0
@@ -65,6 +69,19 @@ def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
     output, _ = process.communicate(timeout=START_S)
     assert process.returncode == 2
     assert 'usage: depth_node' in output
+
+
+def test_a_lost_device_is_one_fatal_line_however_many_batches_fail(
+    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended = threading.Event()
+    spinner = _Spinner(start_node(is_up=False, autostart=False), ended)
+    for _ in range(3):
+        spinner.give_up()
+    assert ended.is_set()
+    assert spinner.exit_code == 1
+    logged = capfd.readouterr().err
+    assert logged.count('[FATAL]') == logged.count('the device is lost') == 1, logged
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
