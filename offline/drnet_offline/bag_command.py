@@ -178,24 +178,12 @@ def _write_outputs(
     progress: Progress,
 ) -> None:
     from drnet_offline.replay.summary import plain, summarise, tabulate  # noqa: PLC0415
-    from drnet_offline.replay.writing import merge  # noqa: PLC0415
 
+    # First: it reads all topics, and damage may be in one that is only copied.
+    copied = _write_recording(recording, index, state, journal, outputs, progress)
     summary = plain(summarise(recording, index, task, state, journal.records()))
     summary['command'] = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    if outputs.write is not None and state.parts is not None:
-        writing = progress.add_task('writing', total=_count(recording))
-        try:
-            summary['topics_left_out'] = merge(
-                recording,
-                index.choice.image,
-                state.parts,
-                outputs.write,
-                namespace=outputs.namespace,
-                scratch=journal.folder,
-                on_message=lambda: progress.advance(writing),
-            )
-        except RecordingError as error:
-            index.damage = index.damage or str(error)
+    summary |= copied
     if outputs.json is not None:
         outputs.json.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
     if outputs.report is not None:
@@ -204,6 +192,40 @@ def _write_outputs(
         write_report(outputs.report, summary, state, task, journal)
     progress.stop()
     _say(summary, outputs, tabulate(summary) if index.pairs else None)
+
+
+def _write_recording(
+    recording: Recording,
+    index: Index,
+    state: Run,
+    journal: Journal,
+    outputs: _Outputs,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Write the recording with our depth, if asked for; notes damage in the index.
+
+    Returns:
+        What the summary says of it.
+    """
+    from drnet_offline.replay.writing import merge  # noqa: PLC0415
+
+    if outputs.write is None or state.parts is None:
+        return {}
+    writing = progress.add_task('writing', total=_count(recording))
+    try:
+        left_out = merge(
+            recording,
+            index.choice.image,
+            state.parts,
+            outputs.write,
+            namespace=outputs.namespace,
+            scratch=journal.folder,
+            on_message=lambda: progress.advance(writing),
+        )
+    except RecordingError as error:
+        index.damage = index.damage or str(error)
+        return {}
+    return {'topics_left_out': left_out}
 
 
 def _say(summary: dict[str, Any], outputs: _Outputs, table: Any) -> None:

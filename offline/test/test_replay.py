@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from known_scenes import ROS2, Array, KnownEstimator, RunInProcess, Scene, known_depth, load, write
+from known_scenes import (
+    ROS1,
+    ROS2,
+    Array,
+    KnownEstimator,
+    RunInProcess,
+    Scene,
+    known_depth,
+    load,
+    messages_of,
+    write,
+)
+from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from drnet_offline.replay import journal
@@ -187,3 +200,33 @@ def test_what_comes_before_damage_is_kept(tmp_path: Path, drnet: RunInProcess) -
     assert 'must be a readable' in summary['damage']
     with Recording(tmp_path / 'out.mcap') as recording:
         assert recording.topics['/drnet/depth/image_rect'].count == summary['frames']
+
+
+def test_damage_in_a_topic_that_is_only_copied_is_in_all_outputs(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag, out = tmp_path / 'source.bag', tmp_path / 'out.json'
+    with Ros1Writer(bag) as writer:
+        note = writer.add_connection('/note', 'std_msgs/msg/String', typestore=ROS1)
+        connections: dict[str, Any] = {}
+        scene = Scene.make(3)
+        for stamp, topic, content in messages_of(ROS1, scene, '16UC1'):
+            kind = content.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=ROS1)
+            writer.write(connections[topic], stamp, ROS1.serialize_ros1(content, kind))
+        writer.write(note, scene.stamps[-1] + 10**9, b'\x40\0\0\0cut')
+    assert drnet('bag', bag, '--json', out)[0] == 0  # without a copy nobody reads that topic
+    assert load(out)['damage'] is None
+    report = tmp_path / 'report'
+    outputs = ('--json', out, '--report', report, '--write', tmp_path / 'out.mcap')
+    code, said = drnet('bag', bag, *outputs)
+    assert (code, 'must be a readable' in said) == (1, True), said
+    summary = load(out)
+    assert 'must be a readable' in summary['damage']
+    (warning,) = (text for text in summary['warnings'] if 'damaged' in text)
+    assert 'must be a readable' in warning
+    assert escape(warning) in (report / 'report.html').read_text()
+    assert summary['frames'] == 3
+    with Recording(tmp_path / 'out.mcap') as recording:
+        assert recording.topics['/drnet/depth/image_rect'].count == 3

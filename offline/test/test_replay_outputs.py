@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +119,46 @@ def test_more_variants_than_colors_are_all_drawn(
         score_frame(each, np.full(HW, 1.1, np.float32), np.ones(HW, np.float32))
     charts.draw_error_by_depth(tmp_path / 'chart.png', scores, names)
     assert [line.get_label() for line in drawn[0].axes[0].get_lines()] == names
+
+
+class Scripts(HTMLParser):
+    """What a browser takes for scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._is_inside = False
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        self._is_inside = tag == 'script'
+        if self._is_inside:
+            self.texts.append('')
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._is_inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._is_inside:
+            self.texts[-1] += data
+
+
+def test_a_variant_may_be_called_as_what_ends_a_script(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(4))
+    weights = tmp_path / 'a<!--<script>b<' / 'script>.safetensors'  # "</script>" in a path
+    weights.parent.mkdir()
+    weights.write_bytes(b'any')
+    assert drnet('bag', bag, '--report', tmp_path / 'report', '--versus', weights)[0] == 0
+    page = (tmp_path / 'report' / 'report.html').read_text()
+    scripts = Scripts()
+    scripts.feed(page)
+    (script,) = scripts.texts
+    assert '<!--' not in script
+    given = script.rpartition('document.getElementById("choices"), ')[2]
+    assert given.endswith(');')
+    names = [cloud['name'] for cloud in json.loads(given.removesuffix(');'))['clouds']]
+    assert names == ['recorded', 'A: embedded', f'B: {weights}']
 
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')

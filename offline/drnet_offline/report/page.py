@@ -184,11 +184,13 @@ def _cell(value: float | None, form: str) -> str:
 
 def _cloud(data: dict[str, Any], label: str) -> str:
     script = (files('drnet_offline') / 'report' / 'viewer.js').read_text(encoding='utf-8')
+    # Names are what a user typed: HTML looks for tags in scripts too, even in their strings.
+    literal = json.dumps(data).replace('<', '\\u003c')
     return (
         f'<p class="note">{escape(" ".join(label.split()))}. Drag to turn, scroll to come nearer.'
         '</p><div id="choices"></div><canvas id="cloud" width="960" height="600"></canvas>\n'
         f'<script>{script}\nshowCloud(document.getElementById("cloud"), '
-        f'document.getElementById("choices"), {json.dumps(data)});</script>'
+        f'document.getElementById("choices"), {literal});</script>'
     )
 
 
