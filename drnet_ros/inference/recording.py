@@ -7,7 +7,7 @@ reads them need not know what kind of bag they come from.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -86,9 +86,10 @@ class Recording(Closing):
             msg = f'a recording must exist, got {self.path}; give a rosbag2 folder or a .bag file'
             raise RecordingError(msg)
         self._typestore = get_typestore(Stores.LATEST)
-        with self._readable():
+        with self._readable(), ExitStack() as opened:
             self._reader = AnyReader([self.path], default_typestore=self._typestore)
             self._reader.open()
+            opened.callback(self._reader.close)
             self._typestore.register(
                 {
                     name: fields
@@ -96,11 +97,12 @@ class Recording(Closing):
                     if name not in self._typestore.fielddefs
                 }
             )
-        self.topics = MappingProxyType(_topics(self._reader.connections))
-        has_messages = any(topic.count for topic in self.topics.values())
-        self.start_ns = self._reader.start_time if has_messages else 0
-        # The reader's end is exclusive.
-        self.end_ns = self._reader.end_time - 1 if has_messages else 0
+            self.topics = MappingProxyType(_topics(self._reader.connections))
+            has_messages = any(topic.count for topic in self.topics.values())
+            self.start_ns = self._reader.start_time if has_messages else 0
+            # The reader's end is exclusive.
+            self.end_ns = self._reader.end_time - 1 if has_messages else 0
+            opened.pop_all()  # it stays open from here on, until `close`
 
     def close(self) -> None:
         """Close the files."""

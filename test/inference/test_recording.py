@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, TypesysError, get_typestore
+from rosbags.typesys.store import Typestore
 
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference.recorded_topics import TopicChoice, base_topic, choose_topics
@@ -98,6 +101,34 @@ def test_missing_and_damaged_recordings_are_errors(bag: Path, tmp_path: Path) ->
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(RecordingError, match='must be a readable'), Recording(bag) as recording:
         list(recording.messages())
+
+
+def open_files_in(folder: Path) -> list[str]:
+    links = []
+    for handle in Path('/proc/self/fd').iterdir():
+        with suppress(FileNotFoundError):  # that of the listing itself
+            links.append(str(handle.readlink()))
+    return [link for link in links if link.startswith(f'{folder}/')]
+
+
+def test_a_recording_whose_types_cannot_be_used_is_closed_again(
+    bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Recording(bag):
+        assert open_files_in(tmp_path)
+    register = Typestore.register
+
+    def refuse(store: Typestore, types: Any) -> None:
+        if 'sensor_msgs/msg/Image' in store.fielddefs:  # ours; the reader's own is empty as yet
+            msg = 'a type that is none'
+            raise TypesysError(msg)
+        register(store, types)
+
+    monkeypatch.setattr(Typestore, 'register', refuse)
+    # The error's frames keep the reader alive: nothing but closing it closes its files.
+    with pytest.raises(RecordingError, match='a type that is none'):
+        Recording(bag)
+    assert open_files_in(tmp_path) == []
 
 
 def test_a_file_that_is_no_bag_is_an_error(tmp_path: Path) -> None:
