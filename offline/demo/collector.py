@@ -93,7 +93,8 @@ class Collector:
     def is_settled(self) -> bool:
         """Return whether the depth node's last word accounts for every image it received."""
         counts = [
-            int(self.status.get(f'frames_{n}', '0')) for n in ('in', 'out', 'dropped', 'failed')
+            int(self.status.get(f'frames_{name}', '0'))
+            for name in ('in', 'out', 'dropped', 'failed', 'skipped')
         ]
         return counts[0] > 0 and counts[0] == sum(counts[1:]) and self.frames_out >= counts[1]
 

@@ -83,7 +83,8 @@ def _summarise(
     scored = int(metrics.images)
     figures = metrics.compute() if scored else {}
     p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
-    counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in ('in', 'dropped', 'failed')}
+    counted = ('in', 'dropped', 'failed', 'skipped')
+    counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in counted}
     return {
         'frames_published': frames_published,
         **counts,

@@ -6,7 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,7 +16,12 @@ import pytest
 from plyfile import PlyData
 from ros_domain import claim_domain
 
-pytest.importorskip('rclpy', reason='the demo needs ROS 2')
+if TYPE_CHECKING:
+    from collector import Collector
+
+rclpy = pytest.importorskip('rclpy', reason='the demo needs ROS 2')
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
 
 DEMO = Path(__file__).resolve().parents[1] / 'demo' / 'run_demo.py'
 FRAMES_IN_CLIP = 64
@@ -38,7 +45,7 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     summary = json.loads((tmp_path / 'summary.json').read_text())
     assert summary['frames_published'] == FRAMES_IN_CLIP
-    counted = sum(summary[f'frames_{name}'] for name in ('out', 'dropped', 'failed'))
+    counted = sum(summary[f'frames_{name}'] for name in ('out', 'dropped', 'failed', 'skipped'))
     assert counted == summary['frames_in'] <= FRAMES_IN_CLIP
     assert summary['frames_failed'] == 0
     # A busy machine may drop frames of the 20 Hz, and lose some: the node tells of each it drops.
@@ -55,6 +62,53 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     vertices = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
     assert len(vertices) > 100_000
     assert 0.5 * ROOM_DEPTH_M < np.percentile(vertices['z'], 99) < 2 * ROOM_DEPTH_M
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """The demo's collector on a node that nobody sends anything to."""
+    monkeypatch.syspath_prepend(str(DEMO.parent))  # as where the demo runs
+    from collector import Collector  # noqa: PLC0415
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('collector', context=context)
+    yield Collector(node, '/image', '/drnet')
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize(
+    ('counts', 'depths', 'is_settled'),
+    [
+        ({'in': 5, 'out': 2, 'dropped': 2, 'failed': 1, 'skipped': 0}, 2, True),
+        ({'in': 6, 'out': 2, 'dropped': 2, 'failed': 1, 'skipped': 1}, 2, True),
+        ({'in': 6, 'out': 2, 'dropped': 2, 'failed': 1, 'skipped': 0}, 2, False),
+        ({'in': 5, 'out': 2, 'dropped': 2, 'failed': 1, 'skipped': 0}, 1, False),
+        ({'in': 0, 'out': 0, 'dropped': 0, 'failed': 0, 'skipped': 0}, 0, False),
+    ],
+)
+def test_all_is_settled_when_each_frame_is_accounted_for(
+    collector: Collector, counts: dict[str, int], depths: int, is_settled: bool
+) -> None:
+    values = [KeyValue(key=f'frames_{name}', value=str(count)) for name, count in counts.items()]
+    status = DiagnosticStatus(hardware_id='drnet_ros', values=values)
+    collector._on_diagnostics(DiagnosticArray(status=[status]))
+    for sec in range(depths):
+        depth = Image(height=1, width=1, encoding='32FC1', step=4)
+        depth.header.stamp.sec = sec
+        depth.data.frombytes(bytes(4))
+        collector._on_depth(
+            depth,
+            {
+                'source_timestamp': sec,
+                'received_timestamp': sec,
+                'publication_sequence_number': None,
+                'reception_sequence_number': None,
+                'publisher_gid': None,
+            },
+        )
+    assert collector.is_settled() is is_settled
 
 
 def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
