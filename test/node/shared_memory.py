@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ['end_program', 'remove_unused', 'segments_of']
 
-_MAPPED = re.compile(r'(/dev/shm/fastdds_\w+)')
+_MAPPED = re.compile(r'(/dev/shm/fast(?:dds|rtps)_\w+)')  # rtps until Jazzy
 
 
 def end_program(process: subprocess.Popen[Any], grace_s: float = 20.0) -> int:
