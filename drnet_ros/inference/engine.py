@@ -102,6 +102,13 @@ class Pending(ABC):
             CameraError: If a frame's camera has another aspect ratio than its image.
         """
 
+    def wait_for_turn(self) -> None:  # noqa: B027 - most need not wait
+        """Wait until the engine would begin another batch at once; failures are for `result`.
+
+        A batch that is handed over earlier only grows old in the engine's queue, while newer
+        images come in. Returns at once where batches overlap, or the engine cannot tell.
+        """
+
 
 class Engine(ABC):
     """Runs one network on one device. Submit from one thread at a time.

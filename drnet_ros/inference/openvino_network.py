@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,11 @@ class Slot:
             msg = f'OpenVINO failed: {one_line(error)}'
             raise EngineError(msg) from error
         return True
+
+    def settle(self) -> None:
+        """Wait for the network, or for its failure, which `wait` raises."""
+        with suppress(RuntimeError):
+            self.request.wait()
 
 
 class Network:
@@ -97,6 +103,11 @@ class OpenvinoPending(Pending):
         self._finish = finish
         self._done: list[DepthFrame] = []
         self._release = weakref.finalize(self, network.release, slots)
+
+    def wait_for_turn(self) -> None:
+        """Wait for the network: it has all cores, and runs on one image at a time."""
+        for slot in self._slots[len(self._done) :]:
+            slot.settle()
 
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         """Wait for the network, then finish each frame in the calling thread."""

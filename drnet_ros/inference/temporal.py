@@ -117,6 +117,10 @@ class _SteadiedPending(Pending):
         self._settings = settings
         self._done: list[DepthFrame] | None = None
 
+    def wait_for_turn(self) -> None:
+        """Wait as the engine's own work does."""
+        self._pending.wait_for_turn()
+
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         """Wait for the engine, then steady each frame."""
         if self._done is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -196,6 +196,10 @@ def _cast_convolutions(network: DRNet, dtype: torch.dtype) -> None:
 class _TorchPending(Pending):
     def __init__(self, future: Future[list[DepthFrame]]) -> None:
         self._future = future
+
+    def wait_for_turn(self) -> None:
+        """Wait for the engine's thread."""
+        wait([self._future])
 
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         """Wait for the engine's thread."""

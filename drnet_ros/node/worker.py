@@ -50,8 +50,9 @@ class _Batch:
 class Worker:
     """Takes the newest image of each camera, and brings it to its publishers as depth.
 
-    While a batch is computed, the next one is decoded and handed to the engine, and while that one
-    is computed, the first is published. No lock is held meanwhile, so callbacks never wait.
+    While a batch is computed, the one before it is published. On a device on which batches overlap
+    the next one is decoded and handed over meanwhile; else it is taken once its turn has come, so
+    that it is the newest image. No lock is held meanwhile, so callbacks never wait.
     """
 
     def __init__(
@@ -133,6 +134,8 @@ class Worker:
     def _work(self) -> None:
         computing: list[_Batch] = []
         while computing or not self._inbox.is_closed:
+            for batch in computing:
+                batch.pending.wait_for_turn()
             images = self._inbox.take(wait=not computing)
             submitted = self._submit(images)
             for batch in computing:

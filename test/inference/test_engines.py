@@ -176,6 +176,16 @@ def test_a_result_that_is_not_ready_raises_and_can_be_waited_for(
     assert len(pending.result()) == 8
 
 
+def test_a_result_whose_turn_was_waited_for_is_there(
+    estimator: DepthEstimator, image: NDArray[np.uint8]
+) -> None:
+    for filtered in (0.0, 1.0):
+        estimator.update(estimator.settings.changed(temporal_filter=filtered))
+        pending = estimator.submit([Frame(image)] * 8)
+        pending.wait_for_turn()
+        assert len(pending.result(timeout_s=0)) == 8
+
+
 def test_depth_follows_the_camera(estimator: DepthEstimator, image: NDArray[np.uint8]) -> None:
     plain = estimator.estimate(image).depth_hw
     scaled = estimator.estimate(image, CAMERA).depth_hw

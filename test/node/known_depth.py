@@ -41,6 +41,11 @@ class KnownPending(Pending):
         self._frames = frames
         self._settings = settings
 
+    def wait_for_turn(self) -> None:
+        if self._engine.is_serial:
+            self._engine.entered.release()
+            self._engine.may_finish.wait()
+
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         self._engine.entered.release()
         if not self._engine.may_finish.wait(timeout_s):
@@ -63,7 +68,8 @@ class KnownEngine(Engine):
         batches: Sizes of the submitted batches.
         wanted_points: Whether the cloud was asked for, for each frame.
         may_finish: Cleared, results keep their callers waiting.
-        entered: Released whenever a result is asked for.
+        entered: Released whenever a result is asked for, or the turn after it.
+        is_serial: Whether it computes one batch at a time, as on a CPU.
         error: Raised instead of the next results.
         depth_of: Depth of an image, in place of a network; all that follows is the real thing.
         preparations: What must be done before frames of these sizes can start.
@@ -84,6 +90,7 @@ class KnownEngine(Engine):
         self.depth_of: Callable[[UInt8Array], FloatArray] = depth_of
         self.preparations: dict[tuple[int, int], Future[None]] = {}
         self.is_scaled = False
+        self.is_serial = False
         self.closed_count = 0
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:

@@ -91,6 +91,26 @@ def test_next_frame_is_submitted_before_the_last_one_is_published(
     assert [depth.header.stamp.sec for depth in depths.messages] == [1, 2, 3]
 
 
+def test_an_engine_that_computes_one_at_a_time_gets_the_newest_frame_of_its_turn(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    engine.is_serial = True
+    node = start_node()
+    depths = graph.collect(Image, 'depth/image_rect')
+    statistics = node._cameras[''].statistics
+    publisher = graph.publisher(Image, 'image')
+    engine.may_finish.clear()
+    for sec in (1, 2, 3):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        assert sec > 1 or engine.entered.acquire(timeout=DEADLINE_S)
+    assert engine.batches == [1]  # the second waits outside, where the third takes its place
+    engine.may_finish.set()
+    depths.wait_for_stamp(header(3))
+    assert [depth.header.stamp.sec for depth in depths.messages] == [1, 3]
+    assert statistics.snapshot().frames_dropped == 1
+
+
 def test_nobody_subscribes_then_no_work_is_done(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
