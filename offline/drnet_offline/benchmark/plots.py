@@ -39,7 +39,7 @@ def write_plot(outcome: Outcome, machine: str, path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     (_draw_sweep if is_sweep else _draw_bars)(axes, rows)
-    axes.set_title(machine, fontsize=7)
+    figure.suptitle(machine, fontsize=7)
     figure.tight_layout()
     try:
         figure.savefig(path, dpi=_DPI)
