@@ -58,7 +58,7 @@ def main() -> None:
             load(work / 'vo_variants_tum.json'), load(work / 'vo_variants_clip.json')
         ),
     }
-    write_page(texts)
+    write_page({name: text.replace(str(guided), guided.name) for name, text in texts.items()})
     for source, name in (
         (work / 'report' / 'examples.png', 'examples'),
         (work / 'report' / 'frames.png', 'frames'),
