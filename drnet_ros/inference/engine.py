@@ -102,11 +102,11 @@ class Pending(ABC):
             CameraError: If a frame's camera has another aspect ratio than its image.
         """
 
-    def wait_for_turn(self) -> None:  # noqa: B027 - most need not wait
-        """Wait until the engine would begin another batch at once; failures are for `result`.
+    def wait_for_turn(self) -> None:  # noqa: B027 - to overlap is what an interface can assume
+        """Wait until the engine can begin the next batch; returns at once where batches overlap.
 
-        A batch that is handed over earlier only grows old in the engine's queue, while newer
-        images come in. Returns at once where batches overlap, or the engine cannot tell.
+        On an engine that runs one batch at a time, one submitted earlier only grows old in its
+        queue while newer images come in. Raises nothing: a failure is raised by `result`.
         """
 
 

@@ -49,11 +49,6 @@ class Slot:
             raise EngineError(msg) from error
         return True
 
-    def settle(self) -> None:
-        """Wait for the network, or for its failure, which `wait` raises."""
-        with suppress(RuntimeError):
-            self.request.wait()
-
 
 class Network:
     """A compiled network and its infer requests, which are made on demand and used again."""
@@ -107,7 +102,8 @@ class OpenvinoPending(Pending):
     def wait_for_turn(self) -> None:
         """Wait for the network: it has all cores, and runs on one image at a time."""
         for slot in self._slots[len(self._done) :]:
-            slot.settle()
+            with suppress(EngineError):  # raised again by `result`
+                slot.wait()
 
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
         """Wait for the network, then finish each frame in the calling thread."""

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def _images(folder: Path, size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+def _read(paths: list[Path], size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Return images as uint8 (1, height, width, 3), RGB."""
     height, width = size_hw
     images = []
-    for path in sorted((folder / 'rgb').glob('*.jpg')):
+    for path in paths:
         bgr = cv2.imread(str(path))
         if bgr is None:
             msg = f'{path} must be an image'
@@ -33,9 +34,6 @@ def _images(folder: Path, size_hw: tuple[int, int]) -> list[NDArray[np.uint8]]:
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         images.append(np.asarray(rgb[None], np.uint8))
-    if len(images) < 2:
-        msg = f'{folder} must have images in rgb/*.jpg'
-        raise SystemExit(msg)
     return images
 
 
@@ -60,11 +58,14 @@ def main() -> None:
     import nncf  # noqa: PLC0415 - after --help
 
     height, width = (int(side) for side in options.size.split('x'))
-    images = _images(options.data, (height, width))
-    step = max(1, len(images) // options.images)
-    calibration, held_back = images[::step], images[step // 2 :: 10 * step]
-    core = ov.Core()
     size = (height, width)
+    paths = sorted((options.data / 'rgb').glob('*.jpg'))
+    step = len(paths) // options.images
+    if step < 2:
+        parser.error(f'{options.data} must have twice {options.images} images in rgb/*.jpg')
+    calibration = _read(paths[::step], size)
+    held_back = _read(paths[step // 2 :: 10 * step], size)
+    core = ov.Core()
     quantised = nncf.quantize(
         convert_network(options.weights, size),
         nncf.Dataset(calibration),

@@ -154,9 +154,10 @@ def _build_network(config: TrainConfig) -> DRNet:
         msg = f'initial_weights must be of {asked}, got {metadata.network}'
         raise ConfigError(msg)
     network = DRNet(asked)
-    # A guided filter that the file does not have starts afresh.
-    shared = network.state_dict().keys() & begun.state_dict().keys()
-    network.load_state_dict({**network.state_dict(), **{k: begun.state_dict()[k] for k in shared}})
+    given, state = begun.state_dict(), network.state_dict()
+    # A guided filter that the file does not have starts afresh; one too many is left out.
+    state.update({name: given[name] for name in given.keys() & state.keys()})
+    network.load_state_dict(state)
     return network
 
 

@@ -312,6 +312,28 @@ def test_a_first_run_that_fails_is_one_clear_error(
         _estimator(weights, engine='openvino', precision='fp32')
 
 
+def test_a_failure_is_raised_by_the_result_and_not_while_its_turn_is_waited_for(
+    weights: str, image: NDArray[np.uint8]
+) -> None:
+    class Request:
+        waited = 0
+
+        def wait(self) -> None:
+            self.waited += 1
+            msg = 'no memory left'
+            raise RuntimeError(msg)
+
+    broken: Any = Request()
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        pending: Any = estimator.submit([Frame(image)])
+        pending._slots[0].wait()
+        pending._slots[0].request = broken
+        pending.wait_for_turn()
+        assert broken.waited == 1
+        with pytest.raises(EngineError, match='OpenVINO failed: no memory left'):
+            pending.result()
+
+
 def test_a_frame_that_cannot_start_costs_no_infer_request_of_the_others(
     weights: str, monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8]
 ) -> None:
