@@ -205,7 +205,8 @@ def _draw_tilt(
     )
     limit = math.radians(augmentation.max_tilt_deg)
     angles = np.array([rng.uniform(-1.0, 1.0), rng.uniform(-1.0, 1.0), 0.0]) * limit
-    tilt: NDArray[np.float64] = camera @ cv2.Rodrigues(angles)[0] @ np.linalg.inv(camera)
+    turn = np.asarray(cv2.Rodrigues(angles)[0], np.float64)
+    tilt: NDArray[np.float64] = camera @ turn @ np.linalg.inv(camera)
     return tilt
 
 

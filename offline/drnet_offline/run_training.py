@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning
 import torch
-from lightning.pytorch import callbacks, loggers
+from lightning.pytorch import callbacks, loggers, plugins
+from timm.layers.norm_act import convert_sync_batchnorm
+from torch import nn
 
 from drnet_offline.augment import resize_sample
 from drnet_offline.datasets.opening import open_dataset
@@ -32,6 +35,15 @@ LICENCE = (
     'authors before you build a product on these weights.'
 )
 
+# What libraries warn of though it is meant so.
+_MEANT = (
+    'Checkpoint directory .* exists and is not empty',  # preset.yaml is in it
+    r'Found \d+ module\(s\) in eval mode',  # the frozen ones
+    r'It is recommended to use `self\.log\(.*sync_dist=True',  # metrics are of all processes
+    'Grad strides do not match bucket view strides',  # of 1x1 convolutions, channels last
+    r'`isinstance\(treespec, LeafSpec\)` is deprecated',  # in Lightning itself
+)
+
 
 class EarlyStop(callbacks.EarlyStopping):
     """Ends a training whose RMSE no longer improves; one that is resumed stays ended."""
@@ -42,6 +54,34 @@ class EarlyStop(callbacks.EarlyStopping):
     def on_train_start(self, trainer: lightning.Trainer, _module: Any) -> None:
         """Stop at once what had stopped before."""
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
+
+
+class AveragedWeights(callbacks.EMAWeightAveraging):
+    """Averages on the device that trains.
+
+    Lightning copies the module before it moves it there, so its average would stay on the CPU and
+    all parameters would come down with every step.
+    """
+
+    def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
+        """Move the module first."""
+        super().setup(trainer, pl_module.to(trainer.strategy.root_device), stage)
+
+
+class SharedBatchNorm(plugins.TorchSyncBatchNorm):
+    """Batch statistics over all processes, for timm's layers too.
+
+    PyTorch's own conversion drops the activation that timm keeps in its batch norms.
+    """
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Convert all batch norms of a model, in place."""
+        converted: nn.Module = convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        return converted
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Leave the layers: they are not used after the training."""
+        return model
 
 
 def train(
@@ -72,7 +112,6 @@ def train(
     if not resume:
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
-    step = read_step(checkpoint) if resume else 0
     # Advertisements, and what this package says itself.
     logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
@@ -80,14 +119,18 @@ def train(
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
     data = DepthData(train_set, val_set, config)
     module = DepthModule(config, focal_px)
+    step = read_step(checkpoint, module, machines.processes) if resume else 0
     used = _build_callbacks(config, output, _describe(module), data)
     trainer = _build_trainer(config, output, used, machines, step)
-    trainer.fit(
-        module,
-        data,
-        ckpt_path=checkpoint if resume else None,
-        weights_only=False if resume else None,
-    )
+    with warnings.catch_warnings():
+        for text in _MEANT:
+            warnings.filterwarnings('ignore', text)
+        trainer.fit(
+            module,
+            data,
+            ckpt_path=checkpoint if resume else None,
+            weights_only=False if resume else None,
+        )
     return output / 'best.safetensors' if trainer.is_global_zero else None
 
 
@@ -113,6 +156,12 @@ def _open_parts(data: DataConfig, machines: Machines) -> tuple[DepthDataset, Dep
         )
         for part in ('train', 'val')
     )
+    if len(val_set) < machines.processes:
+        msg = (
+            f'{data.root} has {len(val_set)} images for validation, each of {machines.processes} '
+            f'processes needs one: enlarge data.validation_blocks or start fewer'
+        )
+        raise ConfigError(msg)
     needed = data.batch_size * machines.processes
     if len(train_set) < needed:
         msg = (
@@ -154,7 +203,7 @@ def _build_trainer(
         num_nodes=machines.nodes,
         accelerator='auto',
         strategy='ddp' if machines.processes > 1 else 'auto',
-        sync_batchnorm=config.sync_batchnorm,
+        plugins=[SharedBatchNorm()] if config.sync_batchnorm else None,
         gradient_clip_val=config.optimizer.clip_norm or None,
         check_val_every_n_epoch=config.validate_every,
         logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
@@ -183,5 +232,5 @@ def _build_callbacks(
     if config.patience:
         built.append(EarlyStop(config.patience))
     if config.optimizer.ema_decay:
-        built.append(callbacks.EMAWeightAveraging(decay=config.optimizer.ema_decay))
+        built.append(AveragedWeights(decay=config.optimizer.ema_decay))
     return built

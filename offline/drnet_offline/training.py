@@ -195,9 +195,14 @@ class DepthModule(lightning.LightningModule):
             stage.eval()
         if self.config.frozen_statistics:
             for module in self.network.backbone.modules():
-                if isinstance(module, torch.nn.BatchNorm2d):
+                if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.SyncBatchNorm)):
                     module.eval()
         return self
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a resumed training must have too."""
+        checkpoint['processes'] = self.trainer.world_size
+        checkpoint['normalisation'] = self.normalisation
 
     def _normalise(self, rgb_bchw: Tensor) -> Tensor:
         """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
@@ -213,7 +218,13 @@ class DepthModule(lightning.LightningModule):
         depths = self._forward[0](rgb)
         weight = self.config.auxiliary_weight
         with torch.autocast(rgb.device.type, enabled=False):
-            loss = multilevel_loss(depths, batch['depth'], self._loss, auxiliary_weight=weight)
+            loss = multilevel_loss(
+                depths,
+                batch['depth'],
+                self._loss,
+                strides=self.network.strides,
+                auxiliary_weight=weight,
+            )
         self.log('train/loss', loss, prog_bar=True)
         return loss
 

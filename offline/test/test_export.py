@@ -51,8 +51,8 @@ def test_onnx_of_free_size_is_the_embedded_network(
     facts = {entry.key: entry.value for entry in model.metadata_props}
     metadata = read_metadata(EMBEDDED)
     assert float(facts['drnet.f_training']) == metadata.f_training
-    assert tuple(map(float, facts['drnet.mean'].split())) == IMAGENET_MEAN
-    assert tuple(map(float, facts['drnet.std'].split())) == IMAGENET_STD
+    assert tuple(map(float, facts['drnet.mean'].split())) == metadata.mean
+    assert tuple(map(float, facts['drnet.std'].split())) == metadata.std
     assert facts['drnet.training_size'] == f'{metadata.input_height}x{metadata.input_width}'
     assert json.loads(facts['drnet.metadata']) == json.loads(metadata.to_json())
     assert 'uint8 (1, H, W, 3), RGB' in facts['drnet.input']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from drnet_offline.losses import downsample_valid, metric_loss, multilevel_loss, paper_loss, sobel
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.drnet import DRNet
 
 Array = NDArray[np.float64]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -174,43 +177,69 @@ def test_a_level_is_the_mean_of_what_is_valid_under_it() -> None:
     nan = math.nan
     target = torch.tensor([[1.0, 3.0, nan, 0.0], [5.0, 7.0, nan, nan],
                            [2.0, 0.0, nan, 8.0], [nan, 4.0, 0.0, nan]])  # fmt: skip
-    level = downsample_valid(target[None, None], (2, 2))
+    level = downsample_valid(target[None, None], 2)
     np.testing.assert_allclose(level[0, 0], [[4.0, nan], [3.0, 8.0]])
 
 
 def test_a_level_of_the_same_size_is_the_target_itself() -> None:
     target = torch.tensor([[[[1.0, math.nan], [0.0, 2.0]]]])
-    assert downsample_valid(target, (2, 2)) is target
+    assert downsample_valid(target, 1) is target
 
 
-def test_levels_that_do_not_divide_the_size_cover_it() -> None:
+@pytest.mark.parametrize(
+    ('size', 'stride'), [((7, 10), 4), ((8, 8), 2), ((9, 16), 8), ((5, 6), 8)]
+)
+def test_a_coarse_pixel_lies_over_its_own_rows_and_columns(
+    size: tuple[int, int], stride: int
+) -> None:
     rng = np.random.default_rng(3)
-    target = np.where(rng.random((7, 10)) < 0.3, math.nan, rng.uniform(1, 5, (7, 10)))
-    level = downsample_valid(torch.from_numpy(target)[None, None], (3, 4))[0, 0].numpy()
-    for row in range(3):
-        for column in range(4):
-            rows = slice(row * 7 // 3, -(-(row + 1) * 7 // 3))
-            columns = slice(column * 10 // 4, -(-(column + 1) * 10 // 4))
-            expected = np.nanmean(target[rows, columns])
-            assert level[row, column] == pytest.approx(expected, abs=1e-12)
+    target = np.where(rng.random(size) < 0.3, math.nan, rng.uniform(1, 5, size))
+    level = downsample_valid(torch.from_numpy(target)[None, None], stride)[0, 0].numpy()
+    assert level.shape == (math.ceil(size[0] / stride), math.ceil(size[1] / stride))
+    for row, column in np.ndindex(*level.shape):
+        under = target[row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
+        valid = under[np.isfinite(under)]
+        expected = valid.mean() if valid.size else math.nan
+        assert level[row, column] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize('size', [(228, 304), (96, 128)])
+def test_targets_lie_under_the_levels_of_the_network(size: tuple[int, int]) -> None:
+    """Of a ramp, which bilinear upsampling keeps: else corrections would have to shift depth."""
+    network = DRNet(NetworkConfig(backbone='resnet50', decoder_channels=(4, 4, 4, 4))).eval()
+    with torch.no_grad():
+        depths = network(torch.zeros(1, 3, *size))
+    rows = torch.arange(size[0], dtype=torch.float32)[None, None, :, None].expand(1, 1, *size)
+    for depth, stride in zip(depths, network.strides, strict=True):
+        assert downsample_valid(rows + 1, stride).shape == depth.shape
+    # Brought up to the next level as the network does, a level's target is that level's own.
+    for coarse, fine in itertools.pairwise(reversed(network.strides)):
+        below, target = downsample_valid(rows + 1, coarse), downsample_valid(rows + 1, fine)
+        up = torch.nn.functional.interpolate(
+            below, scale_factor=coarse / fine, mode='bilinear', align_corners=False
+        )[..., : target.shape[-2], : target.shape[-1]]
+        # But at the edges, where nothing lies beyond, and the last pixels lie over fewer.
+        inner = slice(coarse // fine, -2 * coarse // fine)
+        torch.testing.assert_close(up[..., inner, :], target[..., inner, :])
 
 
 @LOSSES
 @pytest.mark.parametrize('weight', [0.0, 0.5, 1.0])
 def test_the_finest_level_counts_once_and_the_others_by_weight(loss: Loss, weight: float) -> None:
     _, truth = make_pair(size=(16, 24))
-    sizes = [(16, 24), (8, 12), (4, 6), (2, 3), (1, 2)]
+    strides = (1, 2, 4, 8, 16)
     rng = torch.Generator().manual_seed(0)
+    sizes = [(math.ceil(16 / s), math.ceil(24 / s)) for s in strides]
     levels = [torch.rand(2, 1, *size, generator=rng) * 5 + 0.5 for size in sizes]
     truth = truth.float()
-    parts = [loss(p, downsample_valid(truth, s)) for p, s in zip(levels, sizes, strict=True)]
+    parts = [loss(p, downsample_valid(truth, s)) for p, s in zip(levels, strides, strict=True)]
     expected = parts[0] + weight * sum(parts[1:])
-    total = multilevel_loss(levels, truth, loss, auxiliary_weight=weight)
+    total = multilevel_loss(levels, truth, loss, strides=strides, auxiliary_weight=weight)
     assert total.item() == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_half_precision_predictions_are_scored_in_float32() -> None:
     truth = torch.full((1, 1, 4, 4), 3.0)
-    total = multilevel_loss([truth.bfloat16() + 0.5], truth, metric_loss)
+    total = multilevel_loss([truth.bfloat16() + 0.5], truth, metric_loss, strides=(1,))
     assert total.dtype == torch.float32
     assert total.item() == pytest.approx(0.5 + 0.5 / 3, abs=1e-6)

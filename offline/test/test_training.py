@@ -26,12 +26,14 @@ from drnet_offline.config import TrainConfig, load_config
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.errors import ConfigError, DatasetError
 from drnet_offline.pretrained import load_backbone
-from drnet_offline.run_folder import check_preset
-from drnet_offline.run_training import train
+from drnet_offline.run_folder import check_preset, read_step
+from drnet_offline.run_training import AveragedWeights, SharedBatchNorm, train
 from drnet_offline.training import AugmentedDataset, DepthModule, ValidationDataset
 from drnet_offline.validation_pictures import spread_out
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.checkpoint import load_network, save_network
+from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
 RunDrnet = Callable[..., subprocess.Popen[str]]
@@ -244,6 +246,21 @@ def test_what_cannot_be_begun_or_resumed_is_said(whole: Path, preset: Path, data
         train(replace(config, sync_batchnorm=True), whole.with_name('new'), devices=2)
 
 
+def test_other_processes_or_another_normalisation_cannot_resume(
+    whole: Path, preset: Path, data: Path
+) -> None:
+    config = configure(preset, data)
+    with pytest.raises(ConfigError, match='trained with 1 processes, now there are 2: resume'):
+        read_step(whole / 'last.ckpt', DepthModule(config, 500.0), 2)
+    assert read_step(whole / 'last.ckpt', DepthModule(config, 500.0), 1) == 6
+    module = DepthModule(config, 500.0)
+    module.normalisation = (IMAGENET_MEAN, IMAGENET_STD)
+    with pytest.raises(ConfigError, match=r'fed with mean and deviation .* the same initial_wei'):
+        read_step(whole / 'last.ckpt', module, 1)
+    with pytest.raises(ConfigError, match=r'trained with 1 processes'):
+        train(config, whole, resume=True, devices=2)
+
+
 def test_a_preset_written_before_an_entry_came_to_be_can_be_resumed(
     whole: Path, preset: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -262,6 +279,9 @@ def test_too_few_images_and_no_validation_are_said(
     with pytest.raises(
         ConfigError, match=r'8 images for training, .* = 10: lower data\.batch_size'
     ):
+        train(config, tmp_path / 'run', devices=2)
+    config = configure(preset, data, **{'data.validation_blocks': [[8, 8]]})
+    with pytest.raises(ConfigError, match='1 images for validation, each of 2 processes needs on'):
         train(config, tmp_path / 'run', devices=2)
     config = configure(preset, data, **{'data.validation_blocks': []})
     with pytest.raises(DatasetError, match="part 'val' needs validation_blocks"):
@@ -295,6 +315,29 @@ def test_frozen_stages_and_statistics_stay_and_the_rest_learns(
     assert not [name for name in moved if 'running' in name]
     assert [name for name in moved if name.endswith('bn1.weight')]  # their scales learn
     assert (state['levels.1.reduce.1.running_mean'] != 0).any()  # the decoder's statistics too
+
+
+@pytest.mark.parametrize('backbone', ['efficientnet_lite0', 'resnet50'])
+def test_shared_batch_statistics_leave_the_network_as_it_was(backbone: str) -> None:
+    torch.manual_seed(0)
+    network = DRNet(NetworkConfig(backbone=backbone, decoder_channels=(8, 8, 4, 4))).eval()
+    rgb = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        before = network(rgb)[0]
+        converted = SharedBatchNorm().apply(network)
+        after = converted(rgb)[0]
+    assert not [m for m in converted.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    torch.testing.assert_close(after, before)
+
+
+def test_the_average_lies_where_the_training_is(preset: Path, data: Path) -> None:
+    module = DepthModule(configure(preset, data), 500.0)
+    averaged = AveragedWeights(decay=0.5)
+    strategy = SimpleNamespace(root_device=torch.device('meta'))
+    averaged.setup(SimpleNamespace(strategy=strategy), module, 'fit')  # type: ignore[arg-type]
+    kept = averaged._average_model
+    assert kept is not None
+    assert {p.device.type for p in kept.parameters()} == {'meta'}
 
 
 def test_weights_are_fed_as_those_they_began_with(
