@@ -175,7 +175,7 @@ def fill_input(data: UInt8Array, batch: Batch, settings: Settings) -> None:
     header = len(batch) * _LIMITS * 4
     limits = data[:header].view(np.float32).reshape(-1, _LIMITS)
     images = data[header:].reshape(-1, *batch[0][0].rgb_hwc.shape)
-    jump = 1 + settings.edge_threshold
     for index, (frame, geometry) in enumerate(batch):
+        jump = 1 + geometry.edge_threshold
         limits[index] = geometry.scale, settings.min_depth, settings.max_depth, jump
         images[index] = frame.rgb_hwc

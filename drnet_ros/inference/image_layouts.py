@@ -95,6 +95,10 @@ def _image_layouts() -> dict[str, Layout]:
         'bgra8': bgra8,
         'mono8': mono8,
         'mono16': Layout(dtype='u2', decode=_convert(cv2.COLOR_GRAY2RGB)),
+        'rgb16': Layout(dtype='u2', channels=3, decode=_to_8_bit),
+        'bgr16': Layout(dtype='u2', channels=3, decode=_convert(cv2.COLOR_BGR2RGB)),
+        'rgba16': Layout(dtype='u2', channels=4, decode=_convert(cv2.COLOR_RGBA2RGB)),
+        'bgra16': Layout(dtype='u2', channels=4, decode=_convert(cv2.COLOR_BGRA2RGB)),
         # Without an order of channels in its name an encoding has OpenCV's, as in cv_bridge.
         '8UC1': mono8,
         '8UC3': bgr8,

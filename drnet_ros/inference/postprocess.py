@@ -29,12 +29,15 @@ class Geometry:
         scale: What makes the network's depth metric.
         camera: The frame's camera at the size of the depth, or None.
         seen: The camera whose rays the pixels look along, rectified if the images are; or None.
+        edge_threshold: Relative jump between neighbouring pixels of the depth that is an edge;
+            0 drops none.
     """
 
     depth_hw: tuple[int, int]
     scale: float
     camera: CameraModel | None
     seen: CameraModel | None
+    edge_threshold: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class PostProcessor:
         else:
             resized = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
             depth = np.multiply(resized, scale, out=resized)
-        drop_edges(depth, settings.edge_threshold)
+        drop_edges(depth, geometry.edge_threshold)
         limit_range(depth, settings.min_depth, settings.max_depth)
         if geometry.seen is None or not frame.points:
             return DepthFrame(depth, geometry.camera)
@@ -96,11 +99,12 @@ class PostProcessor:
         size = settings.output_size if settings.output_size != (0, 0) else image_hw
         at_image = None if frame.camera is None else frame.camera.matching(*image_hw)
         scale = self.focal_scale(at_image, network_hw, settings)
+        edge = _threshold_at(size, network_hw, settings.edge_threshold)
         if at_image is None:
-            return Geometry(size, scale, None, None)
+            return Geometry(size, scale, None, None, edge)
         camera = at_image.scaled_to(*size)
         seen = camera.rectified() if settings.image_is_rectified else camera
-        return Geometry(size, scale, camera, seen)
+        return Geometry(size, scale, camera, seen, edge)
 
     def focal_scale(
         self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings
@@ -127,6 +131,17 @@ class PostProcessor:
             return math.sqrt(network_hw[0] * network_hw[1] / trained_area)
         seen = camera.rectified() if settings.image_is_rectified else camera
         return seen.focal_at(*network_hw) / self.metadata.f_training
+
+
+def _threshold_at(
+    depth_hw: tuple[int, int], network_hw: tuple[int, int], edge_threshold: float
+) -> float:
+    """Return the jump between pixels of the depth that is one between pixels of the network.
+
+    Enlarged by n, depth takes n steps from one side of an edge to the other.
+    """
+    finer = math.sqrt(math.prod(network_hw) / math.prod(depth_hw))
+    return (1 + edge_threshold) ** min(1.0, finer) - 1
 
 
 def _points(

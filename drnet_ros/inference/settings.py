@@ -92,9 +92,9 @@ class Settings(EngineSettings):
             minimum=0.0,
             maximum=10.0,
             live=True,
-            text='Make pixels invalid where depth differs from that of a direct neighbour by '
-            'more than this fraction of the nearer one: flying points at the edges of '
-            'things. 0 is off.',
+            text='Make pixels invalid where depth jumps by more than this fraction of the nearer '
+            'one from one pixel to the next: flying points at the edges of things. The pixels are '
+            "the network's: in a larger depth image an edge is spread over more. 0 is off.",
         ),
     ] = 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drnet_ros.errors import SettingsError
+from drnet_ros.inference.image_header import MAX_ASPECT_RATIO
 
 if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings, Size
@@ -40,6 +41,13 @@ def check_together(settings: Settings) -> None:
                 f'for the default, got {list(size)}'
             )
             raise SettingsError(msg)
+    if max(settings.input_size) > MAX_ASPECT_RATIO * min(settings.input_size):
+        msg = (
+            f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
+            f'{list(settings.input_size)}; only its area counts, so name one nearer to the shape '
+            f'of your images'
+        )
+        raise SettingsError(msg)
     if len(set(settings.cameras)) != len(settings.cameras):
         msg = f'cameras must all differ, got {list(settings.cameras)}'
         raise SettingsError(msg)

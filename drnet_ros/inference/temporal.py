@@ -92,7 +92,8 @@ class ScaleSteadier:
         camera = frame.camera
         if camera is not None and settings.image_is_rectified:
             camera = camera.rectified()
-        kind = (frame.rgb_hwc.shape, result.depth_hw.shape, _focal(camera))
+        scaled = settings.scale_by_focal_length
+        kind = (frame.rgb_hwc.shape, result.depth_hw.shape, _focal(camera), scaled)
         now = _Seen(frame.stamp_ns, gray, _log_small(result.depth_hw, gray), kind)
         before = self._seen.get(frame.stream)
         if before is not None and _continues(before, now):

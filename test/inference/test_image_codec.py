@@ -30,6 +30,9 @@ ALPHA = np.full((HEIGHT, WIDTH, 1), 77, np.uint8)
 GRAY = RGB[..., :1]
 GRAY_RGB = np.repeat(GRAY, 3, axis=2)
 GRAY16 = RNG.integers(0, 65536, (HEIGHT, WIDTH), dtype=np.uint16)
+COLOR16 = RNG.integers(0, 65536, (HEIGHT, WIDTH, 3), dtype=np.uint16)
+COLOR16_RGB = np.rint(COLOR16 / 257.0).astype(np.uint8)
+ALPHA16 = np.full((HEIGHT, WIDTH, 1), 777, np.uint16)
 GRAY16_RGB = np.repeat(np.rint(GRAY16 / 257.0).astype(np.uint8)[..., None], 3, axis=2)
 
 
@@ -55,6 +58,10 @@ def _decode(encoding: str, pixels: NDArray[Any], padding: int = 0, **fields: int
         ('mono8', GRAY, GRAY_RGB),
         ('8UC1', GRAY, GRAY_RGB),
         ('mono16', GRAY16, GRAY16_RGB),
+        ('rgb16', COLOR16, COLOR16_RGB),
+        ('bgr16', COLOR16[..., ::-1].copy(), COLOR16_RGB),
+        ('rgba16', np.concatenate([COLOR16, ALPHA16], 2), COLOR16_RGB),
+        ('bgra16', np.concatenate([COLOR16[..., ::-1], ALPHA16], 2), COLOR16_RGB),
     ],
 )
 def test_packed_encodings(

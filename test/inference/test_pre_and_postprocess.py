@@ -135,6 +135,26 @@ def test_points_only_where_asked_for_and_colored_only_if_set() -> None:
     assert done.points.shape == (2, 3, 3)
 
 
+@pytest.mark.parametrize('enlarged', [1, 2, 3, 5])
+def test_edges_leave_no_flying_points_in_depth_of_any_size(enlarged: int) -> None:
+    network = np.full((24, 32), 1.0, np.float32)
+    network[:, 16:] = 2.0
+    network[:, 14:16] = 4 / 3, 5 / 3  # as a network draws an edge
+    slope = 1.04 ** np.arange(24, dtype=np.float32)[:, None]
+    settings = Settings(
+        edge_threshold=0.1, scale_by_focal_length=False, output_size=(24 * enlarged, 32 * enlarged)
+    )
+    done = POST.finish(network * slope, Frame(np.zeros((24, 32, 3), np.uint8)), settings)
+    rows = np.arange(24 * enlarged) / enlarged
+    across = done.depth_hw / 1.04 ** (rows + (1 / enlarged - 1) / 2)[:, None]
+    valid = np.isfinite(across)
+    is_flying = valid & (across > 1.1) & (across < 1.9)
+    assert not is_flying.any()
+    # A slope of 4 % a pixel is no edge, and beside the edge depth stays.
+    assert valid[:, : 12 * enlarged].all()
+    assert valid[:, 18 * enlarged :].all()
+
+
 def test_edges_are_dropped_after_scaling() -> None:
     network = np.full((6, 8), 2.0, np.float32)
     network[:, 4:] = 3.0

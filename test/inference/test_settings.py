@@ -85,6 +85,13 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'cameras': 'front'}, "cameras must be a list of strings, got 'front'"),
         ({'cameras': ['a', 'a']}, "cameras must all differ, got ['a', 'a']"),
         ({'input_size': [480]}, 'input_size must have 2 elements, got [480]'),
+        (
+            {'input_size': [32, 512]},
+            (
+                'input_size must have sides of at most 8:1, got [32, 512]; only its area counts, '
+                'so name one nearer to the shape of your images'
+            ),
+        ),
         ({'output_size': [-1, 5]}, 'output_size must be at least 0 px, got [-1, 5]'),
         (
             {'output_size': [0, 5]},

@@ -138,7 +138,7 @@ def test_moving_pictures_are_compared_where_they_show_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    'break_off', ['gap', 'back', 'same stamp', 'image size', 'depth size', 'camera']
+    'break_off', ['gap', 'back', 'same stamp', 'image size', 'depth size', 'camera', 'scaling']
 )
 def test_a_break_starts_anew(break_off: str) -> None:
     player = Player(time_constant_s=1.0)
@@ -156,6 +156,8 @@ def test_a_break_starts_anew(break_off: str) -> None:
         picture = np.ascontiguousarray(picture[:, :100])
     elif break_off == 'depth size':
         depth = np.ascontiguousarray(depth[:60, :80])
+    elif break_off == 'scaling':
+        player.settings = player.settings.changed(scale_by_focal_length=False)
     else:
         given['camera'] = CAMERA.scaled_to(240, 320)
     assert player.feed(depth, picture, **given) == pytest.approx(2.6)
