@@ -33,6 +33,7 @@ __all__ = [
     'IMAGE_ENCODINGS',
     'ImageBytes',
     'decode_compressed_depth',
+    'decode_compressed_gray16',
     'decode_compressed_image',
     'decode_depth',
     'decode_image',
@@ -106,6 +107,26 @@ def decode_compressed_image(data: ImageBytes) -> UInt8Array:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)  # type: ignore[return-value]
 
 
+def decode_compressed_gray16(data: ImageBytes) -> NDArray[np.uint16]:
+    """Decode a 16-bit gray PNG, such as depth in millimetres, without loss.
+
+    Args:
+        data: The file.
+
+    Returns:
+        The samples as they are, uint16 (H, W), owning their memory.
+
+    Raises:
+        ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'truncated' or 'corrupt'.
+    """
+    view = memoryview(data)
+    pixels = _decode_file(view, read_image_header(view), cv2.IMREAD_UNCHANGED)
+    if pixels.ndim != 2 or pixels.dtype != np.uint16:
+        msg = f'16-bit samples must come as a 16-bit gray PNG, got {pixels.dtype} {pixels.shape}'
+        raise ImageError(msg, kind='corrupt')
+    return pixels
+
+
 def decode_depth(
     *, encoding: str, height: int, width: int, step: int, is_bigendian: int, data: ImageBytes
 ) -> FloatArray:
@@ -160,11 +181,7 @@ def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # 
         )
         raise ImageError(msg, kind='truncated')
     _, depth_a, depth_b = _COMPRESSED_DEPTH_HEADER.unpack(view[:header_bytes])
-    file = view[header_bytes:]
-    pixels = _decode_file(file, read_image_header(file), cv2.IMREAD_UNCHANGED)
-    if pixels.ndim != 2 or pixels.dtype != np.uint16:
-        msg = f'compressed depth must hold a 16-bit gray PNG, got {pixels.dtype} {pixels.shape}'
-        raise ImageError(msg, kind='corrupt')
+    pixels = decode_compressed_gray16(view[header_bytes:])
     if encoding != '32FC1':
         return _to_metres(pixels)
     with np.errstate(divide='ignore', invalid='ignore'):

@@ -141,7 +141,7 @@ def _threshold_at(
     Enlarged by n, depth takes n steps from one side of an edge to the other.
     """
     finer = math.sqrt(math.prod(network_hw) / math.prod(depth_hw))
-    return (1 + edge_threshold) ** min(1.0, finer) - 1
+    return math.pow(1 + edge_threshold, min(1.0, finer)) - 1
 
 
 def _points(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -13,7 +13,11 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from drnet_ros.errors import ImageError, one_line
-from drnet_ros.inference.image_codec import decode_compressed_depth, decode_compressed_image
+from drnet_ros.inference.image_codec import (
+    decode_compressed_depth,
+    decode_compressed_gray16,
+    decode_compressed_image,
+)
 from drnet_ros.inference.recorded_topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 from drnet_ros.node.messages import depth_message, image_message
 
@@ -28,6 +32,10 @@ __all__ = ['Outlet', 'create_outlets']
 _QUEUE_DEPTH = 5
 # Each static transform counts, and late subscribers need all of them.
 _LATCHED_QUEUE_DEPTH = 100
+# Encodings whose samples compressed_image_transport keeps whole in a PNG.
+_GRAY16_ENCODINGS = ('16UC1', 'mono16')
+
+_Decoder: TypeAlias = Callable[[CompressedImage], Image]
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +52,7 @@ class Outlet:
 
     publisher: Publisher[Any]
     is_image: bool
-    decode: Callable[[CompressedImage], Image] | None = None
+    decode: _Decoder | None = None
     left_out: int = 0
     _failures: set[str] = field(default_factory=set)
 
@@ -94,32 +102,50 @@ def create_outlets(
         topics: The topics of the recording.
         chosen: Names of those to publish; all if empty.
         decompress: Whether to publish compressed images as raw ones, on the topic without suffix.
+            Of several that would be published there, the raw one goes first, then
+            compressedDepth, then compressed; one without messages goes last.
 
     Returns:
         The outlets by recorded topic; a topic that cannot be published is left out and logged.
     """
-    outlets = {}
-    for topic in topics.values():
-        if chosen and topic.name not in chosen:
-            continue
-        name, decode = topic.name, None
-        if decompress and topic.msgtype == COMPRESSED_TYPE and base_topic(name) != name:
-            name = base_topic(name)
-            decode = _decode_depth if topic.name.endswith('Depth') else _decode_image
-            if name in topics and (not chosen or name in chosen):  # the raw images are there too
-                continue
+    outlets: dict[str, Outlet] = {}
+    sources: dict[str, str] = {}
+    wanted = [topic for topic in topics.values() if not chosen or topic.name in chosen]
+    for topic in sorted(wanted, key=_precedence):
+        name, decode = _destination(topic) if decompress else (topic.name, None)
         message_class = Image if decode else _message_class(topic.msgtype)
-        if message_class is None:
-            node.get_logger().warning(
-                f'leaving out {topic.name}: {topic.msgtype} is not installed here'
+        if message_class is None or name in sources:
+            reason = (
+                f'{name} is already published from {sources[name]}'
+                if name in sources
+                else f'{topic.msgtype} is not installed here'
             )
+            node.get_logger().warning(f'leaving out {topic.name}: {reason}')
             continue
+        sources[name] = topic.name
         outlets[topic.name] = Outlet(
             node.create_publisher(message_class, name, _profile(topic)),
             topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE},
             decode,
         )
     return outlets
+
+
+def _precedence(topic: RecordedTopic) -> tuple[bool, bool, bool]:
+    """Order topics by which of them may have a name that several would be published on.
+
+    compressed_image_transport loses bits of depth, or publishes nothing that can be read.
+    """
+    is_raw = base_topic(topic.name) == topic.name
+    return topic.count == 0, not is_raw, not topic.name.endswith('Depth')
+
+
+def _destination(topic: RecordedTopic) -> tuple[str, _Decoder | None]:
+    """Return where decompressed messages of a topic go, and what decompresses them if need be."""
+    name = base_topic(topic.name)
+    if topic.msgtype != COMPRESSED_TYPE or name == topic.name:
+        return topic.name, None
+    return name, _decode_depth if topic.name.endswith('Depth') else _decode_image
 
 
 def _deserialised(message: RecordedMessage) -> CompressedImage:
@@ -135,6 +161,11 @@ def _deserialised(message: RecordedMessage) -> CompressedImage:
 
 
 def _decode_image(message: CompressedImage) -> Image:
+    encoding = message.format.partition(';')[0].strip()
+    # A JPEG has only 8 bits left of them.
+    if encoding in _GRAY16_ENCODINGS and 'jpeg' not in message.format:
+        gray = decode_compressed_gray16(message.data)
+        return image_message(gray, message.header, encoding)
     return image_message(decode_compressed_image(message.data), message.header, 'rgb8')
 
 

@@ -223,7 +223,8 @@ def _parse(arguments: Iterable[str]) -> argparse.Namespace:
     parser.add_argument(
         '--decompress',
         action='store_true',
-        help='publish X/compressed and X/compressedDepth as raw images on X instead',
+        help='publish X/compressed and X/compressedDepth as raw images on X instead; of several '
+        'with messages, X itself goes first, then X/compressedDepth',
     )
     _add_start_options(parser)
     return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])

@@ -95,6 +95,7 @@ class Camera:
             camera_problem=source.intrinsics.problem if source else '',
             image_topic=self.image_topic,
             image_publishers=source.images.publisher_count if source else 0,
+            image_reliability=source.images.reliability if source else '',
             counts=self.statistics.snapshot(),
             infos_in=source.infos.received_count if source else 0,
             infos_lost=source.infos.lost_count if source else 0,

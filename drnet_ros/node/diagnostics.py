@@ -35,6 +35,8 @@ class CameraHealth:
         camera_problem: Why there is no cloud, '' if there is none.
         image_topic: Topic of the images, '' while the node is not active.
         image_publishers: How many publishers that topic has.
+        image_reliability: How it is subscribed to: 'reliable', 'best_effort', or '' while the node
+            is not active.
         counts: Counts and times.
         infos_in: CameraInfos received since activation.
         infos_lost: CameraInfos that were published but never came in.
@@ -46,6 +48,7 @@ class CameraHealth:
     camera_problem: str
     image_topic: str
     image_publishers: int
+    image_reliability: str
     counts: Snapshot
     infos_in: int
     infos_lost: int
@@ -80,6 +83,7 @@ def camera_status(
         'frames_lost': str(counts.frames_lost),
         'camera_infos_in': str(health.infos_in),
         'camera_infos_lost': str(health.infos_lost),
+        'input_reliability': health.image_reliability,
         'last_failure': counts.last_failure,
         **description,
         **_gpu_values(health.gpu),
@@ -127,16 +131,28 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
     if not health.is_wanted and not reasons:
         return _OK, 'idle: nobody subscribes'
     if counts.recent_in and health.camera_problem:
-        reasons.append((_WARN, f'{health.camera_problem}: depth without cloud'))
+        scale = "in scale only if the camera sees as wide as the training's"
+        reasons.append((_WARN, f'{health.camera_problem}: depth without cloud, {scale}'))
+    reasons += _pace_reasons(counts)
+    if not reasons:
+        return _OK, 'running'
+    return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)
+
+
+def _pace_reasons(counts: Snapshot) -> list[tuple[bytes, str]]:
+    """Return why not every image becomes depth."""
+    reasons = []
+    if counts.preparing_hw:
+        height, width = counts.preparing_hw
+        text = f'getting ready for images of {width} x {height}: no depth until then'
+        reasons.append((_WARN, text))
     if counts.recent_dropped > _DROPPING_FRACTION * counts.recent_in:
         share = f'{counts.recent_dropped / max(1, counts.recent_in):.0%} of the frames'
         reasons.append((_WARN, f'dropping {share}: images come faster than depth is computed'))
     if counts.recent_lost > _DROPPING_FRACTION * (counts.recent_in + counts.recent_lost):
         share = f'{counts.recent_lost / (counts.recent_in + counts.recent_lost):.0%}'
         reasons.append((_WARN, f'losing {share} of the published frames before they come in'))
-    if not reasons:
-        return _OK, 'running'
-    return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)
+    return reasons
 
 
 def _gpu_reasons(gpu: GpuState | None) -> list[tuple[bytes, str]]:

@@ -27,13 +27,16 @@ class Snapshot:
             the middleware before this process took them.
         recent_in: Images received within the last `WINDOW_S` seconds.
         recent_out: Depth images published within them.
-        recent_dropped: Images dropped within them.
+        recent_dropped: Images dropped within them, but for those that came while the network was
+            made ready.
         recent_failed: Images failed within them.
         recent_lost: Images found lost within them.
         rate_hz: Depth images per second, over them.
         latencies_ms: Sorted times from reception to publication, of the depth images in them.
         input_age_s: Time since the last image, None if there was none.
         last_failure: What was wrong with the last image that failed, '' if none did.
+        preparing_hw: Height and width of the images that the network is being made ready for,
+            while this camera waits for it; None if it does not.
     """
 
     frames_in: int
@@ -51,6 +54,7 @@ class Snapshot:
     latencies_ms: tuple[float, ...]
     input_age_s: float | None
     last_failure: str
+    preparing_hw: tuple[int, int] | None
 
     def latency_ms(self, quantile: float) -> float:
         """Return a quantile of the latencies, NaN if there are none.
@@ -75,6 +79,7 @@ class CameraStatistics:
         self._last_in_s: float | None = None
         self._last_failure = ''
         self._failure_kinds: set[str] = set()
+        self._preparing_hw: tuple[int, int] | None = None
 
     def received(self) -> None:
         """Count an image that came in."""
@@ -86,7 +91,19 @@ class CameraStatistics:
     def dropped(self) -> None:
         """Count an image that a newer one replaced."""
         with self._lock:
-            self._count('dropped', time.monotonic())
+            if self._preparing_hw is None:
+                self._count('dropped', time.monotonic())
+            else:  # no sign that images come faster than depth is computed
+                self._totals['dropped'] += 1
+
+    def preparing(self, image_hw: tuple[int, int] | None) -> None:
+        """Note that images wait until the network is ready for them.
+
+        Args:
+            image_hw: Their height and width; None once it is ready.
+        """
+        with self._lock:
+            self._preparing_hw = image_hw
 
     def skipped(self) -> None:
         """Count an image that nobody wanted depth of."""
@@ -137,6 +154,7 @@ class CameraStatistics:
             events = list(self._events)
             totals = dict(self._totals)
             last_in_s, last_failure = self._last_in_s, self._last_failure
+            preparing_hw = self._preparing_hw
         recent = {name: sum(event[1] == name for event in events) for name in totals}
         # One event tells of many losses: an hour away must not take an hour's events.
         recent['lost'] = round(sum(value for _, name, value in events if name == 'lost'))
@@ -147,6 +165,7 @@ class CameraStatistics:
             latencies_ms=tuple(sorted(value for _, name, value in events if name == 'out')),
             input_age_s=None if last_in_s is None else now - last_in_s,
             last_failure=last_failure,
+            preparing_hw=preparing_hw,
         )
 
     def _count(self, name: str, now: float, value: float = 0.0, *, count: int = 1) -> None:

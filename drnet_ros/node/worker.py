@@ -162,13 +162,18 @@ class Worker:
             return False
         if preparation is None:
             return True
-        prefixes = [job.image.prefix for job in jobs]
+        # Kept, since a camera has new ones once it is opened again.
+        waiting = {job.image.prefix: self._cameras[job.image.prefix].statistics for job in jobs}
         for job in jobs:
+            statistics = waiting[job.image.prefix]
+            statistics.preparing(job.image_hw)
             if self._inbox.hold(job.image):
-                self._cameras[job.image.prefix].statistics.dropped()
+                statistics.dropped()
 
         def release(_: Future[Any]) -> None:
-            for prefix in prefixes:
+            for prefix, statistics in waiting.items():
+                # In this order: released, the image may have to wait for another preparation.
+                statistics.preparing(None)
                 self._inbox.release(prefix)
 
         preparation.add_done_callback(release)

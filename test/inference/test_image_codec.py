@@ -18,6 +18,7 @@ from drnet_ros.inference.image_codec import (
     DEPTH_ENCODINGS,
     IMAGE_ENCODINGS,
     decode_compressed_depth,
+    decode_compressed_gray16,
     decode_compressed_image,
     decode_depth,
     decode_image,
@@ -316,6 +317,14 @@ def test_compressed_depth_in_millimetres() -> None:
     depth = decode_compressed_depth(format='16UC1; compressedDepth png', data=data)
     expected = np.where(GRAY16 == 0, np.nan, GRAY16 / 1000)
     np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+
+def test_compressed_gray_keeps_its_16_bits_and_must_have_them() -> None:
+    np.testing.assert_array_equal(decode_compressed_gray16(_file('.png', GRAY16)), GRAY16)
+    for fewer in (_file('.png', GRAY), _file('.jpg', GRAY), _file('.png', RGB)):
+        with pytest.raises(ImageError, match='must come as a 16-bit gray PNG') as refusal:
+            decode_compressed_gray16(fewer)
+        assert refusal.value.kind == 'corrupt'
 
 
 def test_compressed_depth_as_inverse_depth() -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from node_graph import DEADLINE_S, Graph, ProgramFactory, camera_info, header, qos, ramp, rgb_image
+from numpy.typing import NDArray
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
+
+from drnet_ros.inference.recording import Recording
+from drnet_ros.node.bag_outlets import create_outlets
 
 PLAYER = 'drnet_ros.node.bag_publisher'
 PERIOD_NS = 100_000_000
@@ -132,6 +138,99 @@ def test_decompress_publishes_raw_images_and_depth(
         assert np.abs(np.frombuffer(image.data, np.uint8).astype(int) - 10 * index).max() <= 2
         assert depth.encoding == '16UC1'
         assert set(np.frombuffer(depth.data, np.uint16)) == {1000 + index}
+
+
+def compressed(pixels: NDArray[Any], format_: str, before: bytes = b'') -> CompressedImage:
+    suffix = '.jpg' if 'jpeg' in format_ else '.png'
+    message = CompressedImage(header=header(7, 5, 'cam'), format=format_)
+    message.data.frombytes(before + cv2.imencode(suffix, pixels)[1].tobytes())
+    return message
+
+
+def write_images(path: Path, messages: Mapping[str, CompressedImage | Image | None]) -> Path:
+    """Write a recording of one message of each topic, or of none."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for name, message in messages.items():
+            kind = 'Image' if isinstance(message, Image) else 'CompressedImage'
+            topic = writer.add_connection(
+                name, f'sensor_msgs/msg/{kind}', typestore=get_typestore(Stores.LATEST)
+            )
+            if message is not None:
+                writer.write(topic, 1, serialize_message(message))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('format_', 'encoding'),
+    [
+        # As compressed_image_transport writes them; a JPEG of 16 bits has 8 in the recording.
+        ('16UC1; png compressed ', '16UC1'),
+        ('mono16; png compressed ', 'mono16'),
+        ('mono16; jpeg compressed mono8', 'rgb8'),
+        ('mono8; png compressed ', 'rgb8'),
+    ],
+)
+def test_decompress_keeps_16_bits(
+    graph: Graph, tmp_path: Path, format_: str, encoding: str
+) -> None:
+    gray = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 21
+    pixels = np.full((48, 64), 77, np.uint8) if encoding == 'rgb8' else gray
+    name = '/camera/depth/image_raw'
+    path = write_images(tmp_path / 'bag', {f'{name}/compressed': compressed(pixels, format_)})
+    with Recording(path) as recording:
+        outlets = create_outlets(graph.node, recording.topics, decompress=True)
+        images = graph.collect(Image, name)
+        (outlet,) = outlets.values()
+        graph.wait(lambda: outlet.subscriber_count, 'match of the subscriber')
+        assert [outlet.publish(message) for message in recording.messages()] == [True]
+    (image,) = images.wait_for(1)
+    assert (image.header, image.encoding) == (header(7, 5, 'cam'), encoding)
+    assert (image.height, image.width) == (48, 64)
+    if encoding == 'rgb8':
+        assert np.abs(np.frombuffer(image.data, np.uint8).astype(int) - 77).max() <= 2
+    else:
+        np.testing.assert_array_equal(np.frombuffer(image.data, np.uint16), gray.ravel())
+
+
+def test_only_one_topic_is_decompressed_to_a_name_and_the_others_are_said(
+    graph: Graph, start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    color = compressed(ramp(), 'rgb8; jpeg compressed bgr8')
+    in_png = compressed(np.full((48, 64), 1111, np.uint16), '16UC1; png compressed ')
+    in_depth = compressed(
+        np.full((48, 64), 2222, np.uint16), '16UC1; compressedDepth png', bytes(12)
+    )
+    recorded = {
+        '/both/compressed': in_png,
+        '/both/compressedDepth': in_depth,
+        '/raw/compressed': color,
+        '/raw/compressedDepth': in_depth,
+        '/raw': rgb_image(ramp()),
+        '/color/compressedDepth': None,
+        '/color/compressed': color,
+    }
+    path = write_images(tmp_path / 'bag', recorded)
+    process = start_program(
+        PLAYER, path, '--decompress', '--delay', 1, '--wait', 60, '--subscribers', 2
+    )
+    collected = {name: graph.collect(Image, name) for name in ('/both', '/raw', '/color')}
+    assert [graph.node.count_publishers(name) for name in collected] == [1, 1, 1]
+    graph.collect(Image, '/color')  # it begins with this second one
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert {
+        line.partition('leaving out ')[2] for line in output.splitlines() if 'leaving out' in line
+    } == {
+        '/both/compressed: /both is already published from /both/compressedDepth',
+        '/raw/compressed: /raw is already published from /raw',
+        '/raw/compressedDepth: /raw is already published from /raw',
+        '/color/compressedDepth: /color is already published from /color/compressed',
+    }
+    assert 'done after 3 messages' in output
+    (depth,) = collected['/both'].wait_for(1)
+    assert set(np.frombuffer(depth.data, np.uint16)) == {2222}
+    assert [image.encoding for image in collected['/color'].wait_for(1)] == ['rgb8']
+    assert collected['/raw'].wait_for(1) == [recorded['/raw']]
 
 
 def test_messages_that_cannot_be_read_are_left_out_counted_and_said_once(

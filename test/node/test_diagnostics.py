@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -16,6 +17,7 @@ from node_graph import (
     NodeFactory,
     camera_info,
     header,
+    qos,
     ramp,
     rgb_image,
     values_of,
@@ -136,6 +138,62 @@ def test_dropping_is_a_warning_with_the_share(
             assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
     assert health.wait_for(WARN, 'dropping 67% of the frames')['frames_dropped'] == '4'
+
+
+@pytest.mark.usefixtures('never_stale')
+def test_a_network_being_made_ready_is_said_and_is_no_slowness(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    preparation: Future[None] = Future()
+    engine.preparations[48, 64] = preparation
+    node = start_node()
+    health = Health(graph)
+    depths = graph.collect(Image, 'depth/image_rect')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publisher = graph.publisher(Image, 'image')
+    statistics = node._cameras[''].statistics
+    for sec in range(1, 6):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        if sec == 1:
+            health.wait_for(WARN, 'getting ready for images of 64 x 48')
+    values = health.wait_for(WARN, 'getting ready for images of 64 x 48', frames_dropped='4')
+    assert 'dropping' not in values['message']
+    preparation.set_result(None)
+    depths.wait_for_stamp(header(5))
+    # Those that were dropped meanwhile are no reason to warn of afterwards either.
+    health.wait_for(OK, 'running', frames_out='1', frames_dropped='4')
+    graph.wait(lambda: statistics.snapshot().preparing_hw is None, 'end of the preparation')
+
+
+def test_dropping_after_the_network_was_made_ready_is_a_warning_again(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    preparation: Future[None] = Future()
+    engine.preparations[48, 64] = preparation
+    node = start_node()
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    publisher = graph.publisher(Image, 'image')
+    statistics = node._cameras[''].statistics
+    engine.may_finish.clear()
+    for sec in range(1, 5):
+        publisher.publish(rgb_image(ramp(), header(sec)))
+        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        if sec == 1:
+            graph.wait(lambda: statistics.snapshot().preparing_hw, 'preparation')
+            preparation.set_result(None)
+            assert engine.entered.acquire(timeout=DEADLINE_S)
+    engine.may_finish.set()
+    assert health.wait_for(WARN, 'dropping 50% of the frames')['frames_dropped'] == '2'
+
+
+def test_reliability_of_the_input_is_that_in_use(graph: Graph, start_node: NodeFactory) -> None:
+    start_node()
+    health = Health(graph)
+    health.wait_for(WARN, 'no input', input_reliability='reliable')
+    graph.publisher(Image, 'image', qos('best_effort'))
+    health.wait_for(WARN, 'no input', input_reliability='best_effort')
 
 
 @pytest.mark.parametrize('has_good_ones', [True, False])
