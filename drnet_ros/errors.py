@@ -14,8 +14,13 @@ __all__ = [
     'RecordingError',
     'SettingsError',
     'WeightsError',
+    'missing_module',
     'one_line',
+    'package_of',
 ]
+
+# Where pip knows a module by another name.
+_PACKAGES = {'cv2': 'opencv-python-headless'}
 
 
 class DrnetError(Exception):
@@ -76,3 +81,22 @@ def one_line(error: Exception) -> str:
         error: Any error.
     """
     return ' '.join(str(error).split())
+
+
+def missing_module(error: ImportError, asked: str) -> str:
+    """Return the module that must be installed for an import to work.
+
+    Args:
+        error: The import's error.
+        asked: What was to be imported, where the error names no module.
+    """
+    return (error.name or asked).partition('.')[0]
+
+
+def package_of(module: str) -> str:
+    """Return the package that pip installs for a module.
+
+    Args:
+        module: The module, without a dot.
+    """
+    return _PACKAGES.get(module, module)

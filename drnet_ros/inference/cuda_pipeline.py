@@ -35,6 +35,7 @@ from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.cuda_plan import Batch, Infer, Place, Plan, Shape, fill_input, places_of
 from drnet_ros.inference.cuda_slots import Part, Parts, Slot
 from drnet_ros.inference.engine import Pending
+from drnet_ros.inference.engine_settings import MAX_CAMERAS
 from drnet_ros.inference.tensor_depth import fill_cloud
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ __all__ = ['CudaPipeline', 'as_engine_error']
 
 _LOG = logging.getLogger(__name__)
 _SLOTS = 3  # one uploading, one computing, one downloading
-_KEPT_PLANS = 8  # batch sizes times image sizes
-_KEPT_RAYS = 8  # cameras
+# Or one for each camera, if there are more: n cameras with images of one size make batches of 1
+# to n frames, and with n sizes n batches of one. A plan has 7 bytes for each pixel of its batch
+# (14.5 MB for one image of 1080p) and some MB of matrices and graph; what the network needs is
+# shared by all. Plans for 1 to 16 images of 1080p are 2 GB, and go when memory is short.
+_KEPT_PLANS = 8
 _WARM_UPS = 3  # libraries choose algorithms and make workspaces: nothing of that can be captured
 
 
@@ -141,7 +145,7 @@ class CudaPipeline:
         places = places_of(batch, settings)
         float_count = places[-1].cloud.stop
         with runtime.on(compute):
-            plan = self._plan(Shape.of(batch, settings, network_hw))
+            plan = self._plan(Shape.of(batch, settings, network_hw), len(settings.cameras))
             byte_count = plan.input.numel()
             # Of a slot that fails half-way nothing is known: it comes back only at the end.
             slot = self._idle_slot(byte_count, float_count)
@@ -185,7 +189,7 @@ class CudaPipeline:
             color = plan.colors(index) if settings.point_color else None
             fill_cloud(cloud, plan.depth[index], directions, color, settings.point_stride)
 
-    def _plan(self, shape: Shape) -> Plan:
+    def _plan(self, shape: Shape, camera_count: int) -> Plan:
         if shape not in self._plans:
             plan = Plan(shape, self._infer, self._runtime.device, self._resize_type)
             for _ in range(_WARM_UPS):
@@ -197,7 +201,7 @@ class CudaPipeline:
             self._plans[shape] = plan
             # A graph in flight is freed when it is done (cuGraphExecDestroy), and its memory is
             # the compute stream's; so nothing has to wait here.
-            if len(self._plans) > _KEPT_PLANS:
+            if len(self._plans) > max(_KEPT_PLANS, camera_count):
                 self._plans.popitem(last=False)
         self._plans.move_to_end(shape)
         return self._plans[shape]
@@ -210,7 +214,7 @@ class CudaPipeline:
             host.numpy().reshape(directions.shape)[...] = directions
             device = torch.empty(directions.shape, device=self._runtime.device)
             self._rays[key] = device.copy_(host.view(directions.shape), non_blocking=True)
-            if len(self._rays) > _KEPT_RAYS:
+            if len(self._rays) > MAX_CAMERAS:  # as large as on the host, and as many
                 self._rays.popitem(last=False)
         self._rays.move_to_end(key)
         return self._rays[key]
@@ -224,6 +228,12 @@ def as_engine_error(error: RuntimeError, device: torch.device) -> EngineError:
             'use fewer cameras or a smaller backbone, or end what else runs there'
         )
         return DeviceMemoryError(msg)
+    if _is_of_another_gpu(error):
+        msg = (
+            f'PyTorch must have kernels for {device}, got: {_line(error)}; set device to cpu, or '
+            'install a PyTorch built for this GPU'
+        )
+        return EngineError(msg)
     if 'CUDA error' in str(error):  # after most of them, nothing works in this process any more
         msg = f'{device} must go on working, got: {_line(error)}; restart the node'
         return DeviceLostError(msg)
@@ -238,6 +248,11 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
         or 'out of memory' in text
         or 'ALLOC_FAILED' in text
     )
+
+
+def _is_of_another_gpu(error: RuntimeError) -> bool:
+    # PyTorch's own kernels, and cuDNN or cuBLAS, each say it in their way.
+    return 'no kernel image' in str(error) or 'ARCH_MISMATCH' in str(error)
 
 
 def _line(error: RuntimeError) -> str:

@@ -1,10 +1,19 @@
 """What this machine can compute on, found out without importing a deep-learning library."""
 
 import ctypes
+import logging
 import os
+import re
+import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 
-__all__ = ['has_cuda', 'usable_cores']
+__all__ = ['has_cuda', 'has_kernels', 'usable_cores', 'usable_gpu']
+
+_LOG = logging.getLogger(__name__)
+# What nvcc can build for: machine code (sm) or PTX (compute), of a version, which may be for one
+# architecture alone (a) or for its family (f).
+_TARGET = re.compile(r'(sm|compute)_(\d+)(\d)([af]?)')
 
 
 def has_cuda() -> bool:
@@ -14,13 +23,75 @@ def has_cuda() -> bool:
     has a device.
 
     Returns:
-        True if there is a driver with a device, and PyTorch is installed and can use it.
+        True if there is a driver with a device, and PyTorch is installed and has kernels for it.
     """
     if find_spec('torch') is None or _driver_device_count() == 0:
         return False
+    return usable_gpu() is not None
+
+
+def usable_gpu() -> int | None:
+    """Return the index of the first GPU that this PyTorch has kernels for; imports PyTorch.
+
+    PyTorch counts every GPU of the driver as available, also one that it was not built for, on
+    which the first kernel fails. If there are only such ones, a warning says so.
+
+    Returns:
+        The index, or None if there is no such GPU.
+    """
     import torch  # noqa: PLC0415
 
-    return torch.cuda.is_available()
+    if not torch.cuda.is_available():
+        return None
+    with warnings.catch_warnings():
+        # PyTorch says in many lines, of each GPU, what is logged below in one.
+        warnings.simplefilter('ignore')
+        indices = range(torch.cuda.device_count())
+        capabilities = [torch.cuda.get_device_capability(index) for index in indices]
+    targets = torch.cuda.get_arch_list()
+    for index, capability in enumerate(capabilities):
+        if has_kernels(targets, capability):
+            return index
+    names = [
+        f'{torch.cuda.get_device_name(index)} (sm_{major}{minor})'
+        for index, (major, minor) in enumerate(capabilities)
+    ]
+    _LOG.warning(
+        'the CPU is used, not %s: PyTorch %s has kernels for %s only; install a PyTorch built for '
+        'this GPU to use it',
+        ' or '.join(names),
+        torch.__version__,
+        ' '.join(targets),
+    )
+    return None
+
+
+def has_kernels(targets: Sequence[str], capability: tuple[int, int]) -> bool:
+    """Whether code built for some architectures runs on a GPU.
+
+    Machine code runs on GPUs of the same major version and the same or a later minor one, PTX on
+    all the same or later ones (CUDA C++ Programming Guide, 'Application Compatibility').
+
+    Args:
+        targets: Architectures such as 'sm_86' or 'compute_90', as `torch.cuda.get_arch_list` has
+            them.
+        capability: Major and minor version of the GPU's compute capability.
+
+    Returns:
+        True also if none of the targets is of a known form, so that nothing speaks against it.
+    """
+    known = [found for target in targets if (found := _TARGET.fullmatch(target))]
+    for kind, major, minor, suffix in (found.groups() for found in known):
+        built_for = int(major), int(minor)
+        if suffix == 'a':
+            runs = capability == built_for
+        elif suffix == 'f' or kind == 'sm':
+            runs = capability[0] == built_for[0] and capability >= built_for
+        else:
+            runs = capability >= built_for
+        if runs:
+            return True
+    return not known
 
 
 def usable_cores() -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_ros.errors import EngineError
+from drnet_ros.errors import EngineError, missing_module, package_of
 from drnet_ros.inference.devices import has_cuda
 from drnet_ros.inference.image_header import check_shape
 
@@ -227,7 +227,7 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
         The engine, ready to `prepare` or `submit`.
 
     Raises:
-        EngineError: If the engine's library is missing, or it cannot run as configured.
+        EngineError: If a library of the engine is missing, or it cannot run as configured.
         WeightsError: If the weights cannot be loaded.
     """
     name = _chosen(settings)
@@ -240,7 +240,11 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
 
         return OpenvinoEngine(settings, weights_path, metadata)
     except ImportError as error:
-        msg = f'engine {name!r} must have its library installed, got: {error}; pip install {name}'
+        module = missing_module(error, name)
+        msg = (
+            f'engine {name!r} must have {module} installed, got: {error}; '
+            f'pip install {package_of(module)}'
+        )
         raise EngineError(msg) from error
 
 

@@ -8,11 +8,12 @@ from typing import Annotated, TypeAlias
 from drnet_ros.inference.parameter_spec import About
 from drnet_ros.network.config import BACKBONE_NAMES, CORRECTION_KERNELS
 
-__all__ = ['MAX_SIDE', 'EngineSettings', 'Size']
+__all__ = ['MAX_CAMERAS', 'MAX_SIDE', 'EngineSettings', 'Size']
 
 Size: TypeAlias = tuple[int, int]
 """Height and width in pixels, in this order; (0, 0) stands for 'as given elsewhere'."""
 
+MAX_CAMERAS = 16
 MAX_SIDE = 8192
 
 
@@ -99,7 +100,7 @@ class EngineSettings:
         tuple[str, ...],
         About(
             group='Input',
-            length=(1, 16),
+            length=(1, MAX_CAMERAS),
             pattern=r'|[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*',
             text="Prefixes of the topics, one for each camera; [''] is one camera without a "
             'prefix. Frames that wait at the same time share one forward pass.',

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,19 @@ def _convert(weights_path: Path, size_hw: tuple[int, int], folder: Path) -> None
     finally:
         os.close(stdin)
         os.close(lifeline)
+    if done.returncode < 0:
+        msg = f'converting {weights_path.name} must finish, got: {_killed_by(-done.returncode)}'
+        raise EngineError(msg)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
         raise EngineError(lines[-1])
+
+
+def _killed_by(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # real-time signals have none
+        name = f'signal {number}'
+    if number == signal.SIGKILL:
+        return f'killed by {name} (out of memory?); free memory, or lower input_size'
+    return f'killed by {name}'

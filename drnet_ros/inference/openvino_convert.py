@@ -18,7 +18,7 @@ import openvino as ov
 from openvino import opset13
 from openvino.passes import ConstantFolding, Manager
 
-from drnet_ros.errors import DrnetError, EngineError, one_line
+from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
 
 if TYPE_CHECKING:
     from drnet_ros.network.drnet import DRNet
@@ -44,20 +44,24 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
         gives depth in metres, float32 (1, 1, H, W).
 
     Raises:
-        EngineError: If PyTorch is missing, or the network cannot be converted.
+        EngineError: If PyTorch or the backbone's library is missing, or the network cannot be
+            converted.
         WeightsError: If the weights cannot be loaded.
     """
     try:
         import torch  # noqa: PLC0415
 
         from drnet_ros.network.checkpoint import load_network  # noqa: PLC0415
+
+        network, metadata = load_network(weights_path)  # imports the backbone's library
     except ImportError as error:
+        module = missing_module(error, 'torch')
         msg = (
-            f'PyTorch must be installed to convert {weights_path.name} for a size that is not '
-            f'cached yet, got: {error}; pip install torch, or start once where it is installed'
+            f'{module} must be installed to convert {weights_path.name} for a size that is not '
+            f'cached yet, got: {error}; pip install {package_of(module)}, or start once where it '
+            'is installed'
         )
         raise EngineError(msg) from error
-    network, metadata = load_network(weights_path)
     # One pass through the network is all; more threads would only get in the way of a busy robot.
     torch.set_num_threads(1)
     try:

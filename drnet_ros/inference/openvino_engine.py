@@ -15,7 +15,7 @@ import openvino as ov
 from openvino import properties
 from openvino.properties import hint
 
-from drnet_ros.errors import EngineError, one_line
+from drnet_ros.errors import DrnetError, EngineError, one_line
 from drnet_ros.inference.devices import usable_cores
 from drnet_ros.inference.engine import Engine, Frame, Pending, check_batch
 from drnet_ros.inference.image_header import check_shape
@@ -35,8 +35,13 @@ __all__ = ['OpenvinoEngine', 'choose_precision', 'compile_options']
 
 _LOG = logging.getLogger(__name__)
 _TYPES = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
-# Images of other shapes may come in mid-stream; more compiled networks than this are not kept.
+# Images of other shapes may come in mid-stream; so many compiled networks are kept, or one for
+# each camera, if there are more: compiling takes far longer than a frame, so that one place too
+# few would stop cameras that take turns. A network takes 40 MB (efficientnet_lite0) to 370 MB
+# (resnet152), at most 950 MB (senet154 with guided filter): 'net MB' in docs/performance.md.
 _KEPT_SIZES = 4
+# What failed will mostly fail again, and a conversion keeps a core busy for seconds.
+_RETRY_PAUSE_S = 30.0
 
 
 class OpenvinoEngine(Engine):
@@ -54,7 +59,7 @@ class OpenvinoEngine(Engine):
         """Start OpenVINO; networks are compiled when their size is first needed.
 
         Args:
-            settings: `precision` and `input_size` are read.
+            settings: `precision`, `input_size` and `cameras` are read.
             weights_path: The weights file.
             metadata: Its metadata.
 
@@ -69,7 +74,10 @@ class OpenvinoEngine(Engine):
         self._metadata = metadata
         self._area = network_area(settings, metadata)
         self._finish = PostProcessor(metadata).finish
+        self._kept_sizes = max(_KEPT_SIZES, len(settings.cameras))
         self._networks: OrderedDict[tuple[int, int], Future[Network]] = OrderedDict()
+        # When to try again, by `time.monotonic`; apart, so that they push no network out.
+        self._failed: dict[tuple[int, int], tuple[float, Future[Network]]] = {}
         self._networks_lock = threading.Lock()
         self._cache = cache_folder()
         self._is_closed = False
@@ -117,17 +125,17 @@ class OpenvinoEngine(Engine):
         with self._networks_lock:
             self._is_closed = True
             self._networks.clear()
+            self._failed.clear()
 
     def _network(self, size: tuple[int, int]) -> Network:
         future, is_new = self._entry(size)
         if is_new:
             self._make(size, future)
-        try:
-            return future.result()
-        except Exception:
-            with self._networks_lock:  # the next frame tries again
-                self._networks.pop(size, None)
-            raise
+        failure = future.exception()
+        if failure is not None:
+            # Were one error raised for every frame, its traceback would grow, and keep them all.
+            raise EngineError(str(failure)) from failure
+        return future.result()
 
     def _entry(self, size: tuple[int, int]) -> tuple[Future[Network], bool]:
         """Return the network of a size, there or to come, and whether the caller must make it."""
@@ -135,10 +143,14 @@ class OpenvinoEngine(Engine):
             if self._is_closed:
                 msg = 'a closed engine cannot run; create another'
                 raise EngineError(msg)
+            retry_s, failed = self._failed.get(size, (0.0, None))
+            if failed is not None and time.monotonic() < retry_s:
+                return failed, False
             is_new = size not in self._networks
             if is_new:
+                self._failed.pop(size, None)
                 self._networks[size] = Future()
-                if len(self._networks) > _KEPT_SIZES:
+                if len(self._networks) > self._kept_sizes:
                     self._networks.popitem(last=False)
             self._networks.move_to_end(size)
             return self._networks[size], is_new
@@ -151,9 +163,21 @@ class OpenvinoEngine(Engine):
             slot.wait()
             network.release([slot])
         except Exception as error:  # noqa: BLE001 - raised where the network is used
-            future.set_exception(error)
+            self._fail(size, future, error)
         else:
             future.set_result(network)
+
+    def _fail(self, size: tuple[int, int], future: Future[Network], error: Exception) -> None:
+        if not isinstance(error, DrnetError):
+            if not isinstance(error, OSError):  # of a full disk the message says enough
+                _LOG.error('the network is not ready, which nobody foresaw', exc_info=error)
+            got = f'{type(error).__name__}: {one_line(error)}'
+            error = EngineError(f'the network must be made ready at {size}, got: {got}')
+        with self._networks_lock:
+            if self._networks.get(size, future) is future:  # no later try is under way or done
+                self._networks.pop(size, None)
+                self._failed[size] = time.monotonic() + _RETRY_PAUSE_S, future
+        future.set_exception(error)
 
     def _compile(self, size: tuple[int, int]) -> Network:
         started = time.monotonic()

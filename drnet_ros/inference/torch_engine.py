@@ -16,6 +16,7 @@ from torch.backends import cudnn
 from drnet_ros.errors import CameraError, EngineError
 from drnet_ros.inference.cuda_pipeline import CudaPipeline, as_engine_error
 from drnet_ros.inference.cuda_runtime import CudaRuntime
+from drnet_ros.inference.devices import usable_gpu
 from drnet_ros.inference.engine import DepthFrame, Engine, Frame, Pending, check_batch
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
@@ -211,10 +212,12 @@ class _TorchPending(Pending):
 
 
 def _device(asked: str) -> torch.device:
-    if asked == 'cpu' or (asked == 'auto' and not torch.cuda.is_available()):
+    if asked == 'auto':
+        index = usable_gpu()
+        return torch.device('cpu') if index is None else torch.device('cuda', index)
+    if asked == 'cpu':
         return torch.device('cpu')
-    device = torch.device('cuda' if asked == 'auto' else asked)
-    device = torch.device('cuda', device.index or 0)
+    device = torch.device('cuda', torch.device(asked).index or 0)
     count = torch.cuda.device_count()
     if device.index >= count:
         msg = (

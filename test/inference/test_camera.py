@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.settings import PARAMETERS
 
 K = [517.3, 0.0, 318.6, 0.0, 516.5, 255.3, 0.0, 0.0, 1.0]
 TUM_D = [0.2624, -0.9531, -0.0054, 0.0026, 1.1633]
@@ -310,3 +311,10 @@ def test_equidistant_rays_invert_the_textbook_formula(
     np.testing.assert_allclose(
         (40 * x * stretch + 50, 40 * y * stretch + 50), (column, row), atol=1e-3
     )
+
+
+def test_rays_of_all_cameras_that_a_node_may_have_are_kept() -> None:
+    (most,) = (spec.length[1] for spec in PARAMETERS if spec.name == 'cameras' and spec.length)
+    cameras = [CameraModel(4, 3, 2.0 + index, 4.0, 1.5, 1.0) for index in range(most)]
+    first = [rays(camera) for camera in cameras]
+    assert all(rays(camera) is made for camera, made in zip(cameras, first, strict=True))

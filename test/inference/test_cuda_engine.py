@@ -284,6 +284,23 @@ def test_short_memory_is_told_from_a_lost_device(error: RuntimeError) -> None:
     assert '\n' not in str(failure)
 
 
+@pytest.mark.parametrize(
+    'text',
+    [
+        'CUDA error: no kernel image is available for execution on the device\nCompile with',
+        'CUDA error: CUBLAS_STATUS_ARCH_MISMATCH when calling cublasCreate',
+        'cuDNN error: CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH',
+    ],
+)
+def test_a_gpu_without_kernels_is_told_from_a_lost_device(text: str) -> None:
+    failure = as_engine_error(RuntimeError(text), torch.device('cuda', 0))
+    assert type(failure) is EngineError
+    assert str(failure) == (
+        f'PyTorch must have kernels for cuda:0, got: {text.splitlines()[0]}; set device to cpu, '
+        'or install a PyTorch built for this GPU'
+    )
+
+
 def test_what_cannot_be_captured_runs_without_a_graph(
     fresh: Twins, image: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
 ) -> None:

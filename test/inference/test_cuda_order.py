@@ -17,6 +17,7 @@ from torch import Tensor
 from drnet_ros.errors import DeviceMemoryError
 from drnet_ros.inference import CameraModel, Frame, Pending, Settings
 from drnet_ros.inference.cuda_pipeline import CudaPipeline
+from drnet_ros.inference.engine_settings import MAX_CAMERAS
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
@@ -211,6 +212,24 @@ def test_memory_of_evicted_plans_and_rays_is_not_used_too_early() -> None:
         bench.submit(1, (8, 8), PLAIN)
         assert bench.runtime.captured == 23
         bench.close()
+
+
+def test_graphs_and_rays_of_all_cameras_are_kept() -> None:
+    bench = Bench(Order())
+    using = PLAIN.changed(cameras=[f'camera_{index}' for index in range(MAX_CAMERAS)])
+    # Those of one size are all there in a batch, or some of them, or they come one by one.
+    batches = [(count, (8, 8)) for count in range(1, 8)]
+    batches += [(1, (8, side)) for side in range(9, 9 + MAX_CAMERAS - len(batches))]
+    for _ in range(2):
+        for count, size in batches:
+            bench.submit(count, size, using)
+    assert bench.runtime.captured == MAX_CAMERAS
+    cameras = [CameraModel(8, 8, 10.0 + index, 10.0, 4.0, 3.0) for index in range(MAX_CAMERAS)]
+    with bench.runtime.on(bench.runtime.compute):
+        kept = [bench.pipeline._device_rays(camera, 1) for camera in cameras]
+        again = [bench.pipeline._device_rays(camera, 1) for camera in cameras]
+    assert all(one is other for one, other in zip(kept, again, strict=True))
+    bench.close()
 
 
 def test_nothing_races_where_memory_is_short() -> None:

@@ -8,13 +8,17 @@ import shutil
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
 from numpy.typing import NDArray
+from openvino import opset13
 
 from drnet_ros.errors import EngineError, ImageError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, openvino_engine
@@ -379,25 +383,95 @@ def test_a_size_is_prepared_beside_the_frames_of_others(
         assert estimator.estimate(tall).depth_hw.shape == (128, 96)
 
 
-def test_a_preparation_that_fails_is_told_by_the_next_frame_and_tried_again(
-    weights: str, monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8]
-) -> None:
+@pytest.mark.parametrize(
+    ('failure', 'message'),
+    [
+        (EngineError('no kernel of size 3'), r'^no kernel of size 3$'),
+        (
+            OSError(28, 'No space left on device', '/tmp/part'),  # noqa: S108 - only named
+            r'^the network must be made ready at \(128, 96\), got: OSError: .*No space left .*',
+        ),
+    ],
+)
+def test_a_preparation_that_fails_is_told_by_all_frames_and_tried_again_after_a_pause(
+    weights: str, monkeypatch: pytest.MonkeyPatch, image: NDArray[np.uint8], failure: Exception,
+    message: str,
+) -> None:  # fmt: skip
     tall = np.ascontiguousarray(image.transpose(1, 0, 2))
-    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
-        with monkeypatch.context() as patch:
+    clock: Any = SimpleNamespace(monotonic=lambda: clock.now_s)
+    tried_s: list[float] = []
 
-            def fail(*_: object) -> Path:
-                msg = 'no space left'
-                raise EngineError(msg)
+    def fail(*_: object) -> Path:
+        tried_s.append(clock.now_s)
+        raise failure
 
-            patch.setattr(openvino_engine, 'converted_model', fail)
+    with (
+        _estimator(weights, engine='openvino', precision='fp32') as estimator,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(openvino_engine, 'time', clock)
+        patch.setattr(openvino_engine, 'converted_model', fail)
+        lengths = set()
+        for clock.now_s in (100.0, 100.1, 129.9, 130.1, 140.0, 160.0):
             preparation = estimator.preparing(128, 96)
             if preparation is not None:
                 assert isinstance(preparation.exception(timeout=60), EngineError)
             assert estimator.preparing(128, 96) is None
-            with pytest.raises(EngineError, match='no space left'):
+            with pytest.raises(EngineError, match=message) as told:
                 estimator.submit([Frame(tall)])
+            lengths.add(len(traceback.extract_tb(told.value.__traceback__)))
+            assert estimator.estimate(image).depth_hw.shape == (96, 128)
+        assert tried_s == [100.0, 130.1]
+        assert len(lengths) == 1, 'an error keeps the frames that were told of it before'
+        clock.now_s = 160.2
+        patch.setattr(openvino_engine, 'converted_model', converted_model)
         assert estimator.estimate(tall).depth_hw.shape == (128, 96)
+
+
+def test_an_unforeseen_failure_is_logged_with_its_traceback_once_a_try(
+    weights: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> Path:
+        networks: dict[str, Path] = {}
+        return networks['size']
+
+    with _estimator(weights, engine='openvino', precision='fp32') as estimator:
+        monkeypatch.setattr(openvino_engine, 'converted_model', fail)
+        for _ in range(3):
+            with pytest.raises(EngineError, match=r"got: KeyError: 'size'$"):
+                estimator.prepare(128, 96)
+    (record,) = [each for each in caplog.records if each.levelname == 'ERROR']
+    assert record.exc_info is not None
+    assert record.exc_info[0] is KeyError
+
+
+def test_networks_are_kept_for_as_many_sizes_as_there_are_cameras(
+    weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[int, int]] = []
+
+    def make_mean(_: Path, __: object, size_hw: tuple[int, int], ___: Path) -> Path:
+        """Write a network that converts in no time: depth is the mean of the channels."""
+        made.append(size_hw)
+        image = opset13.parameter([1, *size_hw, 3], np.uint8, name='image')
+        depth = opset13.reduce_mean(opset13.convert(image, 'f32'), np.array([3]))
+        path = tmp_path / f'{len(made)}.xml'
+        ov.save_model(ov.Model([opset13.unsqueeze(depth, np.array([1]))], [image]), path)
+        return path
+
+    monkeypatch.setattr(openvino_engine, 'converted_model', make_mean)
+    sizes = [(96, 128), (96, 512), (128, 96), (128, 224), (128, 128), (512, 96)]
+    for count, makes in ((1, 12), (6, 6)):
+        made.clear()
+        cameras = [f'camera_{index}' for index in range(count)]
+        values = {'engine': 'openvino', 'precision': 'fp32', 'scale_by_focal_length': False}
+        with _estimator(weights, **values, cameras=cameras) as estimator:
+            assert len({estimator._engine.network_size(size) for size in sizes}) == 6
+            for _ in range(2):
+                for size in sizes:
+                    depth = estimator.estimate(np.full((*size, 3), 4, np.uint8)).depth_hw
+                    assert np.all(depth == 4)
+        assert len(made) == makes
 
 
 def test_a_start_with_cached_model_imports_no_torch(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drnet_ros.errors import SettingsError, WeightsError
+from drnet_ros.errors import EngineError, SettingsError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Settings, devices
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engine import create_engine
@@ -100,6 +100,27 @@ def test_engine_choice(
     engine = create_engine(_settings(weights, **values), path, read_metadata(path))
     assert engine.name == expected
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ('engine', 'modules', 'missing', 'package'),
+    [
+        ('openvino', ['openvino_engine'], 'openvino', 'openvino'),
+        ('torch', [], 'timm', 'timm'),
+        ('torch', ['torch_engine', 'postprocess'], 'cv2', 'opencv-python-headless'),
+    ],
+)
+def test_the_library_that_an_engine_lacks_is_named(
+    weights: str, monkeypatch: pytest.MonkeyPatch, engine: str, modules: list[str], missing: str,
+    package: str,
+) -> None:  # fmt: skip
+    for module in modules:  # imported before, by other tests
+        monkeypatch.delitem(sys.modules, f'drnet_ros.inference.{module}', raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    path = Path(weights)
+    message = f'^engine {engine!r} must have {missing} installed, .*; pip install {package}$'
+    with pytest.raises(EngineError, match=message):
+        create_engine(_settings(weights, engine=engine, device='cpu'), path, read_metadata(path))
 
 
 def test_a_machine_without_driver_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
