@@ -11,7 +11,8 @@ import lightning
 import torch
 from lightning.pytorch import callbacks, loggers, plugins
 from timm.layers.norm_act import convert_sync_batchnorm
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from drnet_offline.augment import resize_sample
 from drnet_offline.datasets.opening import open_dataset
@@ -56,16 +57,32 @@ class EarlyStop(callbacks.EarlyStopping):
         trainer.should_stop = trainer.should_stop or self.wait_count >= self.patience
 
 
-class AveragedWeights(callbacks.EMAWeightAveraging):
-    """Averages on the device that trains.
+class AveragedWeights(callbacks.WeightAveraging):
+    """Exponential moving average of the weights, on the device that trains.
 
-    Lightning copies the module before it moves it there, so its average would stay on the CPU and
-    all parameters would come down with every step.
+    Its decay is warmed up, min(decay, (1 + step) / (10 + step)), so that random first weights do
+    not stay in the average of a short training.
     """
 
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=self._average)
+        self._decay = decay
+        self._decay_now = 0.0
+
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
-        """Move the module first."""
+        """Move the module first: Lightning copies it before it does so, and the copy stays."""
         super().setup(trainer, pl_module.to(trainer.strategy.root_device), stage)
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:  # noqa: ARG002
+        """Average after every step; Lightning asks before it does."""
+        if step_idx is None:
+            return False
+        self._decay_now = min(self._decay, (1 + step_idx) / (10 + step_idx))
+        return True
+
+    def _average(self, averaged: Any, current: Any, count: Tensor) -> None:
+        average = get_ema_multi_avg_fn(self._decay_now)  # type: ignore[no-untyped-call]
+        average(averaged, current, count)
 
 
 class SharedBatchNorm(plugins.TorchSyncBatchNorm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 import signal
 import subprocess
@@ -304,8 +305,7 @@ def test_frozen_stages_and_statistics_stay_and_the_rest_learns(
     preset: Path, data: Path, tmp_path: Path
 ) -> None:
     frozen = {'pretrained': 'imagenet', 'frozen_stages': 2, 'frozen_statistics': True}
-    # Averaging rounds, even where it averages the same.
-    train(configure(preset, data, epochs=1, **frozen, **{'optimizer.ema_decay': 0.0}), tmp_path)
+    train(configure(preset, data, epochs=1, **frozen), tmp_path)
     state = load_file(tmp_path / 'last.safetensors')
     begun = load_backbone('efficientnet_lite0', 'imagenet').state_dict()
     kept = {name: state[f'backbone.{name}'] for name in begun if f'backbone.{name}' in state}
@@ -338,6 +338,27 @@ def test_the_average_lies_where_the_training_is(preset: Path, data: Path) -> Non
     kept = averaged._average_model
     assert kept is not None
     assert {p.device.type for p in kept.parameters()} == {'meta'}
+
+
+def test_the_average_is_warmed_up(preset: Path, data: Path) -> None:
+    module = DepthModule(configure(preset, data), 500.0)
+    averaged = AveragedWeights(decay=0.25)
+    strategy = SimpleNamespace(root_device=torch.device('cpu'))
+    averaged.setup(SimpleNamespace(strategy=strategy), module, 'fit')  # type: ignore[arg-type]
+    bias = module.network.coarsest.bias  # type: ignore[union-attr]
+    assert bias is not None
+    expected = math.nan
+    for step, value in enumerate([8.0, 1.0, 4.0, 2.0, 6.0]):
+        torch.nn.init.constant_(bias, value)
+        trainer: Any = SimpleNamespace(global_step=step + 1)
+        averaged.on_train_batch_end(trainer, module, None, None, step)
+        # 2/11, 3/12, then the limit
+        decay = {1: 2 / 11, 2: 3 / 12}.get(step, 0.25)
+        expected = value if step == 0 else decay * expected + (1 - decay) * value
+    kept = averaged._average_model
+    assert kept is not None
+    bias = kept.state_dict()['module.network.coarsest.bias']
+    assert bias.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_weights_are_fed_as_those_they_began_with(
