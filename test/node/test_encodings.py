@@ -27,6 +27,12 @@ def padded(rows: NDArray[np.generic], padding: int = PADDING) -> bytes:
     return np.pad(data, ((0, 0), (0, padding)), constant_values=201).tobytes()
 
 
+def count_channels(encoding: str) -> int:
+    if encoding.startswith(('rgba', 'bgra', '8UC4')):
+        return 4
+    return 3 if encoding.startswith(('rgb', 'bgr', '8UC3')) else 1
+
+
 def encoded(encoding: str, *, is_bigendian: bool = False) -> Image:
     """The gray picture in an encoding, each row followed by bytes that mean nothing."""
     luma = np.rint(16 + GRAY * (219 / 255)).astype(np.uint8)
@@ -42,12 +48,11 @@ def encoded(encoding: str, *, is_bigendian: bool = False) -> Image:
             rows: NDArray[np.generic] = np.stack([no_chroma, luma], -1)
         elif encoding in {'yuv422_yuy2', 'yuyv'}:
             rows = np.stack([luma, no_chroma], -1)
-        elif encoding.endswith('16'):
-            order = '>' if is_bigendian else '<'
-            rows = (GRAY.astype(np.uint16) * 257).astype(f'{order}u2')
         else:
-            channels = {'rgb8': 3, 'bgr8': 3, '8UC3': 3, 'rgba8': 4, 'bgra8': 4, '8UC4': 4}
-            rows = np.repeat(GRAY[..., None], channels.get(encoding, 1), axis=2)
+            rows = np.repeat(GRAY[..., None], count_channels(encoding), axis=2)
+            if encoding.endswith('16'):
+                order = '>' if is_bigendian else '<'
+                rows = (rows.astype(np.uint16) * 257).astype(f'{order}u2')
         data = padded(rows)
         step = len(data) // HEIGHT
     message = Image(
@@ -82,7 +87,7 @@ def test_every_encoding_with_padded_rows(
         np.testing.assert_allclose(depth, depth_of_gray(), atol=tolerance)
 
 
-@pytest.mark.parametrize('encoding', ['mono16', 'bayer_rggb16'])
+@pytest.mark.parametrize('encoding', ['mono16', 'bayer_rggb16', 'bgr16', 'rgba16'])
 def test_16_bits_with_the_high_byte_first(
     graph: Graph, start_node: NodeFactory, encoding: str
 ) -> None:
