@@ -176,6 +176,6 @@ def fill_input(data: UInt8Array, batch: Batch, settings: Settings) -> None:
     limits = data[:header].view(np.float32).reshape(-1, _LIMITS)
     images = data[header:].reshape(-1, *batch[0][0].rgb_hwc.shape)
     for index, (frame, geometry) in enumerate(batch):
-        jump = 1 + geometry.edge_threshold
+        jump = 1 + geometry.edge_threshold_at_depth
         limits[index] = geometry.scale, settings.min_depth, settings.max_depth, jump
         images[index] = frame.rgb_hwc

@@ -70,7 +70,8 @@ def has_kernels(targets: Sequence[str], capability: tuple[int, int]) -> bool:
     """Whether code built for some architectures runs on a GPU.
 
     Machine code runs on GPUs of the same major version and the same or a later minor one, PTX on
-    all the same or later ones (CUDA C++ Programming Guide, 'Application Compatibility').
+    all the same or later ones (CUDA C++ Programming Guide, 'Application Compatibility'). For the
+    GPUs of Tegra and Jetson that is not promised; it is tried.
 
     Args:
         targets: Architectures such as 'sm_86' or 'compute_90', as `torch.cuda.get_arch_list` has

@@ -42,6 +42,7 @@ _TYPES = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
 _KEPT_SIZES = 4
 # What failed will mostly fail again, and a conversion keeps a core busy for seconds.
 _RETRY_PAUSE_S = 30.0
+_RETRY_GRACE_S = 1.0
 
 
 class OpenvinoEngine(Engine):
@@ -128,7 +129,8 @@ class OpenvinoEngine(Engine):
             self._failed.clear()
 
     def _network(self, size: tuple[int, int]) -> Network:
-        future, is_new = self._entry(size)
+        # Where the pause is over, `preparing` is to try again, in a thread that nobody waits for.
+        future, is_new = self._entry(size, grace_s=_RETRY_GRACE_S)
         if is_new:
             self._make(size, future)
         failure = future.exception()
@@ -137,14 +139,14 @@ class OpenvinoEngine(Engine):
             raise EngineError(str(failure)) from failure
         return future.result()
 
-    def _entry(self, size: tuple[int, int]) -> tuple[Future[Network], bool]:
+    def _entry(self, size: tuple[int, int], grace_s: float = 0.0) -> tuple[Future[Network], bool]:
         """Return the network of a size, there or to come, and whether the caller must make it."""
         with self._networks_lock:
             if self._is_closed:
                 msg = 'a closed engine cannot run; create another'
                 raise EngineError(msg)
             retry_s, failed = self._failed.get(size, (0.0, None))
-            if failed is not None and time.monotonic() < retry_s:
+            if failed is not None and time.monotonic() < retry_s + grace_s:
                 return failed, False
             is_new = size not in self._networks
             if is_new:

@@ -29,15 +29,15 @@ class Geometry:
         scale: What makes the network's depth metric.
         camera: The frame's camera at the size of the depth, or None.
         seen: The camera whose rays the pixels look along, rectified if the images are; or None.
-        edge_threshold: Relative jump between neighbouring pixels of the depth that is an edge;
-            0 drops none.
+        edge_threshold_at_depth: Relative jump between neighbouring pixels of the depth that is an
+            edge, where `Settings.edge_threshold` is between those of the network; 0 drops none.
     """
 
     depth_hw: tuple[int, int]
     scale: float
     camera: CameraModel | None
     seen: CameraModel | None
-    edge_threshold: float
+    edge_threshold_at_depth: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class PostProcessor:
         else:
             resized = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
             depth = np.multiply(resized, scale, out=resized)
-        drop_edges(depth, geometry.edge_threshold)
+        drop_edges(depth, geometry.edge_threshold_at_depth)
         limit_range(depth, settings.min_depth, settings.max_depth)
         if geometry.seen is None or not frame.points:
             return DepthFrame(depth, geometry.camera)

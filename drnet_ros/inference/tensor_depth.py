@@ -66,7 +66,8 @@ def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edg
         out_bhw: Written: metres, float32 (B, H, W), NaN where invalid.
         depth_bhw: The network's depth in metres, float32 (B, h, w).
         limits_b4: For each image scale, least and greatest depth, and by what factor depth jumps
-            at an edge (1 + `edge_threshold`); tensors, so that they change without a new graph.
+            at an edge (1 + `Geometry.edge_threshold_at_depth`); tensors, so that they change
+            without a new graph.
         has_edges: Whether both sides of depth jumps become invalid.
     """
     scale, least, greatest, jump = limits_b4[:, :, None, None].unbind(1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drnet_offline.config import TrainConfig
     from drnet_offline.training import DepthModule
 
-__all__ = ['ResumedCSVLogger', 'check_preset', 'read_step', 'write_preset']
+__all__ = ['ResumedCSVLogger', 'check_checkpoint', 'check_preset', 'read_step', 'write_preset']
 
 _PRESET = 'preset.yaml'
 
@@ -63,8 +63,8 @@ def _flatten(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
     return flat
 
 
-def read_step(checkpoint: Path, module: DepthModule, processes: int) -> int:
-    """Return how many steps a checkpoint of ours has behind it.
+def check_checkpoint(checkpoint: Path, module: DepthModule, processes: int) -> None:
+    """Refuse to go on from a checkpoint otherwise than it was come to.
 
     Args:
         checkpoint: last.ckpt.
@@ -72,10 +72,15 @@ def read_step(checkpoint: Path, module: DepthModule, processes: int) -> int:
         processes: Of the training, on all machines.
 
     Raises:
-        ConfigError: It had another number of processes, or was fed otherwise.
+        ConfigError: It had another number of processes, was fed otherwise, or does not say.
     """
-    # Lightning's checkpoints hold more than tensors; this one was written here.
-    state = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=False)
+    state = _read(checkpoint)
+    if not {'processes', 'normalisation'} <= state.keys():
+        msg = (
+            f'{checkpoint} must say how it was fed and averaged, got one of an older drnet train, '
+            'which did it otherwise: begin in a new folder'
+        )
+        raise ConfigError(msg)
     if state['processes'] != processes:
         msg = (
             f'{checkpoint} was trained with {state["processes"]} processes, now there are '
@@ -88,7 +93,19 @@ def read_step(checkpoint: Path, module: DepthModule, processes: int) -> int:
             f'{module.normalisation}: resume with the same initial_weights and drnet_ros'
         )
         raise ConfigError(msg)
-    return int(state['global_step'])
+
+
+def read_step(checkpoint: Path) -> int:
+    """Return how many steps a checkpoint of ours has behind it."""
+    return int(_read(checkpoint)['global_step'])
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    # Lightning's checkpoints hold more than tensors; this one was written here.
+    state: dict[str, Any] = torch.load(
+        checkpoint, map_location='cpu', mmap=True, weights_only=False
+    )
+    return state
 
 
 class ResumedCSVLogger(loggers.CSVLogger):

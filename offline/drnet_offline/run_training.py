@@ -19,7 +19,13 @@ from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import ConfigError
 from drnet_offline.machines import Machines, find_machines
 from drnet_offline.progress import TrainingProgress
-from drnet_offline.run_folder import ResumedCSVLogger, check_preset, read_step, write_preset
+from drnet_offline.run_folder import (
+    ResumedCSVLogger,
+    check_checkpoint,
+    check_preset,
+    read_step,
+    write_preset,
+)
 from drnet_offline.training import DepthData, DepthModule
 from drnet_offline.validation_pictures import ValidationPictures
 from drnet_offline.weights_writer import WeightsWriter
@@ -136,7 +142,10 @@ def train(
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
     data = DepthData(train_set, val_set, config)
     module = DepthModule(config, focal_px)
-    step = read_step(checkpoint, module, machines.processes) if resume else 0
+    step = 0
+    if resume:
+        check_checkpoint(checkpoint, module, machines.processes)
+        step = read_step(checkpoint)
     used = _build_callbacks(config, output, _describe(module), data)
     trainer = _build_trainer(config, output, used, machines, step)
     with warnings.catch_warnings():

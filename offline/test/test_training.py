@@ -27,7 +27,7 @@ from drnet_offline.config import TrainConfig, load_config
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.errors import ConfigError, DatasetError
 from drnet_offline.pretrained import load_backbone
-from drnet_offline.run_folder import check_preset, read_step
+from drnet_offline.run_folder import check_checkpoint, check_preset
 from drnet_offline.run_training import AveragedWeights, SharedBatchNorm, train
 from drnet_offline.training import AugmentedDataset, DepthModule, ValidationDataset
 from drnet_offline.validation_pictures import spread_out
@@ -248,16 +248,21 @@ def test_what_cannot_be_begun_or_resumed_is_said(whole: Path, preset: Path, data
 
 
 def test_other_processes_or_another_normalisation_cannot_resume(
-    whole: Path, preset: Path, data: Path
+    whole: Path, preset: Path, data: Path, tmp_path: Path
 ) -> None:
     config = configure(preset, data)
     with pytest.raises(ConfigError, match='trained with 1 processes, now there are 2: resume'):
-        read_step(whole / 'last.ckpt', DepthModule(config, 500.0), 2)
-    assert read_step(whole / 'last.ckpt', DepthModule(config, 500.0), 1) == 6
+        check_checkpoint(whole / 'last.ckpt', DepthModule(config, 500.0), 2)
+    check_checkpoint(whole / 'last.ckpt', DepthModule(config, 500.0), 1)
+    old = torch.load(whole / 'last.ckpt', weights_only=False)
+    del old['processes'], old['normalisation']
+    torch.save(old, tmp_path / 'last.ckpt')
+    with pytest.raises(ConfigError, match=r'got one of an older drnet train.*in a new folder'):
+        train(config, tmp_path, resume=True)
     module = DepthModule(config, 500.0)
     module.normalisation = (IMAGENET_MEAN, IMAGENET_STD)
     with pytest.raises(ConfigError, match=r'fed with mean and deviation .* the same initial_wei'):
-        read_step(whole / 'last.ckpt', module, 1)
+        check_checkpoint(whole / 'last.ckpt', module, 1)
     with pytest.raises(ConfigError, match=r'trained with 1 processes'):
         train(config, whole, resume=True, devices=2)
 

@@ -423,7 +423,11 @@ def test_a_preparation_that_fails_is_told_by_all_frames_and_tried_again_after_a_
             assert estimator.estimate(image).depth_hw.shape == (96, 128)
         assert tried_s == [100.0, 130.1]
         assert len(lengths) == 1, 'an error keeps the frames that were told of it before'
-        clock.now_s = 160.2
+        clock.now_s = 160.2  # `preparing` would try again now, in a thread of its own
+        with pytest.raises(EngineError, match=message):
+            estimator.submit([Frame(tall)])
+        assert tried_s == [100.0, 130.1]
+        clock.now_s = 161.2
         patch.setattr(openvino_engine, 'converted_model', converted_model)
         assert estimator.estimate(tall).depth_hw.shape == (128, 96)
 

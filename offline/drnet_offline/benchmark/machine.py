@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from drnet_ros.inference.devices import has_cuda, usable_cores
+from drnet_ros.inference.devices import has_cuda, usable_cores, usable_gpu
 
 __all__ = ['Machine', 'look_at_machine']
 
@@ -68,7 +68,7 @@ def look_at_machine() -> Machine:
     if has_cuda():
         import torch  # noqa: PLC0415 - slow to import, and of no use without a GPU
 
-        gpu = torch.cuda.get_device_name()
+        gpu = torch.cuda.get_device_name(usable_gpu())
     return Machine(
         cpu=cpu,
         cores=usable_cores(),

@@ -11,6 +11,7 @@ import numpy as np
 from drnet_offline.benchmark.subject import DRNET
 from drnet_offline.errors import OfflineError
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.inference.devices import usable_gpu
 from drnet_ros.inference.engine import Frame
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ class TorchBaseline(Runner):
         from drnet_offline.baselines.building import build_baseline  # noqa: PLC0415
         from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD  # noqa: PLC0415
 
-        is_cuda = work.device.startswith('cuda') or (
-            work.device == 'auto' and torch.cuda.is_available()
-        )
-        device = ('cuda' if work.device == 'auto' else work.device) if is_cuda else 'cpu'
+        device = work.device
+        if device == 'auto':
+            gpu = usable_gpu()
+            device = 'cpu' if gpu is None else f'cuda:{gpu}'
+        is_cuda = device.startswith('cuda')
         precision = ('fp16' if is_cuda else 'fp32') if work.precision == 'auto' else work.precision
         self._torch = torch
         self._dtype = {'bf16': torch.bfloat16, 'fp16': torch.float16}.get(precision)
