@@ -146,7 +146,8 @@ def multilevel_loss(
     total = loss(predictions[0].float(), target)
     if auxiliary_weight == 0:
         return total
-    for prediction, stride in zip(predictions[1:], strides[1:], strict=False):
+    coarser = strides[1 : len(predictions)]
+    for prediction, stride in zip(predictions[1:], coarser, strict=True):
         level = loss(prediction.float(), downsample_valid(target, stride))
         total = total + auxiliary_weight * level
     return total

@@ -28,6 +28,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
 from drnet_ros.inference.gpu_health import GpuMonitor, GpuState
 from drnet_ros.node import diagnostics
+from drnet_ros.node.statistics import CameraStatistics
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -140,18 +141,24 @@ def test_dropping_is_a_warning_with_the_share(
     assert health.wait_for(WARN, 'dropping 67% of the frames')['frames_dropped'] == '4'
 
 
+def start_unready(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> tuple[Future[None], Health, CameraStatistics]:
+    """Start a node whose network is ready for images of 64 x 48 when the future is done."""
+    preparation: Future[None] = Future()
+    engine.preparations[48, 64] = preparation
+    node = start_node()
+    return preparation, Health(graph), node._cameras[''].statistics
+
+
 @pytest.mark.usefixtures('never_stale')
 def test_a_network_being_made_ready_is_said_and_is_no_slowness(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation: Future[None] = Future()
-    engine.preparations[48, 64] = preparation
-    node = start_node()
-    health = Health(graph)
+    preparation, health, statistics = start_unready(graph, start_node, engine)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
     publisher = graph.publisher(Image, 'image')
-    statistics = node._cameras[''].statistics
     for sec in range(1, 6):
         publisher.publish(rgb_image(ramp(), header(sec)))
         graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
@@ -169,13 +176,9 @@ def test_a_network_being_made_ready_is_said_and_is_no_slowness(
 def test_dropping_after_the_network_was_made_ready_is_a_warning_again(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation: Future[None] = Future()
-    engine.preparations[48, 64] = preparation
-    node = start_node()
-    health = Health(graph)
+    preparation, health, statistics = start_unready(graph, start_node, engine)
     graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
-    statistics = node._cameras[''].statistics
     engine.may_finish.clear()
     for sec in range(1, 5):
         publisher.publish(rgb_image(ramp(), header(sec)))
