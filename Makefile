@@ -77,7 +77,7 @@ check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy drnet_ros test launch setup.py
 	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo clip benchmarks
-	$(BIN)/python -m drnet_ros.inference.settings_docs --check
+	$(BIN)/python -m drnet_ros.inference.settings.docs --check
 
 format: setup  ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .

@@ -62,7 +62,7 @@ setup(
     entry_points={
         'console_scripts': [
             'bag_publisher = drnet_ros.node.bag_publisher:main',
-            'depth_node = drnet_ros.node.depth_node:main',
+            'depth_node = drnet_ros.node.program:main',
         ]
     },
 )

@@ -8,7 +8,7 @@ from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
 
 CONFIG = Path(__file__).parents[1] / 'config'
 

@@ -25,7 +25,7 @@ BUILD_INPUTS = (
     'config',
     'drnet_ros',
 )
-PROGRAMS = {'bag_publisher', 'depth_node'}
+PROGRAMS = {'bag_publisher': 'bag_publisher', 'depth_node': 'program'}
 
 
 @pytest.fixture(scope='module')
@@ -100,7 +100,7 @@ def test_programs_are_installed_where_pip_users_look(
     prefix: Path, metadata: PathDistribution
 ) -> None:
     scripts = {point.name: point.value for point in metadata.entry_points}
-    assert scripts == {name: f'drnet_ros.node.{name}:main' for name in PROGRAMS}
+    assert scripts == {name: f'drnet_ros.node.{module}:main' for name, module in PROGRAMS.items()}
     for name in PROGRAMS:
         assert os.access(find_one(prefix, f'bin/{name}'), os.X_OK)
 

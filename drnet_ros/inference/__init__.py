@@ -11,14 +11,15 @@ are first used.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import DepthFrame, Engine, Frame, Pending, create_engine
+    from drnet_ros.inference.engines.engine import Engine, Pending
+    from drnet_ros.inference.engines.factory import create_engine
     from drnet_ros.inference.estimator import DepthEstimator
+    from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
 
 __all__ = [
@@ -34,14 +35,12 @@ __all__ = [
     'create_engine',
 ]
 
-# By this package OpenVINO's converter tells its makers of each use, over the internet, and keeps
-# an id in ~/intel; where it is absent OpenVINO does without. A robot's node reports to nobody.
-sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
-
 _HOMES = {
     'camera': ('CameraModel',),
-    'engine': ('DepthFrame', 'Engine', 'Frame', 'Pending', 'create_engine'),
+    'engines.engine': ('Engine', 'Pending'),
+    'engines.factory': ('create_engine',),
     'estimator': ('DepthEstimator',),
+    'frames': ('DepthFrame', 'Frame'),
     'settings': ('PARAMETERS', 'ParameterSpec', 'Settings'),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

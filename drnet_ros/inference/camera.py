@@ -12,10 +12,10 @@ import numpy as np
 
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.distortion import checked_coefficients, undistort
-from drnet_ros.inference.engine_settings import MAX_CAMERAS
+from drnet_ros.inference.limits import MAX_CAMERAS
 
 if TYPE_CHECKING:
-    from drnet_ros.inference.engine import FloatArray
+    from drnet_ros.inference.arrays import FloatArray
 
 __all__ = ['CameraModel', 'rays']
 

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = ['colourise', 'drop_edges', 'limit_range', 'pack_rgb', 'point_cloud', 'to_millimetres']
 

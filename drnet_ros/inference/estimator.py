@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drnet_ros.closing import Closing
 from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.closing import Closing
-from drnet_ros.inference.engine import DepthFrame, Frame, Pending, create_engine
-from drnet_ros.inference.preprocess import network_area
+from drnet_ros.inference.engines.engine import Pending
+from drnet_ros.inference.engines.factory import create_engine
+from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
-from drnet_ros.inference.temporal import ScaleSteadier
+from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
+    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import UInt8Array
 
 __all__ = ['DepthEstimator']
 
@@ -52,8 +54,8 @@ class DepthEstimator(Closing):
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
         self._engine = create_engine(self.settings, self._weights_path, self.metadata)
-        self._steadier = ScaleSteadier()
-        self.prepare(*network_area(self.settings, self.metadata))
+        self._scale_filter = ScaleFilter()
+        self.prepare(*nominal_input_hw(self.settings, self.metadata))
 
     def prepare(self, height: int, width: int) -> None:
         """Get ready for images of a size, so that the first one does not wait for it.
@@ -68,7 +70,7 @@ class DepthEstimator(Closing):
         """
         self._engine.prepare((height, width), self.settings)
 
-    def preparing(self, height: int, width: int) -> Future[Any] | None:
+    def prepare_async(self, height: int, width: int) -> Future[Any] | None:
         """Begin to get ready for images of a size, without waiting for it.
 
         Args:
@@ -83,7 +85,7 @@ class DepthEstimator(Closing):
             EngineError: If the engine is closed.
             ImageError: kind 'bad_shape', as `image_header.check_shape` says.
         """
-        return self._engine.preparing((height, width), self.settings)
+        return self._engine.prepare_async((height, width), self.settings)
 
     def submit(self, frames: Sequence[Frame]) -> Pending:
         """Start work on a batch of frames with images of the same size.
@@ -102,7 +104,7 @@ class DepthEstimator(Closing):
         """
         pending = self._engine.submit(frames, self.settings)
         if self.settings.temporal_filter > 0:
-            return self._steadier.steadied(pending, frames, self.settings)
+            return self._scale_filter.steadied(pending, frames, self.settings)
         return pending
 
     def estimate(
@@ -159,7 +161,7 @@ class DepthEstimator(Closing):
             Engine, device, precision, weights, backbone and network_size (height x width at the
             training aspect ratio).
         """
-        height, width = self._engine.network_size(network_area(self.settings, self.metadata))
+        height, width = self._engine.network_size(nominal_input_hw(self.settings, self.metadata))
         return {
             'engine': self._engine.name,
             'device': self._engine.device,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.depth import drop_edges, limit_range, point_cloud
-from drnet_ros.inference.engine import DepthFrame, FloatArray, Frame, UInt8Array
+from drnet_ros.inference.frames import DepthFrame, Frame
 
 if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
@@ -28,7 +29,8 @@ class Geometry:
         depth_hw: Height and width of the depth.
         scale: What makes the network's depth metric.
         camera: The frame's camera at the size of the depth, or None.
-        seen: The camera whose rays the pixels look along, rectified if the images are; or None.
+        ray_camera: The camera whose rays the pixels look along, rectified if the images are; or
+            None.
         edge_threshold_at_depth: Relative jump between neighbouring pixels of the depth that is an
             edge, where `Settings.edge_threshold` is between those of the network; 0 drops none.
     """
@@ -36,7 +38,7 @@ class Geometry:
     depth_hw: tuple[int, int]
     scale: float
     camera: CameraModel | None
-    seen: CameraModel | None
+    ray_camera: CameraModel | None
     edge_threshold_at_depth: float
 
 
@@ -76,9 +78,9 @@ class PostProcessor:
             depth = np.multiply(resized, scale, out=resized)
         drop_edges(depth, geometry.edge_threshold_at_depth)
         limit_range(depth, settings.min_depth, settings.max_depth)
-        if geometry.seen is None or not frame.points:
+        if geometry.ray_camera is None or not frame.points:
             return DepthFrame(depth, geometry.camera)
-        points = _points(depth, geometry.seen, frame.rgb_hwc, settings)
+        points = _points(depth, geometry.ray_camera, frame.rgb_hwc, settings)
         return DepthFrame(depth, geometry.camera, points)
 
     def geometry(self, frame: Frame, network_hw: tuple[int, int], settings: Settings) -> Geometry:
@@ -103,8 +105,8 @@ class PostProcessor:
         if at_image is None:
             return Geometry(size, scale, None, None, edge)
         camera = at_image.scaled_to(*size)
-        seen = camera.rectified() if settings.image_is_rectified else camera
-        return Geometry(size, scale, camera, seen, edge)
+        ray_camera = camera.rectified() if settings.image_is_rectified else camera
+        return Geometry(size, scale, camera, ray_camera, edge)
 
     def focal_scale(
         self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings
@@ -129,8 +131,8 @@ class PostProcessor:
         if camera is None:
             trained_area = self.metadata.input_height * self.metadata.input_width
             return math.sqrt(network_hw[0] * network_hw[1] / trained_area)
-        seen = camera.rectified() if settings.image_is_rectified else camera
-        return seen.focal_at(*network_hw) / self.metadata.f_training
+        ray_camera = camera.rectified() if settings.image_is_rectified else camera
+        return ray_camera.focal_at(*network_hw) / self.metadata.f_training
 
 
 def _threshold_at(
@@ -145,7 +147,7 @@ def _threshold_at(
 
 
 def _points(
-    depth: FloatArray, seen: CameraModel, rgb: UInt8Array, settings: Settings
+    depth: FloatArray, ray_camera: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
     color = None
     if settings.point_color:
@@ -154,7 +156,7 @@ def _points(
             color = cv2.resize(  # type: ignore[assignment]
                 rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
             )
-    return point_cloud(depth, rays(seen), color, settings.point_stride)
+    return point_cloud(depth, rays(ray_camera), color, settings.point_stride)
 
 
 def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:

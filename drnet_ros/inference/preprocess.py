@@ -11,18 +11,18 @@ import numpy as np
 from drnet_ros.network.config import STRIDE
 
 if TYPE_CHECKING:
-    from drnet_ros.inference.engine import UInt8Array
+    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['network_area', 'network_size', 'resize_to_network']
+__all__ = ['network_size', 'nominal_input_hw', 'resize_to_network']
 
 
 # Sides shorter than the stride grow to it; memory and time must not grow with them.
 _MAX_GROWTH = 2
 
 
-def network_area(settings: Settings, metadata: WeightsMetadata) -> tuple[int, int]:
+def nominal_input_hw(settings: Settings, metadata: WeightsMetadata) -> tuple[int, int]:
     """Return the height and width whose area the network's input shall have.
 
     Args:

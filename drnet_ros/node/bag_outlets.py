@@ -13,19 +13,19 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
 from drnet_ros.errors import ImageError, one_line
-from drnet_ros.inference.image_codec import (
+from drnet_ros.inference.images.codec import (
     decode_compressed_depth,
     decode_compressed_gray16,
     decode_compressed_image,
 )
-from drnet_ros.inference.recorded_topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 from drnet_ros.node.messages import depth_message, image_message
+from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-    from drnet_ros.inference.recording import RecordedMessage, RecordedTopic
+    from drnet_ros.recordings.recording import RecordedMessage, RecordedTopic
 
 __all__ = ['Outlet', 'create_outlets']
 

@@ -19,10 +19,9 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError, RecordingError, one_line
-from drnet_ros.inference.recording import RecordedMessage, Recording
 from drnet_ros.node.bag_outlets import Outlet, create_outlets
-from drnet_ros.node.process import ARGUMENT_ERRORS
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import ARGUMENT_ERRORS, use_large_message_profile
+from drnet_ros.recordings.recording import RecordedMessage, Recording
 
 __all__ = ['Player', 'main']
 

@@ -5,24 +5,96 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from drnet_ros.node.camera_input import CameraInput, InputMessage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from drnet_ros.errors import SettingsError
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
+from drnet_ros.node.intrinsics import IntrinsicsCache
+from drnet_ros.node.messages import InputMessage
 from drnet_ros.node.statistics import CameraStatistics
+from drnet_ros.node.subscriptions import MatchingSubscription
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
-    from sensor_msgs.msg import CameraInfo
+    from rclpy.node import Node
 
     from drnet_ros.inference import CameraModel, Settings
-    from drnet_ros.inference.gpu_health import GpuState
+    from drnet_ros.node.gpu_health import GpuState
 
-__all__ = ['Camera', 'camera_prefixes']
+__all__ = ['Camera', 'CameraInput', 'camera_prefixes']
 
 
 def camera_prefixes(settings: Settings) -> tuple[str, ...]:
     """Return what the topic names of each camera start with: '' or such as 'front/'."""
     return tuple(f'{name}/' if name else '' for name in settings.cameras)
+
+
+class CameraInput:
+    """The subscriptions of one camera. Callbacks hand over and return.
+
+    Attributes:
+        intrinsics: What is known of the camera.
+        images: The image subscription.
+        infos: The CameraInfo subscription.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        prefix: str,
+        settings: Settings,
+        on_image: Callable[[InputMessage], None],
+        on_lost: Callable[[int], None],
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: The node that subscribes.
+            prefix: What topic names start with: '' or such as 'front/'.
+            settings: `image_transport` and `input_reliability` are read.
+            on_image: Called with each image message in the executor's thread.
+            on_lost: Called there with the number of images found lost.
+
+        Raises:
+            SettingsError: If a QoS override is not allowed.
+        """
+        self.intrinsics = IntrinsicsCache()
+        is_compressed = settings.image_transport == 'compressed'
+        self.images = MatchingSubscription(
+            node,
+            CompressedImage if is_compressed else Image,
+            _compressed_topic(node, f'{prefix}image') if is_compressed else f'{prefix}image',
+            on_image,
+            reliability=settings.input_reliability,
+            on_lost=on_lost,
+        )
+        try:
+            self.infos = MatchingSubscription(
+                node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
+            )
+        except SettingsError:
+            self.images.close()
+            raise
+
+    def find_intrinsics(
+        self, image_hw: tuple[int, int], *, is_rectified: bool
+    ) -> tuple[CameraInfo, CameraModel] | None:
+        """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
+        return self.intrinsics.find(
+            image_hw, is_announced=self.infos.publisher_count > 0, is_rectified=is_rectified
+        )
+
+    def refresh(self) -> None:
+        """Choose QoS anew if publishers changed."""
+        self.images.refresh()
+        self.infos.refresh()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self.intrinsics.close()
+        self.images.close()
+        self.infos.close()
 
 
 class Camera:
@@ -117,3 +189,11 @@ class Camera:
         """Destroy the publishers."""
         self.close()
         self.output.close()
+
+
+def _compressed_topic(node: Node, image: str) -> str:
+    """Return image/compressed, below wherever `image` was remapped to unless remapped itself."""
+    own = f'{image}/compressed'
+    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
+        return own
+    return f'{node.resolve_topic_name(image)}/compressed'

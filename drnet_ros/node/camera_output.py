@@ -47,15 +47,15 @@ class CameraOutput:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
         return (
             not settings.lazy
-            or _is_heard(self._depth)
-            or _is_heard(self._info)
-            or (settings.points and _is_heard(self._points))
-            or _is_heard(self._preview)
+            or _has_subscribers(self._depth)
+            or _has_subscribers(self._info)
+            or (settings.points and _has_subscribers(self._points))
+            or _has_subscribers(self._preview)
         )
 
     def wants_points(self, settings: Settings) -> bool:
         """Whether the cloud is worth computing."""
-        return settings.points and (not settings.lazy or _is_heard(self._points))
+        return settings.points and (not settings.lazy or _has_subscribers(self._points))
 
     def publish(
         self,
@@ -86,11 +86,11 @@ class CameraOutput:
                     is_rectified=settings.image_is_rectified,
                 )
             )
-        if not settings.lazy or _is_heard(self._depth):
+        if not settings.lazy or _has_subscribers(self._depth):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
         if result.points is not None:
             self._points.publish(points_message(result.points, header))
-        if _is_heard(self._preview):
+        if _has_subscribers(self._preview):
             rgb_hwc = colourise(result.depth_hw, settings.min_depth, settings.max_depth)
             self._preview.publish(image_message(rgb_hwc, header, 'rgb8'))
 
@@ -114,5 +114,5 @@ class CameraOutput:
         )
 
 
-def _is_heard(publisher: LifecyclePublisher[Any]) -> bool:
+def _has_subscribers(publisher: LifecyclePublisher[Any]) -> bool:
     return bool(publisher.get_subscription_count())

@@ -1,4 +1,4 @@
-"""The node: `ros2 run drnet_ros depth_node`, or `depth_node` where rclpy came with pip."""
+"""The lifecycle node: its transitions, timers and cameras."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from drnet_ros.errors import DrnetError, EngineError
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.inference.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.camera import Camera, camera_prefixes
 from drnet_ros.node.diagnostics import camera_status, idle_status
+from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
-from drnet_ros.node.process import run
-from drnet_ros.node.transitions import reported
+from drnet_ros.node.transitions import log_exceptions
 from drnet_ros.node.worker import Worker
 
 if TYPE_CHECKING:
     from rclpy.context import Context
 
-__all__ = ['DepthNode', 'main']
+__all__ = ['DepthNode']
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 # How soon a publisher with another QoS is noticed, where the middleware does not report it.
@@ -102,7 +101,7 @@ class DepthNode(LifecycleNode):
             for step in (self.trigger_configure, self.trigger_activate)
         )
 
-    @reported
+    @log_exceptions
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and create the publishers."""
         try:
@@ -119,7 +118,7 @@ class DepthNode(LifecycleNode):
         )
         return super().on_configure(state)
 
-    @reported
+    @log_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and begin to work."""
         if self._estimator is None:
@@ -139,26 +138,26 @@ class DepthNode(LifecycleNode):
         )
         return super().on_activate(state)
 
-    @reported
+    @log_exceptions
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and stop work; what is being computed is still published."""
         self._stop_work()
         return super().on_deactivate(state)
 
-    @reported
+    @log_exceptions
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the network and the publishers."""
         self._free()
         return super().on_cleanup(state)
 
-    @reported
+    @log_exceptions
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, from whatever state."""
         self._stop_work()
         self._free()
         return super().on_shutdown(state)
 
-    @reported
+    @log_exceptions
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything after a transition that went wrong; the node is unconfigured then."""
         return self.on_shutdown(state)
@@ -228,19 +227,3 @@ class DepthNode(LifecycleNode):
         if not self._cameras:
             message.status.append(idle_status(self._status_name(''), self.state))
         self._diagnostics.publish(message)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM.
-
-    Args:
-        arguments: Command line without the program; None for that of this process.
-
-    Returns:
-        The exit code: 0, or 1 after a fatal error.
-    """
-    return run(DepthNode, arguments)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

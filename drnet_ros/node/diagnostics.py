@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from drnet_ros.inference.gpu_health import GpuState
+    from drnet_ros.node.gpu_health import GpuState
     from drnet_ros.node.statistics import Snapshot
 
 __all__ = ['CameraHealth', 'camera_status', 'idle_status']

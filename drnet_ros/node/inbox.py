@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drnet_ros.node.camera_input import InputMessage
+    from drnet_ros.node.messages import InputMessage
 
 __all__ = ['Inbox', 'WaitingImage']
 

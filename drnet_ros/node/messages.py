@@ -1,16 +1,20 @@
-"""Arrays to messages. Headers are taken over as they are; received messages are never edited."""
+"""Messages to arrays and back.
+
+Headers are taken over as they are; received messages are never edited.
+"""
 
 from __future__ import annotations
 
 import copy
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 
 from drnet_ros.inference.depth import to_millimetres
+from drnet_ros.inference.images.codec import decode_compressed_image, decode_image
 
 if TYPE_CHECKING:
     from array import array
@@ -19,21 +23,49 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
     from drnet_ros.inference import CameraModel
-    from drnet_ros.inference.engine import FloatArray
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = [
+    'InputMessage',
     'camera_info_message',
     'camera_model_fields',
+    'decode',
     'depth_message',
     'image_message',
     'points_message',
 ]
+
+InputMessage: TypeAlias = Image | CompressedImage
 
 _IS_BIGENDIAN = sys.byteorder == 'big'
 _POINT_FIELDS = tuple(
     PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
     for index, name in enumerate(('x', 'y', 'z', 'rgb'))
 )
+
+
+def decode(message: InputMessage) -> UInt8Array:
+    """Decode an image message.
+
+    Args:
+        message: The message; for rgb8 the result shares its memory.
+
+    Returns:
+        Image, uint8 (H, W, 3), RGB.
+
+    Raises:
+        ImageError: If the message is not a usable image.
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed_image(message.data)
+    return decode_image(
+        encoding=message.encoding,
+        height=message.height,
+        width=message.width,
+        step=message.step,
+        is_bigendian=message.is_bigendian,
+        data=message.data,
+    )
 
 
 def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:

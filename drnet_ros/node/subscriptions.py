@@ -13,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from drnet_ros.errors import SettingsError, one_line
-from drnet_ros.node.losses import LossCounter
+from drnet_ros.node.lost_messages import LossCounter
 
 if TYPE_CHECKING:
     from rclpy.event_handler import QoSMessageLostInfo

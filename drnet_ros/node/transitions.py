@@ -11,13 +11,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from drnet_ros.errors import DrnetError
 
-__all__ = ['reported']
+__all__ = ['log_exceptions']
 
 NodeT = TypeVar('NodeT', bound=LifecycleNode)
 Transition: TypeAlias = 'Callable[[NodeT, LifecycleState], TransitionCallbackReturn]'
 
 
-def reported(transition: Transition[NodeT]) -> Transition[NodeT]:
+def log_exceptions(transition: Transition[NodeT]) -> Transition[NodeT]:
     """Log an unforeseen exception of a transition before it becomes its result ERROR.
 
     rclpy turns exceptions into that result without a word.

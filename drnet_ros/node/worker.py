@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
 from drnet_ros.inference import Frame
-from drnet_ros.node.camera_input import decode
 from drnet_ros.node.inbox import Inbox, WaitingImage
+from drnet_ros.node.messages import decode
 
 if TYPE_CHECKING:
     from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference import DepthEstimator, Pending, Settings
     from drnet_ros.node.camera import Camera
-    from drnet_ros.node.camera_input import InputMessage
+    from drnet_ros.node.messages import InputMessage
 
 __all__ = ['Worker']
 
@@ -156,7 +156,7 @@ class Worker:
     def _can_start(self, jobs: list[_Job]) -> bool:
         """Hold images back for whose size the engine must get ready; others go on meanwhile."""
         try:
-            preparation = self._estimator.preparing(*jobs[0].image_hw)
+            preparation = self._estimator.prepare_async(*jobs[0].image_hw)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
             return False

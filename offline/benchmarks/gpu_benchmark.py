@@ -20,7 +20,7 @@ import numpy as np
 
 from drnet_ros.errors import DrnetError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
-from drnet_ros.inference.devices import has_cuda
+from drnet_ros.inference.engines.devices import has_cuda
 
 SIZES = ((240, 320), (480, 640), (720, 1280))
 TURNS = 5

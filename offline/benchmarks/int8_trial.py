@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import openvino as ov
 
-from drnet_ros.inference.openvino_convert import convert_network
-from drnet_ros.inference.openvino_engine import compile_options
+from drnet_ros.inference.engines.openvino_convert import convert_network
+from drnet_ros.inference.engines.openvino_engine import compile_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -29,8 +29,8 @@ from node_client import Client, Received, keep_freed_memory
 from node_under_test import BareEngine, NodeProcess, cpu_seconds
 
 from drnet_ros.inference import Settings
-from drnet_ros.inference.devices import usable_cores
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.inference.engines.devices import usable_cores
+from drnet_ros.node.environment import use_large_message_profile
 
 IMAGE_HW = (480, 640)
 LARGE, SMALL = (480, 640), (240, 320)

@@ -12,8 +12,8 @@ import numpy as np
 import openvino as ov
 
 from drnet_ros.inference import Settings
-from drnet_ros.inference.model_cache import cache_folder, converted_model
-from drnet_ros.inference.openvino_engine import choose_precision, compile_options
+from drnet_ros.inference.engines.openvino_cache import cache_folder, converted_model
+from drnet_ros.inference.engines.openvino_engine import choose_precision, compile_options
 from drnet_ros.inference.preprocess import network_size
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
@@ -46,7 +46,7 @@ class NodeProcess:
         words = [w for name, value in parameters.items() for w in ('-p', f'{name}:={value}')]
         self.started_s = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, '-m', 'drnet_ros.node.depth_node', '--ros-args', '--log-level',
+            [sys.executable, '-m', 'drnet_ros.node.program', '--ros-args', '--log-level',
              'warn', '-r', f'__ns:={namespace}', *words],
         )  # fmt: skip
 

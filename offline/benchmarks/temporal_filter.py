@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_offline.bags import read_depths, read_images
+from drnet_offline.replay.decoding import read_depths, read_images
 from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Frame, Settings
-from drnet_ros.inference.image_codec import decode_depth
-from drnet_ros.inference.recording import Recording
-from drnet_ros.inference.temporal import ScaleSteadier
+from drnet_ros.inference.images.codec import decode_depth
+from drnet_ros.inference.temporal_filter import ScaleFilter
+from drnet_ros.recordings.recording import Recording
 
 CLIP = Path(__file__).parents[1] / 'clip' / 'room'
 TIME_CONSTANTS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -38,8 +38,8 @@ Sample = tuple[int, NDArray[np.uint8], Depth]
 class Figures:
     """What one time constant gave."""
 
-    steadier: ScaleSteadier = field(default_factory=ScaleSteadier)
-    truth_steadier: ScaleSteadier = field(default_factory=ScaleSteadier)
+    scale_filter: ScaleFilter = field(default_factory=ScaleFilter)
+    truth_filter: ScaleFilter = field(default_factory=ScaleFilter)
     log_scales: list[float] = field(default_factory=list)
     relative: list[float] = field(default_factory=list)
     rmse: list[float] = field(default_factory=list)
@@ -109,8 +109,8 @@ def add(
     frame = Frame(rgb, camera, stamp_ns=stamp_ns)
     result, perfect = DepthFrame(estimate.copy()), DepthFrame(truth.copy())
     if time_s:
-        figures.steadier.steady(frame, result, settings)
-        figures.truth_steadier.steady(frame, perfect, settings)
+        figures.scale_filter.steady(frame, result, settings)
+        figures.truth_filter.steady(frame, perfect, settings)
     valid = np.isfinite(result.depth_hw) & np.isfinite(truth)
     got, expected = result.depth_hw[valid], truth[valid]
     figures.log_scales.append(math.log(np.median(expected / got)))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.bags import read_depths, read_images
-from drnet_offline.cloud_file import write_ply
-from drnet_offline.metrics import DepthMetrics
-from drnet_offline.protocols import PROTOCOLS
+from drnet_offline.evaluation.metrics import DepthMetrics
+from drnet_offline.evaluation.protocols import PROTOCOLS
+from drnet_offline.replay.decoding import read_depths, read_images
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.report.pictures import draw_examples
+from drnet_offline.report.ply import write_ply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collector import Collector
     from numpy.typing import NDArray
 
-    from drnet_ros.inference.recorded_topics import TopicChoice
-    from drnet_ros.inference.recording import Recording
+    from drnet_ros.recordings.recording import Recording
+    from drnet_ros.recordings.topics import TopicChoice
 
 __all__ = ['write_outcome']
 

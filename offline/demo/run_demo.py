@@ -29,9 +29,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from drnet_ros.errors import DrnetError
-from drnet_ros.inference.recorded_topics import TopicChoice, base_topic, choose_topics
-from drnet_ros.inference.recording import Recording
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import TopicChoice, base_topic, choose_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / 'offline' / 'clip' / 'room'

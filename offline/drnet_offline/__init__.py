@@ -1,3 +1,3 @@
 """Training, evaluation and export of the network that drnet_ros runs."""
 
-import drnet_ros.inference  # noqa: F401 - before OpenVINO, whose reports to its makers that stops
+import drnet_ros.inference.engines  # noqa: F401 - before OpenVINO, whose reports to its makers that stops

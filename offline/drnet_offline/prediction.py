@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from drnet_offline.cloud_file import write_ply
 from drnet_offline.errors import DatasetError, OfflineError
+from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, to_millimetres
-from drnet_ros.inference.image_codec import decode_compressed_image
+from drnet_ros.inference.images.codec import decode_compressed_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drnet_ros.inference.devices import has_cuda
+from drnet_ros.inference.engines.devices import has_cuda
 
 SCRIPT = Path(__file__).parents[1] / 'benchmarks' / 'gpu_benchmark.py'
 

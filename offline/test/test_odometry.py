@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from drnet_offline.bags import read_depths
 from drnet_offline.odometry import running
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
+from drnet_offline.replay.decoding import read_depths
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
-from drnet_ros.inference.engine import Pending
-from drnet_ros.inference.recording import Recording
+from drnet_ros.inference.engines.engine import Pending
+from drnet_ros.recordings.recording import Recording
 
 file_interface = pytest.importorskip(
     'evo.tools.file_interface', reason='odometry is judged by evo'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from drnet_ros.inference.recording import Recording
+from drnet_ros.recordings.recording import Recording
 
 CLIP = Path(__file__).parents[2] / 'offline' / 'clip' / 'room'
 IMAGE, INFO = '/camera/image_raw/compressed', '/camera/camera_info'

@@ -22,13 +22,13 @@ TRAINING_HW = (96, 128)
 
 
 @pytest.fixture(scope='session')
-def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp('model_cache')
+def openvino_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp('openvino_cache')
 
 
 @pytest.fixture(autouse=True)
-def _model_cache(model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('DRNET_CACHE_DIR', str(model_cache))
+def _model_cache(openvino_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(openvino_cache))
 
 
 def _write_random_weights(path: Path, config: NetworkConfig) -> str:

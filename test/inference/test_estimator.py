@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from drnet_ros.errors import EngineError, SettingsError, WeightsError
-from drnet_ros.inference import CameraModel, DepthEstimator, Settings, devices
+from drnet_ros.inference import CameraModel, DepthEstimator, Settings
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.engine import create_engine
-from drnet_ros.inference.model_cache import cache_folder, model_key
+from drnet_ros.inference.engines import devices
+from drnet_ros.inference.engines.factory import create_engine
+from drnet_ros.inference.engines.openvino_cache import cache_folder, model_key
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -95,7 +96,7 @@ def test_engine_choice(
     weights: str, monkeypatch: pytest.MonkeyPatch, values: dict[str, str], cuda: bool,
     expected: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr('drnet_ros.inference.engine.has_cuda', lambda: cuda)
+    monkeypatch.setattr('drnet_ros.inference.engines.factory.has_cuda', lambda: cuda)
     path = Path(weights)
     engine = create_engine(_settings(weights, **values), path, read_metadata(path))
     assert engine.name == expected
@@ -207,8 +208,9 @@ def _is_running(pid: int) -> bool:
 
 def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
     script = (
-        'import sys; from pathlib import Path; from drnet_ros.inference import model_cache; '
-        'model_cache._convert(Path(sys.argv[1]), (1024, 1024), Path(sys.argv[2]))'
+        'import sys; from pathlib import Path; '
+        'from drnet_ros.inference.engines import openvino_cache; '
+        'openvino_cache._convert(Path(sys.argv[1]), (1024, 1024), Path(sys.argv[2]))'
     )
     with subprocess.Popen([sys.executable, '-c', script, weights, str(tmp_path)]) as parent:
         children = Path(f'/proc/{parent.pid}/task/{parent.pid}/children')

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drnet_ros.inference import CameraModel, Frame, Settings
 from drnet_ros.inference.postprocess import PostProcessor
-from drnet_ros.inference.preprocess import network_area, network_size, resize_to_network
+from drnet_ros.inference.preprocess import network_size, nominal_input_hw, resize_to_network
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
 
@@ -61,8 +61,8 @@ def test_the_network_never_has_more_than_twice_the_area_asked_for(
 
 
 def test_input_size_comes_from_the_settings_else_from_the_weights() -> None:
-    assert network_area(Settings(), METADATA) == (480, 640)
-    assert network_area(Settings(input_size=(64, 96)), METADATA) == (64, 96)
+    assert nominal_input_hw(Settings(), METADATA) == (480, 640)
+    assert nominal_input_hw(Settings(input_size=(64, 96)), METADATA) == (64, 96)
 
 
 def test_resizing_averages_and_keeps_what_fits() -> None:
@@ -136,7 +136,7 @@ def test_points_only_where_asked_for_and_colored_only_if_set() -> None:
 
 
 @pytest.mark.parametrize('enlarged', [1, 2, 3, 5])
-def test_edges_leave_no_flying_points_in_depth_of_any_size(enlarged: int) -> None:
+def test_edges_leave_no_flying_pixels_in_depth_of_any_size(enlarged: int) -> None:
     network = np.full((24, 32), 1.0, np.float32)
     network[:, 16:] = 2.0
     network[:, 14:16] = 4 / 3, 5 / 3  # as a network draws an edge

@@ -31,7 +31,7 @@ from ros_domain import claim_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from shared_memory import end_program
 
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
 
 __all__ = ['FuzzResult', 'fuzz', 'start_node_program']
 
@@ -78,7 +78,7 @@ def start_node_program(log: Path, *parameters: str) -> subprocess.Popen[bytes]:
     arguments = [argument for parameter in parameters for argument in ('-p', parameter)]
     with log.open('wb') as output:
         return subprocess.Popen(
-            [sys.executable, '-m', 'drnet_ros.node.depth_node', '--ros-args', *arguments],
+            [sys.executable, '-m', 'drnet_ros.node.program', '--ros-args', *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

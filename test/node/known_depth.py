@@ -9,9 +9,10 @@ from concurrent.futures import Future
 import numpy as np
 
 from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
-from drnet_ros.inference.engine import FloatArray, Pending, UInt8Array
+from drnet_ros.inference.arrays import FloatArray, UInt8Array
+from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.postprocess import PostProcessor
-from drnet_ros.inference.temporal import ScaleSteadier
+from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
 
@@ -101,7 +102,7 @@ class KnownEngine(Engine):
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
         pass
 
-    def preparing(
+    def prepare_async(
         self,
         image_hw: tuple[int, int],
         settings: Settings,  # noqa: ARG002 - the interface's
@@ -127,7 +128,7 @@ class KnownEstimator(DepthEstimator):
     def __init__(self, settings: Settings, engine: KnownEngine) -> None:
         self.settings = settings
         self._engine = engine
-        self._steadier = ScaleSteadier()
+        self._scale_filter = ScaleFilter()
 
     def describe(self) -> dict[str, str]:
         return {'engine': self._engine.name, 'device': self._engine.device, 'weights': 'none'}

@@ -27,7 +27,7 @@ from ros_domain import claim_domain
 from sensor_msgs.msg import Image
 from shared_memory import end_program
 
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
 
 __all__ = ['run_cycles']
 

@@ -21,7 +21,7 @@ from rclpy.duration import Duration
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from drnet_ros.node.transport import PROFILE_VARIABLES, use_large_message_profile
+from drnet_ros.node.environment import PROFILE_VARIABLES, use_large_message_profile
 
 SIZES = {'640x480': (640, 480), '1920x1080': (1920, 1080)}
 TOPIC = 'measured_image'

@@ -19,9 +19,9 @@ from rclpy.parameter import Parameter
 from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
-from drnet_ros.node import camera_input, statistics
+from drnet_ros.node import intrinsics, statistics
 from drnet_ros.node.depth_node import DepthNode
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
 GRACE_S = 20.0
@@ -62,7 +62,7 @@ def start_node(engine: KnownEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator
     However busy the machine, an image waits for the CameraInfo sent with it, and diagnostics tell
     of all that the test did.
     """
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', EVER_S)
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', EVER_S)
     monkeypatch.setattr(statistics, 'WINDOW_S', EVER_S)
     with ExitStack() as stack:
 

@@ -12,7 +12,7 @@ import pytest
 # In a process of its own: mallopt holds for all of it.
 PROGRAM = """
 import ctypes
-from drnet_ros.node.allocator import return_large_blocks
+from drnet_ros.node.environment import return_large_blocks
 
 class Blocks(ctypes.Structure):
     names = 'arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost'

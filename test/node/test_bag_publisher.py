@@ -20,8 +20,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from drnet_ros.inference.recording import Recording
 from drnet_ros.node.bag_outlets import create_outlets
+from drnet_ros.recordings.recording import Recording
 
 PLAYER = 'drnet_ros.node.bag_publisher'
 PERIOD_NS = 100_000_000

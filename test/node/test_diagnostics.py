@@ -26,8 +26,8 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
-from drnet_ros.inference.gpu_health import GpuMonitor, GpuState
 from drnet_ros.node import diagnostics
+from drnet_ros.node.gpu_health import GpuMonitor, GpuState
 from drnet_ros.node.statistics import CameraStatistics
 
 OK, WARN, ERROR = '0', '1', '2'

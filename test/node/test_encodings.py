@@ -12,8 +12,8 @@ from node_graph import DEADLINE_S, Graph, NodeFactory, camera_info, header, ramp
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from drnet_ros.inference.image_codec import IMAGE_ENCODINGS
-from drnet_ros.node import camera_input
+from drnet_ros.inference.images.codec import IMAGE_ENCODINGS
+from drnet_ros.node import intrinsics
 
 HEIGHT, WIDTH = 48, 64
 PADDING = 12
@@ -159,13 +159,11 @@ def test_depth_scales_with_the_focal_length(
     depths = graph.collect(Image, 'depth/image_rect')
     infos = graph.publisher(CameraInfo, 'camera_info')
     images = graph.publisher(Image, 'image')
-    intrinsics = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
+    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
     for index, focal in enumerate((50.0, 75.0, 25.0), start=1):
         infos.publish(camera_info(focal=focal, stamp=header(index)))
         graph.wait(
-            partial(
-                lambda sec: intrinsics._info and intrinsics._info.header.stamp.sec == sec, index
-            ),
+            partial(lambda sec: cache._info and cache._info.header.stamp.sec == sec, index),
             'camera_info',
         )
         images.publish(rgb_image(ramp(), header(index)))
@@ -190,13 +188,13 @@ def test_16uc1_is_invalid_rather_than_wrong_beyond_its_range(
 def test_camera_info_that_turns_bad_ends_the_cloud_and_a_good_one_brings_it_back(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 0.0)
     node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')
     infos = graph.publisher(CameraInfo, 'camera_info')
     images = graph.publisher(Image, 'image')
-    intrinsics = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
+    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
     good, zero, nan = camera_info(), camera_info(), camera_info()
     zero.k = [0.0] * 9
     nan.d = [float('nan')] * 5
@@ -204,9 +202,7 @@ def test_camera_info_that_turns_bad_ends_the_cloud_and_a_good_one_brings_it_back
         info.header = header(index)
         infos.publish(info)
         graph.wait(
-            partial(
-                lambda sec: intrinsics._info and intrinsics._info.header.stamp.sec == sec, index
-            ),
+            partial(lambda sec: cache._info and cache._info.header.stamp.sec == sec, index),
             'camera_info',
         )
         images.publish(rgb_image(ramp(), header(index)))

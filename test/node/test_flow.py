@@ -12,7 +12,7 @@ from node_graph import DEADLINE_S, Graph, NodeFactory, camera_info, header, ramp
 from sensor_msgs.msg import CameraInfo, Image
 
 from drnet_ros.inference import Frame, Pending, Settings
-from drnet_ros.inference.engine import FloatArray, UInt8Array
+from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.node.depth_node import DepthNode
 
 CALLBACK_LIMIT_S = 0.1

@@ -23,9 +23,9 @@ from node_graph import (
 from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from drnet_ros.node import camera_input
-from drnet_ros.node.camera_input import IntrinsicsCache
+from drnet_ros.node import intrinsics
 from drnet_ros.node.depth_node import DepthNode
+from drnet_ros.node.intrinsics import IntrinsicsCache
 
 
 def reliability_of_input(graph: Graph, topic: str = 'image') -> list[ReliabilityPolicy]:
@@ -160,7 +160,7 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
     defect: str,
     reason: str,
 ) -> None:
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 0.0)
     node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')
@@ -188,7 +188,7 @@ def test_unusable_p_matters_for_rectified_images_only(
     monkeypatch: pytest.MonkeyPatch,
     is_rectified: bool,
 ) -> None:
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.0)
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 0.0)
     node = start_node(image_is_rectified=is_rectified)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.collect(PointCloud2, 'points')
@@ -216,10 +216,8 @@ def test_first_image_gets_its_cloud_though_camera_info_comes_after_it(
 
 
 def wait_for_info(graph: Graph, node: DepthNode, sec: int) -> None:
-    intrinsics = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
-    graph.wait(
-        lambda: intrinsics._info and intrinsics._info.header.stamp.sec == sec, 'camera_info'
-    )
+    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
+    graph.wait(lambda: cache._info and cache._info.header.stamp.sec == sec, 'camera_info')
 
 
 def test_newest_camera_info_wins(graph: Graph, start_node: NodeFactory) -> None:
@@ -302,8 +300,8 @@ def test_a_camera_without_fitting_info_makes_all_wait_a_share_of_the_time_only(
     share: float,
     waits: int,
 ) -> None:
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 0.01)
-    monkeypatch.setattr(camera_input, '_WAITING_SHARE', share)
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 0.01)
+    monkeypatch.setattr(intrinsics, '_WAITING_SHARE', share)
     if has_info:
         cache.store(camera_info(1000, 10))
     assert [cache.find(size, is_announced=True) for size in SIZES] == [None] * len(SIZES)
@@ -313,7 +311,7 @@ def test_a_camera_without_fitting_info_makes_all_wait_a_share_of_the_time_only(
 def test_an_info_that_comes_is_waited_for_at_each_change_of_size(
     cache: IntrinsicsCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_input, '_COMPANION_WAIT_S', 60.0)  # none takes that long
+    monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 60.0)  # none takes that long
     for height, width in SIZES:
         waits_of(cache).coming = camera_info(width, height)
         found = cache.find((height, width), is_announced=True)

@@ -12,7 +12,7 @@ from clip_start import IMAGE, INFO, write_clip_start
 from node_graph import Graph, ProgramFactory, header, wait_for_line
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from drnet_ros.inference.recording import Recording
+from drnet_ros.recordings.recording import Recording
 
 cli = pytest.importorskip('drnet_offline.cli', reason='drnet bag is in the offline package')
 
@@ -61,7 +61,7 @@ def play(
 ) -> list[tuple[Image, CameraInfo, PointCloud2]]:
     """Send each frame when the depth of the one before has come, so that none is dropped."""
     words = [word for p in parameters for word in ('-p', p.replace('=', ':=', 1))]
-    process = start_program('drnet_ros.node.depth_node', '--ros-args', *words)
+    process = start_program('drnet_ros.node.program', '--ros-args', *words)
     wait_for_line(process, 'active: waiting for images')
     infos = graph.publisher(CameraInfo, 'camera_info', within_s=FRAME_LIMIT_S)
     images = graph.publisher(CompressedImage, 'image/compressed', within_s=FRAME_LIMIT_S)

@@ -26,9 +26,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from shared_memory import remove_unused, segments_of
 from std_msgs.msg import Header
 
-from drnet_ros.node.process import _Spinner
+from drnet_ros.node.program import _Spinner
 
-NODE = 'drnet_ros.node.depth_node'
+NODE = 'drnet_ros.node.program'
 START_S = 60.0
 
 

@@ -89,7 +89,7 @@ def played(
 ) -> list[Played]:
     """Play one frame after the other, each when the last one's depth has come."""
     process = start_module_program(
-        'drnet_ros.node.depth_node', '--ros-args', '-p', f'weights:={weights}'
+        'drnet_ros.node.program', '--ros-args', '-p', f'weights:={weights}'
     )
     wait_for_line(process, 'active: waiting for images')
     graph = module_graph

@@ -19,7 +19,7 @@ from node_graph import Graph, NodeFactory, header
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from drnet_ros.inference.recording import Recording
+from drnet_ros.recordings.recording import Recording
 
 CLIP = Path(__file__).parents[2] / 'offline' / 'clip' / 'room'
 TOPICS = {
@@ -231,7 +231,7 @@ def test_points_of_distorted_cameras_project_back_onto_their_pixels(
 
 
 @pytest.mark.usefixtures('true_engine')
-def test_edge_filter_leaves_no_flying_points(graph: Graph, start_node: NodeFactory) -> None:
+def test_edge_filter_leaves_no_flying_pixels(graph: Graph, start_node: NodeFactory) -> None:
     """Twice the size makes depth between near and far at edges; the filter drops it all.
 
     A flying point is one with neither neighbour across within 10 %: after the filter no pair of

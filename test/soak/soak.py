@@ -31,7 +31,7 @@ from shared_memory import end_program
 from soak_load import Load
 from soak_report import Sample, summarise, write_report
 
-from drnet_ros.node.transport import use_large_message_profile
+from drnet_ros.node.environment import use_large_message_profile
 
 DRAIN_S = 30.0
 READY_S = 120.0

@@ -1,14 +1,14 @@
-"""From what the command line says to groups of subjects."""
+"""From what the command line says to groups of cases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
 
-from drnet_offline.baselines.building import BASELINES, baseline_backbone
+from drnet_offline.benchmark.baselines.building import BASELINES, baseline_backbone
+from drnet_offline.benchmark.case import DRNET, RANDOM, BenchmarkCase, Work
 from drnet_offline.benchmark.counting import network_config
-from drnet_offline.benchmark.subject import DRNET, RANDOM, Subject, Work
-from drnet_ros.inference.devices import has_cuda
+from drnet_ros.inference.engines.devices import has_cuda
 from drnet_ros.inference.settings import PARAMETERS
 from drnet_ros.network.config import BACKBONE_NAMES
 
@@ -67,7 +67,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def choose_groups(choice: Choice, cores: int) -> list[tuple[Subject, ...]]:
+def choose_groups(choice: Choice, cores: int) -> list[tuple[BenchmarkCase, ...]]:
     """Return what to measure, group by group; those of a group run in turns.
 
     Args:
@@ -100,7 +100,7 @@ def choose_groups(choice: Choice, cores: int) -> list[tuple[Subject, ...]]:
             threads=threads,
         )
         works = (work, *_others(work, choice))
-        groups.append(tuple(Subject(one, size) for size in sizes for one in works))
+        groups.append(tuple(BenchmarkCase(one, size) for size in sizes for one in works))
     return groups
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from drnet_offline.benchmark.subject import DRNET, RANDOM
+from drnet_offline.benchmark.case import DRNET, RANDOM
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from drnet_offline.benchmark.subject import Work
+    from drnet_offline.benchmark.case import Work
 
 __all__ = ['Count', 'count', 'count_macs', 'network_config']
 
@@ -58,7 +58,7 @@ def count(work: Work, size_hw: tuple[int, int]) -> Count:
     Raises:
         DrnetError: The network cannot be built.
     """
-    from drnet_offline.baselines.building import build_baseline  # noqa: PLC0415
+    from drnet_offline.benchmark.baselines.building import build_baseline  # noqa: PLC0415
     from drnet_ros.network.drnet import DRNet  # noqa: PLC0415
 
     def build() -> nn.Module:

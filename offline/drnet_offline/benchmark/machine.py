@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from drnet_ros.inference.devices import has_cuda, usable_cores, usable_gpu
+from drnet_ros.inference.engines.devices import has_cuda, usable_cores, usable_gpu
 
 __all__ = ['Machine', 'look_at_machine']
 

@@ -1,4 +1,4 @@
-"""Runs subjects in turns and says what came out, with its spread."""
+"""Runs cases in turns and says what came out, with its spread."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from drnet_offline.benchmark.case import BenchmarkCase
     from drnet_offline.benchmark.counting import Count
-    from drnet_offline.benchmark.subject import Subject
     from drnet_offline.benchmark.worker_process import Built, Run
 
 __all__ = ['Measured', 'Memory', 'Ratio', 'Timed', 'compare', 'interleave']
@@ -41,17 +41,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A subject's figures at one batch size.
+    """A case's figures at one batch size.
 
     Attributes:
-        subject: What was measured.
+        case: What was measured.
         built: What it turned out to be.
         count: Its parameters and multiply-accumulates.
         memory: Its memory, None if not asked for.
         runs: Its turns, in order; all of the same batch size.
     """
 
-    subject: Subject
+    case: BenchmarkCase
     built: Built
     count: Count
     memory: Memory | None
@@ -60,7 +60,7 @@ class Measured:
     @property
     def name(self) -> str:
         """What was measured, in what engine and arithmetic."""
-        return f'{self.subject.work.label}, {self.built.engine} {self.built.precision}'
+        return f'{self.case.work.label}, {self.built.engine} {self.built.precision}'
 
     @property
     def batch(self) -> int:
@@ -95,7 +95,7 @@ class Measured:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        work, (height, width) = self.subject.work, self.subject.size_hw
+        work, (height, width) = self.case.work, self.case.size_hw
         fps_min, fps_max = self.fps_range
         record: dict[str, Any] = {
             'network': work.network,
@@ -127,7 +127,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How much faster one subject is than another, from turns taken side by side.
+    """How much faster one case is than another, from turns taken side by side.
 
     Attributes:
         first: The one.
@@ -153,7 +153,7 @@ class Ratio:
         """Return plain JSON values."""
         record: dict[str, Any] = {'of': self.first.name, 'over': self.second.name}
         return record | {
-            'size': '{}x{}'.format(*self.first.subject.size_hw),
+            'size': '{}x{}'.format(*self.first.case.size_hw),
             'batch': self.first.batch,
             'ratio': self.value,
             'ratio_min': min(self.values),
@@ -164,29 +164,29 @@ class Ratio:
 
 
 def interleave(
-    subjects: Sequence[Timed], *, runs: int, batch: int, seconds: float
+    cases: Sequence[Timed], *, runs: int, batch: int, seconds: float
 ) -> list[tuple[Run, ...]]:
-    """Let subjects run in turns: A B, A B, A B.
+    """Let cases run in turns: A B, A B, A B.
 
     What slows the machine down for a while, such as heat or another process, so slows all of them.
 
     Args:
-        subjects: They run one at a time, in this order.
+        cases: They run one at a time, in this order.
         runs: Turns of each.
         batch: Images in a batch.
         seconds: Length of a turn, at least.
 
     Returns:
-        The runs of each subject.
+        The runs of each case.
     """
-    results: list[list[Run]] = [[] for _ in subjects]
+    results: list[list[Run]] = [[] for _ in cases]
     for _ in range(runs):
-        for result, subject in zip(results, subjects, strict=True):
-            result.append(subject.time(batch=batch, seconds=seconds))
+        for result, case in zip(results, cases, strict=True):
+            result.append(case.time(batch=batch, seconds=seconds))
     return [tuple(result) for result in results]
 
 
 def compare(first: Measured, second: Measured) -> Ratio:
-    """Return the ratio of two subjects that were measured in turns."""
+    """Return the ratio of two cases that were measured in turns."""
     pairs = zip(first.runs, second.runs, strict=True)
     return Ratio(first, second, tuple(a.fps / b.fps for a, b in pairs))

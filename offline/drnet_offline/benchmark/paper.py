@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drnet_offline.benchmark.subject import Work
+    from drnet_offline.benchmark.case import Work
 
 __all__ = ['PaperRow', 'paper_row']
 

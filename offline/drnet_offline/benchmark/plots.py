@@ -34,7 +34,7 @@ def write_plot(outcome: Outcome, machine: str, path: Path) -> None:
         OfflineError: The file cannot be written.
     """
     rows = [row for row in outcome.measured if row.batch == outcome.measured[0].batch]
-    is_sweep = len({row.subject.size_hw for row in rows}) > 1
+    is_sweep = len({row.case.size_hw for row in rows}) > 1
     figure = Figure(figsize=(8, 5) if is_sweep else (8, 1.2 + 0.45 * len(rows)))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

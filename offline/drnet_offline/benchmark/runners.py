@@ -1,4 +1,4 @@
-"""Run a subject on images, in the process that this is: called by `worker` only."""
+"""Run a case on images, in the process that this is: called by `worker` only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.benchmark.subject import DRNET
+from drnet_offline.benchmark.case import DRNET
 from drnet_offline.errors import OfflineError
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.inference.devices import usable_gpu
-from drnet_ros.inference.engine import Frame
+from drnet_ros.inference.engines.devices import usable_gpu
+from drnet_ros.inference.frames import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from drnet_offline.benchmark.subject import Subject, Work
+    from drnet_offline.benchmark.case import BenchmarkCase, Work
 
 __all__ = ['Runner', 'create_runner', 'load_libraries', 'random_images']
 
@@ -42,14 +42,14 @@ class Runner(ABC):
 class DrnetRunner(Runner):
     """A DRNet behind the interface that the node uses: image in, finished depth frame out."""
 
-    def __init__(self, subject: Subject) -> None:
-        work = subject.work
+    def __init__(self, case: BenchmarkCase) -> None:
+        work = case.work
         settings = Settings(
             weights=work.weights,
             engine=work.engine,
             device=work.device,
             precision=work.precision,
-            input_size=subject.size_hw,
+            input_size=case.size_hw,
         )
         self._estimator = DepthEstimator(settings)
         self.about = self._estimator.describe()
@@ -65,7 +65,7 @@ class TorchBaseline(Runner):
     def __init__(self, work: Work, size_hw: tuple[int, int]) -> None:
         import torch  # noqa: PLC0415 - not where OpenVINO runs
 
-        from drnet_offline.baselines.building import build_baseline  # noqa: PLC0415
+        from drnet_offline.benchmark.baselines.building import build_baseline  # noqa: PLC0415
         from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD  # noqa: PLC0415
 
         device = work.device
@@ -100,7 +100,7 @@ class OpenvinoBaseline(Runner):
     def __init__(self, work: Work, size_hw: tuple[int, int], model: Path) -> None:
         import openvino as ov  # noqa: PLC0415 - not where PyTorch runs
 
-        from drnet_ros.inference.openvino_engine import choose_precision, compile_options  # noqa: PLC0415
+        from drnet_ros.inference.engines.openvino_engine import choose_precision, compile_options  # noqa: PLC0415
 
         core = ov.Core()
         precision = choose_precision(core, work.precision)
@@ -121,20 +121,20 @@ class OpenvinoBaseline(Runner):
             request.get_output_tensor(0).data.copy()
 
 
-def create_runner(subject: Subject, network_hw: tuple[int, int], model: Path | None) -> Runner:
-    """Build a subject's network, compiled where its engine compiles.
+def create_runner(case: BenchmarkCase, network_hw: tuple[int, int], model: Path | None) -> Runner:
+    """Build a case's network, compiled where its engine compiles.
 
     Args:
-        subject: What to run; its engine is not 'auto'.
+        case: What to run; its engine is not 'auto'.
         network_hw: Size at which a baseline sees the images.
         model: The converted model of a baseline that runs on OpenVINO.
 
     Raises:
         DrnetError: It cannot run as asked for.
     """
-    work = subject.work
+    work = case.work
     if work.network == DRNET:
-        return DrnetRunner(subject)
+        return DrnetRunner(case)
     if work.engine == 'torch':
         return TorchBaseline(work, network_hw)
     if model is None:
@@ -144,7 +144,7 @@ def create_runner(subject: Subject, network_hw: tuple[int, int], model: Path | N
 
 
 def load_libraries(work: Work) -> None:
-    """Import and start what the subject runs on, so that only the network comes on top."""
+    """Import and start what the case runs on, so that only the network comes on top."""
     if work.engine == 'torch':
         import timm  # noqa: F401, PLC0415
         import torch  # noqa: PLC0415

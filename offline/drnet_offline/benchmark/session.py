@@ -1,4 +1,4 @@
-"""A whole benchmark: groups of subjects, each group measured in turns."""
+"""A whole benchmark: groups of cases, each group measured in turns."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.benchmark.counting import count
 from drnet_offline.benchmark.measurement import Measured, Memory, Ratio, compare, interleave
-from drnet_offline.benchmark.workshop import Workshop
+from drnet_offline.benchmark.preparation import Preparation
 from drnet_offline.errors import OfflineError
 from drnet_ros.errors import DrnetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from drnet_offline.benchmark.subject import Subject
+    from drnet_offline.benchmark.case import BenchmarkCase
     from drnet_offline.benchmark.worker_process import Built
 
 __all__ = ['Outcome', 'Plan', 'measure']
 
 _SMALL_HW = (64, 64)
 
-Group = tuple['Subject', ...]
+Group = tuple['BenchmarkCase', ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Plan:
     """How to measure.
 
     Attributes:
-        runs: Turns of each subject.
+        runs: Turns of each case.
         seconds: Length of a turn, at least.
         batches: Batch sizes, one after the other.
         memory: Whether to measure the memory of the network and of an image.
@@ -64,7 +64,7 @@ class Outcome:
 def measure(
     groups: Sequence[Group], plan: Plan, on_step: Callable[[str], None] = lambda _: None
 ) -> Outcome:
-    """Measure groups of subjects; those of a group run in turns.
+    """Measure groups of cases; those of a group run in turns.
 
     Args:
         groups: Subjects whose engines are not 'auto'.
@@ -79,10 +79,10 @@ def measure(
     """
     outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix='drnet_bench_') as folder:
-        workshop = Workshop(plan.keep or Path(folder))
+        preparation = Preparation(plan.keep or Path(folder))
         for group in groups:
             try:
-                _measure_group(group, plan, workshop, outcome, on_step)
+                _measure_group(group, plan, preparation, outcome, on_step)
             except DrnetError as error:  # noqa: PERF203 - minutes each
                 if len(groups) == 1:
                     raise
@@ -94,14 +94,18 @@ def measure(
 
 
 def _measure_group(
-    group: Group, plan: Plan, workshop: Workshop, outcome: Outcome, on_step: Callable[[str], None]
+    group: Group,
+    plan: Plan,
+    preparation: Preparation,
+    outcome: Outcome,
+    on_step: Callable[[str], None],
 ) -> None:
-    at_rest = [_small(subject, workshop, plan, on_step) for subject in group]
+    at_rest = [_small(case, preparation, plan, on_step) for case in group]
     with ExitStack() as stack:
         processes, built = [], []
-        for subject in group:
-            on_step(f'building {_title(subject)}')
-            process, network = workshop.open(subject)
+        for case in group:
+            on_step(f'building {_title(case)}')
+            process, network = preparation.open(case)
             processes.append(stack.enter_context(process))
             built.append(network)
         counts = [count(s.work, b.network_hw) for s, b in zip(group, built, strict=True)]
@@ -112,19 +116,19 @@ def _measure_group(
             runs = interleave(processes, runs=plan.runs, batch=batch, seconds=plan.seconds)
             rows = [Measured(*fact, run) for fact, run in zip(facts, runs, strict=True)]
             outcome.measured += rows
-            first = {row.subject.size_hw: row for row in reversed(rows)}
-            pairs = ((first[row.subject.size_hw], row) for row in rows)
+            first = {row.case.size_hw: row for row in reversed(rows)}
+            pairs = ((first[row.case.size_hw], row) for row in rows)
             outcome.ratios += [compare(one, other) for one, other in pairs if one is not other]
 
 
 def _small(
-    subject: Subject, workshop: Workshop, plan: Plan, on_step: Callable[[str], None]
+    case: BenchmarkCase, preparation: Preparation, plan: Plan, on_step: Callable[[str], None]
 ) -> Built | None:
     """Build the network for a small image, to see what it takes apart from the image."""
     if not plan.memory:
         return None
-    on_step(f'memory of {subject.work.label}')
-    process, built = workshop.open(replace(subject, size_hw=_SMALL_HW))
+    on_step(f'memory of {case.work.label}')
+    process, built = preparation.open(replace(case, size_hw=_SMALL_HW))
     process.close()
     return built
 
@@ -138,6 +142,6 @@ def _memory(small: Built | None, whole: Built) -> Memory | None:
     )
 
 
-def _title(subject: Subject) -> str:
-    work = subject.work
-    return f'{work.label}, {work.engine} {work.precision}, {"x".join(map(str, subject.size_hw))}'
+def _title(case: BenchmarkCase) -> str:
+    work = case.work
+    return f'{work.label}, {work.engine} {work.precision}, {"x".join(map(str, case.size_hw))}'

@@ -17,7 +17,7 @@ __all__ = ['figures_table', 'ratios_table']
 
 
 def figures_table(outcome: Outcome) -> Table:
-    """Return the columns of the paper's Table III and what belongs to them, a row a subject."""
+    """Return the columns of the paper's Table III and what belongs to them, a row a case."""
     table = Table(box=box.MARKDOWN)
     table.add_column('network')
     for name in ('engine', 'size'):
@@ -31,21 +31,21 @@ def figures_table(outcome: Outcome) -> Table:
 
 
 def _by_subject(outcome: Outcome) -> dict[object, list[Measured]]:
-    subjects: dict[object, list[Measured]] = {}
+    cases: dict[object, list[Measured]] = {}
     for row in outcome.measured:
-        # A subject of several groups, as RSIDE beside several of ours, has a row in each.
-        subjects.setdefault((id(row.built), row.subject), []).append(row)
-    return subjects
+        # A case of several groups, as RSIDE beside several of ours, has a row in each.
+        cases.setdefault((id(row.built), row.case), []).append(row)
+    return cases
 
 
 def _cells(rows: list[Measured]) -> list[str]:
-    """Return the cells of a subject from its rows, one for each batch size, the first the main."""
+    """Return the cells of a case from its rows, one for each batch size, the first the main."""
     row, best = rows[0], max(rows, key=lambda measured: measured.fps)
-    paper = paper_row(row.subject.work)
+    paper = paper_row(row.case.work)
     memory = row.memory
     size = row.built.network_size
     return [
-        row.subject.work.label,
+        row.case.work.label,
         f'{row.built.engine} {row.built.precision}',
         size,
         f'{row.count.params / 1e6:.2f} M',

@@ -1,8 +1,8 @@
-"""The process that one subject lives in, so that its memory is its own (`python -m` this module).
+"""The process that one case lives in, so that its memory is its own (`python -m` this module).
 
 It answers requests, one JSON object a line, until its standard input ends:
 
-    {"do": "build", "subject": {...}, "network_hw": [h, w], "model": PATH or null}
+    {"do": "build", "case": {...}, "network_hw": [h, w], "model": PATH or null}
     {"do": "time", "batch": n, "seconds": s}
 
 Nothing heavy is imported before `build` has limited the process to its share of the cores.
@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.benchmark.resident import forget_peak_mb, peak_mb, resident_mb
-from drnet_offline.benchmark.subject import DRNET, Subject
+from drnet_offline.benchmark.case import DRNET, BenchmarkCase
+from drnet_offline.benchmark.memory import forget_peak_mb, peak_mb, resident_mb
 from drnet_ros.errors import DrnetError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ['Bench', 'main']
 
 
 class Bench:
-    """One subject, built and timed on request."""
+    """One case, built and timed on request."""
 
     def __init__(self) -> None:
         self._runner: Runner | None = None
@@ -36,24 +36,24 @@ class Bench:
         self._size_hw = (0, 0)
 
     def build(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Build the subject and run it once or twice.
+        """Build the case and run it once or twice.
 
         Returns:
             What it is, and memory in MB: of the libraries, of the whole process at rest after a
             first pass, and its peak during a second one.
         """
-        subject = Subject.from_dict(request['subject'])
-        _limit_cores(subject.work.threads)
+        case = BenchmarkCase.from_dict(request['case'])
+        _limit_cores(case.work.threads)
         from drnet_offline.benchmark import runners  # noqa: PLC0415
 
-        runners.load_libraries(subject.work)
+        runners.load_libraries(case.work)
         height, width = request['network_hw']
         libraries = resident_mb()
         model = Path(request['model']) if request['model'] else None
-        self._runner = runners.create_runner(subject, (height, width), model)
-        is_baseline = subject.work.network != DRNET
+        self._runner = runners.create_runner(case, (height, width), model)
+        is_baseline = case.work.network != DRNET
         # A baseline gets images that need no resizing, a DRNet resizes as on the robot.
-        self._size_hw = (height, width) if is_baseline else subject.size_hw
+        self._size_hw = (height, width) if is_baseline else case.size_hw
         self._run(1)
         at_rest = forget_peak_mb()
         self._run(1)
@@ -80,7 +80,7 @@ class Bench:
         from drnet_offline.benchmark.runners import random_images  # noqa: PLC0415
 
         if self._runner is None:
-            msg = 'a subject must be built before it is timed'
+            msg = 'a case must be built before it is timed'
             raise ValueError(msg)
         if len(self._images) < batch:
             self._images = random_images(batch, self._size_hw)

@@ -1,4 +1,4 @@
-"""A subject in a process of its own, seen from the process that compares."""
+"""A case in a process of its own, seen from the process that compares."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.errors import OfflineError
-from drnet_ros.inference.closing import Closing
+from drnet_ros.closing import Closing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drnet_offline.benchmark.subject import Subject
+    from drnet_offline.benchmark.case import BenchmarkCase
 
 __all__ = ['Built', 'Run', 'WorkerProcess']
 
@@ -27,7 +27,7 @@ _PATIENCE_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A subject that is ready.
+    """A case that is ready.
 
     Attributes:
         engine: What runs it.
@@ -56,7 +56,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One turn of a subject.
+    """One turn of a case.
 
     Attributes:
         batch: Images in a batch.
@@ -78,13 +78,13 @@ class WorkerProcess(Closing):
     """Starts `worker` and talks to it; a context manager that ends it.
 
     Args:
-        subject: What to measure; its engine is not 'auto'.
+        case: What to measure; its engine is not 'auto'.
         cache: Folder for converted models, or None for the user's own.
     """
 
-    def __init__(self, subject: Subject, cache: Path | None = None) -> None:
-        self._subject = subject
-        threads = str(subject.work.threads)
+    def __init__(self, case: BenchmarkCase, cache: Path | None = None) -> None:
+        self._subject = case
+        threads = str(case.work.threads)
         environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, threads)}
         environment['PYTHONPATH'] = os.pathsep.join(path for path in sys.path if path)
         if cache is not None:
@@ -109,9 +109,9 @@ class WorkerProcess(Closing):
         Raises:
             OfflineError: It cannot run as asked for; the message says why.
         """
-        subject = self._subject.to_dict()
+        case = self._subject.to_dict()
         path = None if model is None else str(model)
-        answer = self._ask(do='build', subject=subject, network_hw=network_hw, model=path)
+        answer = self._ask(do='build', case=case, network_hw=network_hw, model=path)
         names = Built.__dataclass_fields__
         return Built(**{name: answer[name] for name in names})
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.image_files import read_camera_focal_px
 from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
+from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
-from drnet_offline.matching import match_stamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

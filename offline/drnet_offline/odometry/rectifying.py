@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
 
 __all__ = ['Rectifier']
 

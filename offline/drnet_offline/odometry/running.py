@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.variants import Variant
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
-    from drnet_ros.inference.recording import Recording
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
+    from drnet_ros.recordings.recording import Recording
 
 __all__ = ['RECORDED', 'Path3D', 'follow_camera']
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = ['METHODS', 'Tracker', 'create_tracker']
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evo.core.trajectory import PoseTrajectory3D
     from numpy.typing import NDArray
 
-    from drnet_ros.inference.recording import Recording
+    from drnet_ros.recordings.recording import Recording
 
 __all__ = [
     'POSE_TYPES',

@@ -13,7 +13,7 @@ from drnet_ros.inference import DepthEstimator, DepthFrame, Frame
 if TYPE_CHECKING:
     from drnet_offline.replay.frames import RecordedFrame
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import Pending
+    from drnet_ros.inference.engines.engine import Pending
 
 __all__ = ['Estimated', 'estimate_all']
 

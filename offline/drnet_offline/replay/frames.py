@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.bags import decode_depth_message, decode_image_message
+from drnet_offline.replay.decoding import decode_depth_message, decode_image_message
 from drnet_offline.replay.headers import read_header
 from drnet_ros.errors import CameraError, ImageError, RecordingError
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from drnet_offline.replay.index import Index
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
-    from drnet_ros.inference.recording import RecordedMessage, Recording
+    from drnet_ros.recordings.recording import RecordedMessage, Recording
 
 __all__ = ['RecordedFrame', 'read_frames']
 

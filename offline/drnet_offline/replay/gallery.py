@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_offline.replay.frames import RecordedFrame
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = ['Gallery', 'Picture']
 

@@ -11,21 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.matching import match_stamps
+from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.replay.headers import NS_PER_S, read_header
 from drnet_ros.errors import CameraError, RecordingError
 from drnet_ros.inference.camera import CameraModel
-from drnet_ros.inference.recorded_topics import (
-    CAMERA_INFO_TYPE,
-    COMPRESSED_TYPE,
-    IMAGE_TYPE,
-    TopicChoice,
-)
+from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, COMPRESSED_TYPE, IMAGE_TYPE, TopicChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from drnet_ros.inference.recording import RecordedMessage, Recording
+    from drnet_ros.recordings.recording import RecordedMessage, Recording
 
 __all__ = ['Index', 'IntrinsicsTimeline', 'StampedTopic', 'index_recording']
 

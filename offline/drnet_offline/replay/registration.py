@@ -11,8 +11,8 @@ from drnet_ros.errors import CameraError
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
+    from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import FloatArray
 
 __all__ = ['at_size', 'registration_warnings']
 

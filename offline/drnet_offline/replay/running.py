@@ -23,11 +23,11 @@ from drnet_offline.replay.writing import Parts
 from drnet_ros.inference import DepthEstimator
 
 if TYPE_CHECKING:
-    from drnet_offline.protocols import Protocol
+    from drnet_offline.evaluation.protocols import Protocol
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.variants import Variant
-    from drnet_ros.inference.engine import FloatArray
-    from drnet_ros.inference.recording import Recording
+    from drnet_ros.inference.arrays import FloatArray
+    from drnet_ros.recordings.recording import Recording
 
 __all__ = ['Run', 'Task', 'run']
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_offline.metrics import NAMES, compute_errors
+from drnet_offline.evaluation.metrics import NAMES, compute_errors
 
 if TYPE_CHECKING:
-    from drnet_offline.protocols import Protocol
-    from drnet_ros.inference.engine import FloatArray
+    from drnet_offline.evaluation.protocols import Protocol
+    from drnet_ros.inference.arrays import FloatArray
 
 __all__ = ['DEPTH_BINS_M', 'MAP_SHAPE', 'RATIO_BINS', 'Scores', 'figures_of', 'score_frame']
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from drnet_ros.inference.engine import FloatArray, UInt8Array
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = ['Steadiness', 'StepTracker']
 

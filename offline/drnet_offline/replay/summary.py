@@ -12,7 +12,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from drnet_offline.metrics import NAMES
+from drnet_offline.evaluation.metrics import NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.running import Run, Task
     from drnet_offline.replay.scores import Scores
     from drnet_offline.replay.variants import Variant
-    from drnet_ros.inference.recording import Recording
+    from drnet_ros.recordings.recording import Recording
 
 __all__ = [
     'FRAME_COLUMNS',

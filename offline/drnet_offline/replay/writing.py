@@ -24,14 +24,14 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from drnet_offline.errors import OfflineError
 from drnet_offline.replay.messages import TYPES, TYPESTORE
 from drnet_ros.errors import RecordingError
-from drnet_ros.inference.recording import Recording
+from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rosbags.interfaces import Connection
 
-    from drnet_ros.inference.recording import RecordedMessage
+    from drnet_ros.recordings.recording import RecordedMessage
 
 __all__ = ['Parts', 'check_folder_of', 'check_output', 'merge']
 

@@ -11,8 +11,8 @@ from drnet_ros.inference.camera import rays
 
 if TYPE_CHECKING:
     from drnet_offline.replay.gallery import Picture
+    from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.engine import FloatArray
 
 __all__ = ['cloud_data']
 

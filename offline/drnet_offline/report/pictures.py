@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from drnet_offline.replay.gallery import Picture
-    from drnet_ros.inference.engine import FloatArray
+    from drnet_ros.inference.arrays import FloatArray
 
 __all__ = ['draw_examples']
 

@@ -19,7 +19,7 @@ from drnet_ros.errors import EngineError
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.depth import limit_range, point_cloud
-from drnet_ros.inference.engine import Pending
+from drnet_ros.inference.engines.engine import Pending
 
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
 ROS2 = get_typestore(Stores.LATEST)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from drnet_offline.config import TrainConfig, load_config
+from drnet_offline.training.preset import TrainConfig
+from drnet_offline.training.preset_reader import load_config
 
 __all__ = ['configure']
 

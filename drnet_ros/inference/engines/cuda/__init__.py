@@ -1,0 +1,1 @@
+"""The torch engine on a GPU; only `torch_engine` enters."""

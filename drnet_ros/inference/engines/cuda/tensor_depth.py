@@ -1,0 +1,120 @@
+"""What `preprocess` and `depth` do on arrays, done on tensors, so that a GPU can do it.
+
+Nothing here asks a tensor for a value, so that all of it can be captured in a CUDA graph.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ['fill_cloud', 'fill_depth', 'resize_bytes', 'resize_matrix']
+
+
+def resize_matrix(length: int, size: int, *, averages: bool) -> Tensor:
+    """Return the matrix that resizes one side of an image.
+
+    Args:
+        length: Pixels before.
+        size: Pixels after.
+        averages: Mean over the area that each new pixel covers (cv2.INTER_AREA), else linear
+            between the centers of the nearest two (cv2.INTER_LINEAR).
+
+    Returns:
+        float32 (size, length); rows sum to 1.
+    """
+    ratio = length / size
+    new = torch.arange(size, dtype=torch.float64)[:, None]
+    old = torch.arange(length, dtype=torch.float64)[None]
+    if averages:
+        top, bottom = new * ratio, (new + 1) * ratio
+        covered = torch.minimum(old + 1, bottom) - torch.maximum(old, top)
+        return (covered.clamp(min=0) / ratio).float()
+    center = ((new + 0.5) * ratio - 0.5).clamp(0, length - 1)
+    return (1 - (center - old).abs()).clamp(min=0).float()
+
+
+def resize_bytes(rgb_bhwc: Tensor, *weights: Tensor) -> Tensor:
+    """Resize images; two small matrix products, which is what tensor cores are made for.
+
+    Args:
+        rgb_bhwc: uint8 (B, H, W, C).
+        *weights: `resize_matrix` of the rows (h, H) and of the columns (w, W), or nothing to
+            keep the size. In float16 values are off by 0.25 at most before they are rounded: bytes
+            are exact in it, weights and what comes between the products are not.
+
+    Returns:
+        (B, C, h, w) of the type of the weights, rounded to whole numbers, as images are that the
+        network was trained on; without weights the same memory, still bytes.
+    """
+    planes = rgb_bhwc.permute(0, 3, 1, 2)
+    if not weights:
+        return planes
+    rows, columns = weights
+    planes = planes.to(rows.dtype, memory_format=torch.contiguous_format)
+    # Halves go up, as where cv2 averages blocks of 2 x 2: there every fourth value is one.
+    return (rows @ planes @ columns.T + 0.5).floor()
+
+
+def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edges: bool) -> None:
+    """Scale, resize and filter the network's depth, as `PostProcessor.finish` does.
+
+    Args:
+        out_bhw: Written: metres, float32 (B, H, W), NaN where invalid.
+        depth_bhw: The network's depth in metres, float32 (B, h, w).
+        limits_b4: For each image scale, least and greatest depth, and by what factor depth jumps
+            at an edge (1 + `Geometry.edge_threshold_at_depth`); tensors, so that they change
+            without a new graph.
+        has_edges: Whether both sides of depth jumps become invalid.
+    """
+    scale, least, greatest, jump = limits_b4[:, :, None, None].unbind(1)
+    if depth_bhw.shape != out_bhw.shape:
+        depth_bhw = functional.interpolate(
+            depth_bhw[:, None], out_bhw.shape[1:], mode='bilinear', align_corners=False
+        )[:, 0]
+    depth = depth_bhw * scale
+    # Where depth is NaN this is false too.
+    is_valid = (depth >= least) & (depth <= greatest)
+    if has_edges:
+        is_valid &= ~_is_edge(depth, jump)
+    out_bhw.copy_(depth.masked_fill(~is_valid, math.nan))
+
+
+def fill_cloud(
+    out_hwc: Tensor, depth_hw: Tensor, rays_hw2: Tensor, rgb_hw3: Tensor | None, stride: int
+) -> None:
+    """Build the organised cloud, as `depth.point_cloud` does.
+
+    Args:
+        out_hwc: Written: float32 (h, w, 3), or 4 channels with color, h = ceil(H / stride).
+        depth_hw: Metres, float32 (H, W).
+        rays_hw2: x / z and y / z, float32, of every stride-th pixel: (h, w, 2).
+        rgb_hw3: Colors, whole numbers of any type, (H, W, 3), or None.
+        stride: Which pixels become points.
+    """
+    every = slice(None, None, stride)
+    depth = depth_hw[every, every]
+    sides = rays_hw2 * depth[..., None]
+    out_hwc[..., :2] = sides
+    out_hwc[..., 2] = depth.masked_fill(sides[..., 0].isnan(), math.nan)
+    if rgb_hw3 is not None:
+        red, green, blue = rgb_hw3[every, every].to(torch.int32).unbind(-1)
+        # As integers: bits of a color are denormal as a float, and arithmetic may flush those.
+        out_hwc.view(torch.int32)[..., 3] = red << 16 | green << 8 | blue
+
+
+def _is_edge(depth_bhw: Tensor, jump_b11: Tensor) -> Tensor:
+    """Tell where depth and that of a pixel that shares a side differ by more than a factor."""
+    far = torch.nan_to_num(depth_bhw, nan=-math.inf, posinf=math.inf, neginf=-math.inf)
+    near = torch.nan_to_num(depth_bhw, nan=math.inf, posinf=math.inf, neginf=-math.inf)
+    farthest, nearest = _cross_max(far), -_cross_max(-near)
+    return (farthest > depth_bhw * jump_b11) | (depth_bhw > nearest * jump_b11)
+
+
+def _cross_max(x_bhw: Tensor) -> Tensor:
+    rows = functional.max_pool2d(x_bhw, (3, 1), stride=1, padding=(1, 0))
+    columns = functional.max_pool2d(x_bhw, (1, 3), stride=1, padding=(0, 1))
+    return torch.maximum(rows, columns)

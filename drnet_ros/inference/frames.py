@@ -1,0 +1,50 @@
+"""What goes into an engine and what comes out: one image, and the depth of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drnet_ros.inference.arrays import FloatArray, UInt8Array
+from drnet_ros.inference.camera import CameraModel
+
+__all__ = ['DepthFrame', 'Frame']
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One image to estimate depth for.
+
+    Attributes:
+        rgb_hwc: Image, uint8 (H, W, 3), RGB. Not copied: leave it unchanged until the result is
+            there. May be read-only, and need not be contiguous.
+        camera: Intrinsics of this image, or None if unknown: then the training camera's field of
+            view is assumed, and there is no cloud. `CameraModel.matching` tells whether it fits.
+        points: Whether the cloud is wanted.
+        stamp_ns: When it was taken, in nanoseconds, None if unknown: then `temporal_filter` leaves
+            it as it is.
+        stream: Which camera's images it is one of, for `temporal_filter`.
+    """
+
+    rgb_hwc: UInt8Array
+    camera: CameraModel | None = None
+    points: bool = False
+    stamp_ns: int | None = None
+    stream: str = ''
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthFrame:
+    """Depth of one image; the arrays own their memory and are the caller's to keep.
+
+    Attributes:
+        depth_hw: Depth along the optical z axis in metres, float32 (H, W), C-contiguous, NaN where
+            invalid; at `Settings.output_size`, or at the image's size.
+        camera: The frame's camera scaled to the size of the depth, or None if it had none.
+        points: Organised cloud in the optical frame in metres, float32 (h, w, 3 or 4),
+            C-contiguous, NaN where invalid, h = ceil(H / point_stride); the fourth channel holds
+            the bits of the packed color 0x00RRGGBB. None if not wanted or without a camera.
+    """
+
+    depth_hw: FloatArray
+    camera: CameraModel | None = None
+    points: FloatArray | None = None

@@ -1,0 +1,1 @@
+"""Encoded images, raw or compressed, to arrays."""

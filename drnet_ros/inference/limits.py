@@ -1,0 +1,64 @@
+"""The sizes and numbers that everything is made for: images, parameters, cameras."""
+
+from __future__ import annotations
+
+from drnet_ros.errors import ImageError
+
+__all__ = [
+    'MAX_ASPECT_RATIO',
+    'MAX_CAMERAS',
+    'MAX_PIXELS',
+    'MAX_SIDE',
+    'MIN_SIDE',
+    'check_pixels',
+    'check_shape',
+]
+
+MAX_CAMERAS = 16
+"""Most cameras that one node serves."""
+MAX_SIDE = 8192
+"""Longest side in pixels that a size may be set to."""
+MAX_PIXELS = 2**25
+"""Largest image that is decoded, 33.5 million pixels: 8K video fits."""
+MIN_SIDE = 16
+"""Shortest side in pixels of an image that depth is estimated for."""
+MAX_ASPECT_RATIO = 8
+"""Largest ratio of the sides of such an image: four panoramas of 2:1 side by side fit."""
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuse empty images and those too large to be decoded.
+
+    Args:
+        height: Rows claimed.
+        width: Columns claimed.
+
+    Raises:
+        ImageError: kind 'zero_size' or 'too_large'.
+    """
+    if height <= 0 or width <= 0:
+        msg = f'an image must have at least one pixel, got {width} x {height}'
+        raise ImageError(msg, kind='zero_size')
+    if height * width > MAX_PIXELS:
+        msg = f'an image must have at most {MAX_PIXELS} pixels, got {width} x {height}'
+        raise ImageError(msg, kind='too_large')
+
+
+def check_shape(height: int, width: int) -> None:
+    """Refuse images of a shape that no camera has and the network can make nothing of.
+
+    Args:
+        height: Rows, positive.
+        width: Columns, positive.
+
+    Raises:
+        ImageError: kind 'bad_shape', for a side under `MIN_SIDE` or an aspect ratio over
+            `MAX_ASPECT_RATIO`.
+    """
+    short, long = sorted((height, width))
+    if short < MIN_SIDE or long > MAX_ASPECT_RATIO * short:
+        msg = (
+            f'an image must have sides of at least {MIN_SIDE} pixels and an aspect ratio of at '
+            f'most {MAX_ASPECT_RATIO}:1, got {width} x {height}; resize or crop it'
+        )
+        raise ImageError(msg, kind='bad_shape')

@@ -1,0 +1,55 @@
+"""Rules that concern more than one parameter, or one as a whole."""
+
+from __future__ import annotations
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.inference.limits import MAX_ASPECT_RATIO
+from drnet_ros.inference.settings.fields import SettingsFields, Size
+
+__all__ = ['check_together']
+
+_MIN_INPUT_SIDE = 32
+
+
+def check_together(settings: SettingsFields) -> None:
+    """Check the settings against each other.
+
+    Args:
+        settings: Settings whose values are each within their own limits.
+
+    Raises:
+        SettingsError: If a rule does not hold.
+    """
+    if settings.min_depth >= settings.max_depth:
+        msg = (
+            f'min_depth must be less than max_depth, got min_depth {settings.min_depth} m and '
+            f'max_depth {settings.max_depth} m'
+        )
+        raise SettingsError(msg)
+    if not settings.weights.strip():
+        msg = "weights must be 'embedded' or the path of a .safetensors file, got ''"
+        raise SettingsError(msg)
+    for name, least in (('input_size', _MIN_INPUT_SIDE), ('output_size', 1)):
+        size: Size = getattr(settings, name)
+        if size != (0, 0) and min(size) < least:
+            msg = (
+                f'{name} must be [height, width] with both sides at least {least} px, or [0, 0] '
+                f'for the default, got {list(size)}'
+            )
+            raise SettingsError(msg)
+    if max(settings.input_size) > MAX_ASPECT_RATIO * min(settings.input_size):
+        msg = (
+            f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
+            f'{list(settings.input_size)}; only its area counts, so name one nearer to the shape '
+            f'of your images'
+        )
+        raise SettingsError(msg)
+    if len(set(settings.cameras)) != len(settings.cameras):
+        msg = f'cameras must all differ, got {list(settings.cameras)}'
+        raise SettingsError(msg)
+    if settings.engine == 'openvino' and settings.device.startswith('cuda'):
+        msg = (
+            f"engine 'openvino' runs on device 'cpu' or 'auto', got {settings.device!r}; "
+            f"use engine 'torch' for CUDA"
+        )
+        raise SettingsError(msg)

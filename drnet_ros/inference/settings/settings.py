@@ -1,0 +1,79 @@
+"""The parameters as one immutable object that is always valid.
+
+Values are checked whenever an instance is made; NaN is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.inference.settings.fields import SettingsFields
+from drnet_ros.inference.settings.parameter_spec import Value, specs_of
+from drnet_ros.inference.settings.rules import check_together
+
+__all__ = ['PARAMETERS', 'Settings']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(SettingsFields):
+    """All parameters of the node and the estimator; immutable and always valid.
+
+    Lists are tuples here; any sequence is accepted. `SettingsFields` has the fields, and
+    `PARAMETERS` lists them in a form that other code can walk through.
+
+    Raises:
+        SettingsError: If a value has the wrong type, is outside its limits or contradicts another.
+    """
+
+    def __post_init__(self) -> None:
+        """Bring values into canonical types and check them, alone and together."""
+        for spec in PARAMETERS:
+            object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
+        check_together(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, object]) -> Settings:
+        """Build settings from names and values; what is not named keeps its default.
+
+        Args:
+            values: Parameter values by name.
+
+        Returns:
+            The checked settings.
+
+        Raises:
+            SettingsError: If a name is unknown or a value is not allowed.
+        """
+        return cls().changed(**values)
+
+    def changed(self, **values: object) -> Settings:
+        """Return a copy with some values replaced, all checked together.
+
+        Args:
+            **values: New values by parameter name.
+
+        Returns:
+            The checked copy; this instance stays as it is.
+
+        Raises:
+            SettingsError: If a name is unknown or a value is not allowed.
+        """
+        names = {spec.name for spec in PARAMETERS}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            msg = f'parameter {unknown[0]!r} is unknown; known are {", ".join(sorted(names))}'
+            raise SettingsError(msg)
+        accepted: dict[str, Any] = dict(values)
+        return dataclasses.replace(self, **accepted)
+
+    def to_mapping(self) -> dict[str, Value]:
+        """Return all values by name, in the order of `PARAMETERS`."""
+        return {spec.name: getattr(self, spec.name) for spec in PARAMETERS}
+
+
+PARAMETERS = specs_of(Settings)
+"""All parameters, in the order in which documentation lists them."""

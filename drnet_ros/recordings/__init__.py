@@ -1,0 +1,1 @@
+"""rosbag2 and ROS 1 recordings, read without ROS."""

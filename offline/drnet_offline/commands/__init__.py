@@ -1,0 +1,1 @@
+"""The commands of `drnet`, one file each, and the options that several share."""

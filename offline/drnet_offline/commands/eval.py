@@ -1,0 +1,143 @@
+"""The command `drnet eval`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import Progress
+
+from drnet_offline.commands.options import Engine, Part, ProtocolName
+from drnet_ros.inference import DepthEstimator, Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from drnet_offline.datasets.sample import DepthDataset, DepthSample
+    from drnet_offline.evaluation.protocols import Protocol
+    from drnet_offline.evaluation.worst_images import WorstImages
+
+__all__ = ['evaluate_command']
+
+# Wide limits: metrics need a depth at every pixel.
+_WIDE = Settings(min_depth=0.001, max_depth=80.0)
+
+
+Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
+Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Rules = Annotated[ProtocolName, typer.Option(help='Which pixels count.')]
+Samples = Annotated[Part, typer.Option(help='Which samples.')]
+BlocksOf = Annotated[str, typer.Option(help='Preset whose validation blocks tell train from val.')]
+MeanDepth = Annotated[
+    bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
+]
+Scale = Annotated[
+    bool,
+    typer.Option(
+        '--scale',
+        help="Also score with each image's scale set from its truth, and say how that scale is "
+        'spread and how it changes from image to image.',
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help='Folder for pictures of the worst images: worst.jpg and one each.'),
+]
+Worst = Annotated[int, typer.Option(min=1, max=50, help='How many of them.')]
+Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
+
+
+def evaluate_command(
+    data: Data,
+    weights: Weights = 'embedded',
+    protocol: Rules = 'eigen',
+    part: Samples = 'all',
+    blocks_of: BlocksOf = 'lite0',
+    engine: Engine = 'auto',
+    mean_depth: MeanDepth = False,
+    scale: Scale = False,
+    pictures: Pictures = None,
+    worst: Worst = 6,
+    json_: Json = None,
+) -> None:
+    """Score weights on a data set; prints the columns of the paper's Table II beside its rows."""
+    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
+    from drnet_offline.evaluation.scoring import evaluate_mean_depth, tabulate  # noqa: PLC0415
+    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
+    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
+
+    if json_ is not None and not json_.parent.is_dir():
+        msg = f'there is no folder {json_.parent}'
+        raise typer.BadParameter(msg, param_hint='--json')
+    rules = PROTOCOLS[protocol]
+    blocks = load_config(blocks_of).data.validation_blocks
+    needed = blocks if part in {'train', 'val'} else ()
+    dataset = open_dataset(data, part=part, validation_blocks=needed)
+    failures = None if pictures is None else WorstImages(rules, worst)
+    settings = _WIDE.changed(weights=weights, engine=engine)
+    record, rows = _score(dataset, rules, settings, failures)
+    if not scale:
+        rows.popitem()
+    if mean_depth:
+        train_set = open_dataset(data, part='train', validation_blocks=blocks)
+        rows['mean depth map of train'] = evaluate_mean_depth(train_set, dataset, rules)
+    words: list[RenderableType] = [tabulate(rows, rules)]
+    words += [_describe_scale(record['scale'])] if scale else []
+    if failures is not None and pictures is not None:
+        words.append(f'Worst images: {failures.write(pictures)[0]}')
+    _report(words, record, json_)
+
+
+def _report(words: list[RenderableType], record: dict[str, Any], json_: Path | None) -> None:
+    for said in words:
+        Console().print(said, soft_wrap=isinstance(said, str), highlight=False)
+    if json_ is not None:
+        json_.write_text(json.dumps(record, indent=2) + '\n')
+
+
+def _score(
+    dataset: DepthDataset, rules: Protocol, settings: Settings, failures: WorstImages | None
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """Return what --json writes, and figures by row label: as they are, and scale set right."""
+    from drnet_offline.evaluation.scale import ScaleMetrics  # noqa: PLC0415
+    from drnet_offline.evaluation.scoring import evaluate  # noqa: PLC0415
+
+    scales = ScaleMetrics(rules)
+    console = Console(stderr=True)
+    with DepthEstimator(settings) as estimator, Progress(console=console) as progress:
+        task = progress.add_task('images', total=len(dataset))
+
+        def look(sample: DepthSample, depth_hw: NDArray[np.float32]) -> None:
+            scales.update(depth_hw, sample.depth_hw)
+            if failures is not None:
+                failures.update(sample, depth_hw)
+            progress.advance(task)
+
+        figures = evaluate(estimator, dataset, rules, look)
+        about = estimator.describe()
+    spread, aligned = scales.summarise(), scales.align()
+    head = {'protocol': rules.name, 'description': rules.describe(), **about}
+    # JSON knows no NaN: of one image there are no steps.
+    plain = {name: value if math.isfinite(value) else None for name, value in spread.items()}
+    record = {**head, **figures, 'scale': plain, 'scale_set_from_truth': aligned}
+    label = f'{about["backbone"]} {about["network_size"]}'
+    return record, {label: figures, 'the same, scale from truth': aligned}
+
+
+def _describe_scale(scale: dict[str, float | None]) -> str:
+    steps = (
+        ''
+        if scale['step_p50'] is None
+        else f'; from image to image it changes by {scale["step_p50"]:.1%} (median), '
+        f'{scale["step_p95"]:.1%} (p95)'
+    )
+    return (
+        f'scale of each image, median(truth / estimate): median {scale["p50"]:.3f}, '
+        f'p5 {scale["p5"]:.3f}, p95 {scale["p95"]:.3f}{steps}'
+    )

@@ -1,0 +1,60 @@
+"""The command `drnet export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from drnet_offline.benchmark.choosing import parse_size
+from drnet_ros.network.metadata import read_metadata
+from drnet_ros.weights import resolve_weights
+
+__all__ = ['export']
+
+_SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml'}
+
+
+def export(
+    format_: Annotated[Literal['onnx', 'openvino'], typer.Option('--format', help='Of the file.')],
+    output: Annotated[Path, typer.Option(help='The .onnx, or .xml with a .bin beside it.')],
+    weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
+    size: Annotated[
+        str | None, typer.Option(help='HxW of the input, default: the training size.')
+    ] = None,
+    dynamic: Annotated[
+        bool, typer.Option('--dynamic', help='Leave height and width open (ONNX).')
+    ] = False,
+) -> None:
+    """Write the network for another runtime, and compare what that computes with PyTorch."""
+    from drnet_offline.training import export as exporting  # noqa: PLC0415 - PyTorch
+
+    suffix = _SUFFIXES[format_]
+    if output.suffix != suffix or not output.absolute().parent.is_dir():
+        msg = f'must be a {suffix} file in a folder that is there, got {output}'
+        raise typer.BadParameter(msg, param_hint='--output')
+    if dynamic and (format_ != 'onnx' or size is not None):
+        msg = 'is for ONNX and without --size'
+        raise typer.BadParameter(msg, param_hint='--dynamic')
+    path = resolve_weights(weights)
+    metadata = read_metadata(path)
+    size_hw = metadata.input_height, metadata.input_width
+    if size is not None:
+        try:
+            size_hw = parse_size(size)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint='--size') from error
+    if format_ == 'onnx':
+        exporting.export_onnx(path, output, size_hw, is_free=dynamic)
+    else:
+        exporting.export_openvino(path, output, size_hw)
+    difference = exporting.difference_m(path, output, size_hw)
+    height, width = size_hw
+    Console().print(
+        f'{output}: {"any size" if dynamic else f"{height}x{width}"}, at most {difference:.1e} m '
+        'from PyTorch on noise',
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,31 @@
+"""The command `drnet tum-to-bag`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+__all__ = ['tum_to_bag']
+
+
+def tum_to_bag(
+    sequence: Annotated[
+        Path,
+        typer.Argument(
+            help='Folder with rgb.txt and depth.txt; if its name tells no camera (freiburg1 ..), '
+            "camera.txt with 'fx fy cx cy' in pixels and five distortion coefficients if any."
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help='NAME.mcap, or a folder for a rosbag2.')],
+) -> None:
+    """Write a sequence of the TUM RGB-D benchmark as a recording: images, depth, ground truth."""
+    from drnet_offline.replay.tum_bag import write_tum_bag  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with console.status('writing'):
+        counts = write_tum_bag(sequence, output)
+    for topic, count in counts.items():
+        Console().print(f'{count:6} {topic}', highlight=False)

@@ -1,0 +1,1 @@
+"""What estimated depth is scored by, image by image."""

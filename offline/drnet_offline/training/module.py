@@ -1,0 +1,184 @@
+"""What learns: the network with its loss, its optimizer and the metrics of validation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from drnet_offline.errors import ConfigError
+from drnet_offline.evaluation.metrics import DepthMetrics
+from drnet_offline.evaluation.protocols import PROTOCOLS
+from drnet_offline.training.losses import metric_loss, multilevel_loss, paper_loss
+from drnet_offline.training.pretrained import load_backbone
+from drnet_ros.network.backbones import BACKBONES
+from drnet_ros.network.checkpoint import load_network
+from drnet_ros.network.drnet import DRNet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from drnet_offline.training.data import Batch
+    from drnet_offline.training.preset import TrainConfig
+
+__all__ = ['DepthModule']
+
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def _build_network(config: TrainConfig) -> tuple[DRNet, Normalisation]:
+    """Return the network a training begins with, and the normalisation its weights expect."""
+    if not config.initial_weights:
+        spec = BACKBONES[config.network.backbone]
+        backbone = load_backbone(config.network.backbone, config.pretrained)
+        return DRNet(config.network, backbone), (spec.mean, spec.std)
+    begun, metadata = load_network(Path(config.initial_weights))
+    asked = config.network
+    if replace(metadata.network, guided_filter=asked.guided_filter) != asked:
+        msg = f'initial_weights must be of {asked}, got {metadata.network}'
+        raise ConfigError(msg)
+    network = DRNet(asked)
+    given, state = begun.state_dict(), network.state_dict()
+    # A guided filter that the file does not have starts afresh; one too many is left out.
+    state.update({name: given[name] for name in given.keys() & state.keys()})
+    network.load_state_dict(state)
+    return network, (metadata.mean, metadata.std)
+
+
+class DepthModule(lightning.LightningModule):
+    """DRNet with its loss, optimizer and validation metrics.
+
+    Args:
+        config: The preset.
+        focal_px: f_training: focal length of the training images at the network's size.
+
+    Attributes:
+        normalisation: Mean and standard deviation of RGB in 0..1 that the network is fed with.
+    """
+
+    def __init__(self, config: TrainConfig, focal_px: float) -> None:
+        super().__init__()
+        self.config = config
+        self.focal_px = focal_px
+        self.network, self.normalisation = _build_network(config)
+        self._frozen = [
+            stage
+            for i, stage in enumerate(self.network.backbone.stages)
+            if config.freeze_backbone or i < config.frozen_stages
+        ]
+        for stage in self._frozen:
+            stage.requires_grad_(requires_grad=False)
+        self.network.to(memory_format=torch.channels_last)
+        self._loss = paper_loss if config.loss == 'paper' else metric_loss
+        self.metrics = DepthMetrics(PROTOCOLS['eigen'])
+        # In a list, so that the compiled view adds no second copy of the parameters.
+        self._forward = [torch.compile(self.network) if config.compile else self.network]
+        # Lightning takes the module in the mode it comes in, and does not call train() itself.
+        self.train()
+
+    def train(self, mode: bool = True) -> DepthModule:  # noqa: FBT001, FBT002 - PyTorch's name
+        """Switch mode; what is frozen keeps its batch statistics."""
+        super().train(mode)
+        for stage in self._frozen:
+            stage.eval()
+        if self.config.frozen_statistics:
+            for module in self.network.backbone.modules():
+                if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.SyncBatchNorm)):
+                    module.eval()
+        return self
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a resumed training must have too."""
+        checkpoint['processes'] = self.trainer.world_size
+        checkpoint['normalisation'] = self.normalisation
+
+    def _normalise(self, rgb_bchw: Tensor) -> Tensor:
+        """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
+        mean, std = (
+            torch.tensor(v, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
+            for v in self.normalisation
+        )
+        return (rgb_bchw.float() - mean) / std
+
+    def training_step(self, batch: Batch, _index: int) -> Tensor:
+        """Return the loss over all levels of a batch."""
+        rgb = self._normalise(batch['rgb']).contiguous(memory_format=torch.channels_last)
+        depths = self._forward[0](rgb)
+        weight = self.config.auxiliary_weight
+        with torch.autocast(rgb.device.type, enabled=False):
+            loss = multilevel_loss(
+                depths,
+                batch['depth'],
+                self._loss,
+                strides=self.network.strides,
+                auxiliary_weight=weight,
+            )
+        self.log('train/loss', loss, prog_bar=True)
+        return loss
+
+    def estimate(self, sample: Batch) -> NDArray[np.float32]:
+        """Return the depth of one validation image at its truth's size, scaled for its camera.
+
+        Args:
+            sample: Of `ValidationDataset`, without a batch dimension.
+
+        Returns:
+            float32 (H, W), metres, as the node would give it: dense and above 0.
+        """
+        rgb, size = sample['rgb'][None].to(self.device), sample['truth'].shape
+        with torch.no_grad(), torch.autocast(rgb.device.type, enabled=False):
+            depth = self.network(self._normalise(rgb))[0].float()
+        depth = torch.nn.functional.interpolate(
+            depth, size=size, mode='bilinear', align_corners=False
+        )
+        scale = float(sample['focal_px']) / self.focal_px
+        scaled: NDArray[np.float32] = (depth * scale).clamp(min=1e-3)[0, 0].cpu().numpy()
+        return scaled
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        """Score one image at its own size."""
+        sample = {name: tensor[0] for name, tensor in batch.items()}
+        self.metrics.update(self.estimate(sample), sample['truth'].cpu().numpy())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation images."""
+        for name, value in self.metrics.compute().items():
+            self.log(
+                f'val/{name}',
+                torch.tensor(value, dtype=torch.float32),
+                prog_bar=name in {'rmse', 'delta1'},
+                sync_dist=False,
+            )
+        self.metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Return optimizer and schedule of the preset."""
+        o = self.config.optimizer
+        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
+        inside = {id(p) for p in self.network.backbone.parameters()}
+        decoder = [p for p in self.network.parameters() if id(p) not in inside]
+        groups: list[dict[str, Any]] = [{'params': decoder, 'lr': o.lr}]
+        if backbone:
+            groups.append({'params': backbone, 'lr': o.backbone_lr})
+        optimizer: torch.optim.Optimizer
+        if o.name == 'adam':
+            optimizer = torch.optim.Adam(groups, weight_decay=o.weight_decay, amsgrad=True)
+        else:
+            optimizer = torch.optim.AdamW(groups, weight_decay=o.weight_decay)
+        if o.schedule == 'constant':
+            return optimizer
+        # Up, down, and the step after the last: PyTorch divides by the length of each part.
+        steps = max(int(self.trainer.estimated_stepping_batches), 3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=[group['lr'] for group in groups],
+            total_steps=steps,
+            pct_start=max(0.1, 2 / steps),
+        )
+        stepwise = {'scheduler': schedule, 'interval': 'step'}
+        return {'optimizer': optimizer, 'lr_scheduler': stepwise}

@@ -1,0 +1,102 @@
+"""A training preset: the typed record of all that a training is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from drnet_offline.training.augment import Augmentation
+from drnet_ros.network.config import NetworkConfig
+
+__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig']
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Where the images are and how they are fed.
+
+    Attributes:
+        root: The data set; the command line's --data stands above it.
+        layout: A key of `datasets.opening.LAYOUTS`, or 'auto'.
+        validation_blocks: First and last index of the ranges training never sees.
+        size: Height and width of the network's input in training.
+        batch_size: Images a step and process.
+        workers: Loader processes.
+    """
+
+    root: str = ''
+    layout: str = 'auto'
+    validation_blocks: tuple[tuple[int, int], ...] = ()
+    size: tuple[int, int] = (192, 256)
+    batch_size: int = 8
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerConfig:
+    """How the parameters move.
+
+    Attributes:
+        name: 'adam' (amsgrad, as the paper) or 'adamw'.
+        lr: Learning rate of the decoder.
+        backbone_lr: Learning rate of the backbone.
+        weight_decay: As the optimizer understands it.
+        schedule: 'constant' or 'one_cycle' (with warm-up).
+        clip_norm: Largest norm of the gradient, 0 for no limit.
+        ema_decay: Of the averaged weights, which are what is validated and kept; 0 for none.
+    """
+
+    name: str = 'adam'
+    lr: float = 1e-4
+    backbone_lr: float = 1e-4
+    weight_decay: float = 1e-4
+    schedule: str = 'constant'
+    clip_norm: float = 0.0
+    ema_decay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole preset.
+
+    Attributes:
+        network: The network to train.
+        data: The images.
+        augmentation: The changes made to them.
+        optimizer: How parameters move.
+        loss: 'paper' (eq. 1-6) or 'metric' (L1, relative and gradient).
+        auxiliary_weight: Weight of the levels above the finest; the paper has 1.
+        pretrained: '' for random weights, 'imagenet', or a file of backbone weights.
+        initial_weights: A weights file of the same network to start from, or ''; a guided filter
+            may be added or left out.
+        freeze_backbone: Leave the backbone as it is.
+        frozen_stages: How many of its stages, down1 first, are left as they are.
+        frozen_statistics: Leave the means and variances of its batch norms as they are.
+        epochs: How often each image is seen.
+        precision: Lightning's, for instance '32-true' or 'bf16-mixed'.
+        compile: Pass the network through torch.compile.
+        seed: Of everything random.
+        validate_every: Epochs between validations; epochs is a multiple of it.
+        patience: Validations without a better RMSE after which training ends early; 0 for never.
+        pictures: How many validation images are drawn after each validation; 0 for none.
+        sync_batchnorm: Batch statistics over the GPUs of all processes.
+    """
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    loss: str = 'paper'
+    auxiliary_weight: float = 1.0
+    pretrained: str = 'imagenet'
+    initial_weights: str = ''
+    freeze_backbone: bool = False
+    frozen_stages: int = 0
+    frozen_statistics: bool = False
+    epochs: int = 20
+    precision: str = '32-true'
+    compile: bool = False
+    seed: int = 0
+    validate_every: int = 1
+    patience: int = 0
+    pictures: int = 6
+    sync_batchnorm: bool = False

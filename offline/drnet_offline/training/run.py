@@ -1,0 +1,208 @@
+"""A training from a preset to a weights file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lightning
+import torch
+from lightning.pytorch import callbacks, loggers
+
+from drnet_offline.datasets.opening import open_dataset
+from drnet_offline.errors import ConfigError
+from drnet_offline.training.augment import resize_sample
+from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
+from drnet_offline.training.data import DepthData
+from drnet_offline.training.distributed import ProcessLayout, find_processes
+from drnet_offline.training.module import DepthModule
+from drnet_offline.training.progress import TrainingProgress
+from drnet_offline.training.run_folder import (
+    ResumedCSVLogger,
+    check_checkpoint,
+    check_preset,
+    read_step,
+    write_preset,
+)
+from drnet_offline.training.validation_pictures import ValidationPictures
+from drnet_offline.training.weights_writer import WeightsWriter
+from drnet_ros.network.metadata import WeightsMetadata
+
+if TYPE_CHECKING:
+    from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.training.preset import DataConfig, TrainConfig
+
+__all__ = ['train']
+
+LICENCE = (
+    'Trained on NYU Depth v2 (Silberman et al., ECCV 2012), which is for research use; ask its '
+    'authors before you build a product on these weights.'
+)
+
+# What libraries warn of though it is meant so.
+_MEANT = (
+    'Checkpoint directory .* exists and is not empty',  # preset.yaml is in it
+    r'Found \d+ module\(s\) in eval mode',  # the frozen ones
+    r'It is recommended to use `self\.log\(.*sync_dist=True',  # metrics are of all processes
+    'Grad strides do not match bucket view strides',  # of 1x1 convolutions, channels last
+    r'`isinstance\(treespec, LeafSpec\)` is deprecated',  # in Lightning itself
+)
+
+
+def train(
+    config: TrainConfig, output: Path, *, resume: bool = False, devices: int = 1, nodes: int = 1
+) -> Path | None:
+    """Train.
+
+    Args:
+        config: The preset; `data.root` must name the data.
+        output: Folder for checkpoints, logs and weights; made where absent. Several machines
+            share it.
+        resume: Go on from output/last.ckpt.
+        devices: Processes on each machine, each on its own GPU where there are any.
+        nodes: Machines. Under torchrun both are told by it.
+
+    Returns:
+        The best weights' file; None in the processes that do not write it.
+
+    Raises:
+        ConfigError: There is nothing to resume, the folder holds another training, or there are
+            fewer images, GPUs or machines than asked for.
+        DatasetError: The data cannot be read.
+    """
+    checkpoint = output / 'last.ckpt'
+    layout = find_processes(devices, nodes)
+    _check_run(config, checkpoint, layout, resume=resume)
+    train_set, val_set = _open_parts(config.data, layout)
+    if not resume:
+        output.mkdir(parents=True, exist_ok=True)
+        write_preset(output, config)
+    # Advertisements, and what this package says itself.
+    logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    border = config.augmentation.border_px
+    _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
+    data = DepthData(train_set, val_set, config)
+    module = DepthModule(config, focal_px)
+    step = 0
+    if resume:
+        check_checkpoint(checkpoint, module, layout.processes)
+        step = read_step(checkpoint)
+    used = _build_callbacks(config, output, _describe(module), data)
+    trainer = _build_trainer(config, output, used, layout, step)
+    with warnings.catch_warnings():
+        for text in _MEANT:
+            warnings.filterwarnings('ignore', text)
+        trainer.fit(
+            module,
+            data,
+            ckpt_path=checkpoint if resume else None,
+            weights_only=False if resume else None,
+        )
+    return output / 'best.safetensors' if trainer.is_global_zero else None
+
+
+def _check_run(
+    config: TrainConfig, checkpoint: Path, layout: ProcessLayout, *, resume: bool
+) -> None:
+    if resume != checkpoint.is_file():
+        msg = (
+            f'there is no {checkpoint} to resume'
+            if resume
+            else f'{checkpoint.parent} already holds a training: resume it, or name another folder'
+        )
+        raise ConfigError(msg)
+    if resume:
+        check_preset(checkpoint.parent, config)
+    if config.sync_batchnorm and layout.processes > 1 and not torch.cuda.is_available():
+        msg = 'sync_batchnorm must be false without GPUs: only they can share batch statistics'
+        raise ConfigError(msg)
+
+
+def _open_parts(data: DataConfig, layout: ProcessLayout) -> tuple[DepthDataset, DepthDataset]:
+    train_set, val_set = (
+        open_dataset(
+            Path(data.root), data.layout, part=part, validation_blocks=data.validation_blocks
+        )
+        for part in ('train', 'val')
+    )
+    if len(val_set) < layout.processes:
+        msg = (
+            f'{data.root} has {len(val_set)} images for validation, each of {layout.processes} '
+            f'processes needs one: enlarge data.validation_blocks or start fewer'
+        )
+        raise ConfigError(msg)
+    needed = data.batch_size * layout.processes
+    if len(train_set) < needed:
+        msg = (
+            f'{data.root} has {len(train_set)} images for training, a step needs data.batch_size '
+            f'x processes = {needed}: lower data.batch_size'
+        )
+        raise ConfigError(msg)
+    return train_set, val_set
+
+
+def _describe(module: DepthModule) -> WeightsMetadata:
+    mean, std = module.normalisation
+    height, width = module.config.data.size
+    return WeightsMetadata(
+        network=module.config.network,
+        input_height=height,
+        input_width=width,
+        f_training=module.focal_px,
+        mean=mean,
+        std=std,
+        min_depth=0.1,
+        max_depth=10.0,
+        licence=LICENCE,
+    )
+
+
+def _build_trainer(
+    config: TrainConfig,
+    output: Path,
+    used: list[callbacks.Callback],
+    layout: ProcessLayout,
+    step: int,
+) -> lightning.Trainer:
+    """Build the trainer; step is how many steps an interrupted training has behind it."""
+    return lightning.Trainer(
+        max_epochs=config.epochs,
+        precision=config.precision,  # type: ignore[arg-type]
+        devices=layout.devices,
+        num_nodes=layout.nodes,
+        accelerator='auto',
+        strategy='ddp' if layout.processes > 1 else 'auto',
+        plugins=[SharedBatchNorm()] if config.sync_batchnorm else None,
+        gradient_clip_val=config.optimizer.clip_norm or None,
+        check_val_every_n_epoch=config.validate_every,
+        logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
+        callbacks=used,
+        log_every_n_steps=20,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _build_callbacks(
+    config: TrainConfig, output: Path, metadata: WeightsMetadata, data: DepthData
+) -> list[callbacks.Callback]:
+    built: list[callbacks.Callback] = [WeightsWriter(output, metadata)]
+    if config.pictures:
+        built.append(ValidationPictures(output, data.val, config.pictures))
+    built += [
+        # Not save_last: with save_top_k=0 Lightning writes that at the very end only. And no
+        # counter: a folder that was moved would go on in last-v1.ckpt, and resume from last.ckpt.
+        callbacks.ModelCheckpoint(output, 'last', save_top_k=1, every_n_epochs=1,
+                                  save_on_train_epoch_end=True, enable_version_counter=False),
+        callbacks.LearningRateMonitor('step'),
+        TrainingProgress(),
+    ]  # fmt: skip
+    if config.patience:
+        built.append(EarlyStop(config.patience))
+    if config.optimizer.ema_decay:
+        built.append(AveragedWeights(decay=config.optimizer.ema_decay))
+    return built

@@ -1,0 +1,136 @@
+"""What the folder of a training holds beside the weights: its preset and its log."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import yaml
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch import loggers
+
+from drnet_offline.errors import ConfigError
+from drnet_offline.training.preset_reader import load_config, to_plain
+
+if TYPE_CHECKING:
+    from drnet_offline.training.module import DepthModule
+    from drnet_offline.training.preset import TrainConfig
+
+__all__ = ['ResumedCSVLogger', 'check_checkpoint', 'check_preset', 'read_step', 'write_preset']
+
+_PRESET = 'preset.yaml'
+
+# What may differ on another machine without another result.
+_FREE = ('data.root', 'data.workers', 'compile', 'pictures')
+
+
+def write_preset(folder: Path, config: TrainConfig) -> None:
+    """Write every entry of the preset, defaults and overrides included, to folder/preset.yaml."""
+    text = yaml.safe_dump(to_plain(config), sort_keys=False)
+    (folder / _PRESET).write_text(text, encoding='utf-8')
+
+
+def check_preset(folder: Path, config: TrainConfig) -> None:
+    """Refuse to go on with another preset than the training began with.
+
+    Raises:
+        ConfigError: An entry differs.
+    """
+    path = folder / _PRESET
+    if not path.is_file():  # the user removed it, and with it our say
+        return
+    # Read as a preset: one written before an entry came to be has that entry's default.
+    before = _flatten(to_plain(load_config(str(path))))
+    now = _flatten(to_plain(config))
+    for name in sorted(now.keys() - set(_FREE)):
+        if before[name] != now[name]:
+            msg = (
+                f'{folder} was trained with {name} = {before[name]!r}, now it is '
+                f'{now[name]!r}: resume with the same preset, or begin in a new folder'
+            )
+            raise ConfigError(msg)
+
+
+def _flatten(values: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f'{prefix}{name}.')
+        else:
+            flat[f'{prefix}{name}'] = value
+    return flat
+
+
+def check_checkpoint(checkpoint: Path, module: DepthModule, processes: int) -> None:
+    """Refuse to go on from a checkpoint otherwise than it was come to.
+
+    Args:
+        checkpoint: last.ckpt.
+        module: What is to go on from it.
+        processes: Of the training, on all machines.
+
+    Raises:
+        ConfigError: It had another number of processes, was fed otherwise, or does not say.
+    """
+    state = _read(checkpoint)
+    if not {'processes', 'normalisation'} <= state.keys():
+        msg = (
+            f'{checkpoint} must say how it was fed and averaged, got one of an older drnet train, '
+            'which did it otherwise: begin in a new folder'
+        )
+        raise ConfigError(msg)
+    if state['processes'] != processes:
+        msg = (
+            f'{checkpoint} was trained with {state["processes"]} processes, now there are '
+            f'{processes}: resume with as many, since steps and learning rate follow from it'
+        )
+        raise ConfigError(msg)
+    if state['normalisation'] != module.normalisation:
+        msg = (
+            f'{checkpoint} was fed with mean and deviation {state["normalisation"]}, now they are '
+            f'{module.normalisation}: resume with the same initial_weights and drnet_ros'
+        )
+        raise ConfigError(msg)
+
+
+def read_step(checkpoint: Path) -> int:
+    """Return how many steps a checkpoint of ours has behind it."""
+    return int(_read(checkpoint)['global_step'])
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    # Lightning's checkpoints hold more than tensors; this one was written here.
+    state: dict[str, Any] = torch.load(
+        checkpoint, map_location='cpu', mmap=True, weights_only=False
+    )
+    return state
+
+
+class ResumedCSVLogger(loggers.CSVLogger):
+    """Goes on with the log of an interrupted training, which Lightning's own deletes.
+
+    Args:
+        folder: Where csv/metrics.csv lies.
+        step: Rows from this step on are dropped: the resumed training writes them anew.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        super().__init__(folder, 'csv', '')
+        self._step = step
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer of metrics.csv."""
+        if self._experiment is None:
+            path = Path(self.log_dir) / 'metrics.csv'
+            rows = []
+            if path.is_file():
+                with path.open(encoding='utf-8', newline='') as file:
+                    rows = [row for row in csv.DictReader(file) if int(row['step']) < self._step]
+            writer = super().experiment
+            writer.metrics = [{k: v for k, v in row.items() if v} for row in rows]
+            writer.save()
+        return self._experiment

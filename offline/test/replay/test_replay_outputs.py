@@ -1,0 +1,208 @@
+"""What `drnet bag` writes: a recording with our depth, and a report; variants side by side."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_scenes import FOCAL, HW, RunInProcess, Scene, known_depth, load, write
+from matplotlib.figure import Figure
+
+from drnet_offline.evaluation.protocols import PROTOCOLS
+from drnet_offline.replay.decoding import read_depths
+from drnet_offline.replay.gallery import Picture
+from drnet_offline.replay.scores import Scores, score_frame
+from drnet_offline.replay.variants import parse_variants
+from drnet_offline.report import charts, pictures
+from drnet_ros.errors import SettingsError
+from drnet_ros.inference import Settings
+from drnet_ros.recordings.recording import Recording
+
+pytestmark = pytest.mark.usefixtures('known_network')
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'ros1'])
+def test_the_written_recording_holds_source_and_depth(
+    tmp_path: Path, drnet: RunInProcess, kind: str
+) -> None:
+    scene = Scene.make()
+    bag = write(tmp_path / 'bag', scene, kind)
+    out = tmp_path / 'out.mcap'
+    assert drnet('bag', bag, '--write', out)[0] == 0
+    with Recording(bag) as source, Recording(out) as written:
+        assert set(source.topics) < set(written.topics)
+        for topic in source.topics:
+            before = [(m.stamp_ns, m.data) for m in source.messages([topic])]
+            assert before == [(m.stamp_ns, m.data) for m in written.messages([topic])]
+        depths = list(read_depths(written, '/drnet/depth/image_rect'))
+        infos = [written.deserialize(m) for m in written.messages(['/drnet/depth/camera_info'])]
+        clouds = [written.deserialize(m) for m in written.messages(['/drnet/points'])]
+    assert [stamp for stamp, _ in depths] == list(scene.stamps)
+    for image, (stamp, depth), camera, cloud in zip(
+        scene.images, depths, infos, clouds, strict=True
+    ):
+        np.testing.assert_array_equal(depth, known_depth(image))
+        assert camera.k[0] == FOCAL
+        assert camera.header.stamp.nanosec == stamp % 10**9
+        assert (cloud.header.frame_id, cloud.height, cloud.width) == ('optical', *HW)
+        assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb']
+        points = np.frombuffer(cloud.data, np.float32).reshape(*HW, 4)
+        np.testing.assert_array_equal(points[..., 2], depth)
+    assert 'exists already' in drnet('bag', bag, '--write', out)[1]
+
+
+def test_two_variants_stand_side_by_side(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', Scene.make())
+    out = tmp_path / 'out.json'
+    assert drnet('bag', bag, '--json', out, '--versus', 'max_depth=2.0 lazy=false')[0] == 0
+    one, other = load(out)['variants']
+    assert (one['name'], other['name']) == ('A: embedded', 'B: max_depth=2.0 lazy=false')
+    assert other['settings']['max_depth'] == 2.0
+    assert other['coverage'] < 0.7 < one['coverage']
+
+
+def test_variants_are_read_from_words() -> None:
+    base = Settings(edge_threshold=0.1)
+    names = [v.name for v in parse_variants(base, ['mine.safetensors', 'input_size=96x128'])]
+    assert names == [
+        'A: embedded edge_threshold=0.1',
+        'B: mine.safetensors',
+        'C: input_size=96x128',
+    ]
+    other = parse_variants(base, ['input_size=96x128'])[1].settings
+    assert (other.input_size, other.edge_threshold) == ((96, 128), 0.1)
+    with pytest.raises(SettingsError, match='max_depth'):
+        parse_variants(base, ['max_depth=1000.0'])
+
+
+def test_without_depth_there_are_rates_and_steadiness(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', Scene.make())
+    report = tmp_path / 'report'
+    assert drnet('bag', bag, '--depth-topic', 'none', '--report', report)[0] == 0
+    assert not (report / 'error_map.png').exists()
+    assert (report / 'examples.png').exists()
+    assert 'Best' not in (report / 'report.html').read_text()
+
+
+def test_pictures_say_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+
+    def keep(figure: Figure, path: Path) -> Path:
+        drawn.append(figure)
+        return path
+
+    monkeypatch.setattr(pictures, 'save', keep)
+    rgb, depth = np.zeros((*HW, 3), np.uint8), np.ones(HW, np.float32)
+    picture = Picture(3, rgb, None, depth, (depth, depth))
+    frames = [('best', picture), ('worst', picture)]
+    pictures.draw_examples(tmp_path / 'examples.png', frames, ['A', 'B'])
+    titles = [axis.get_title() for axis in drawn[0].axes]
+    head = ['image', 'recorded depth', 'A', 'error of A', 'B', 'error of B']
+    # Two rows and two colour bars: the first row has the titles.
+    assert titles == head + [''] * (len(head) + 2)
+    assert [axis.get_ylabel() for axis in drawn[0].axes[:12:6]] == ['best', 'worst']
+
+
+def test_more_variants_than_colors_are_all_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(charts, 'save', lambda figure, _: drawn.append(figure))
+    names = [f'variant {number}' for number in range(len(charts.COLORS) + 2)]
+    scores = [Scores([PROTOCOLS['full']]) for _ in names]
+    for each in scores:
+        score_frame(each, np.full(HW, 1.1, np.float32), np.ones(HW, np.float32))
+    charts.draw_error_by_depth(tmp_path / 'chart.png', scores, names)
+    assert [line.get_label() for line in drawn[0].axes[0].get_lines()] == names
+
+
+class Scripts(HTMLParser):
+    """What a browser takes for scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._is_inside = False
+
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
+        self._is_inside = tag == 'script'
+        if self._is_inside:
+            self.texts.append('')
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._is_inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._is_inside:
+            self.texts[-1] += data
+
+
+def test_a_variant_may_be_called_as_what_ends_a_script(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(4))
+    weights = tmp_path / 'a<!--<script>b<' / 'script>.safetensors'  # "</script>" in a path
+    weights.parent.mkdir()
+    weights.write_bytes(b'any')
+    assert drnet('bag', bag, '--report', tmp_path / 'report', '--versus', weights)[0] == 0
+    page = (tmp_path / 'report' / 'report.html').read_text()
+    scripts = Scripts()
+    scripts.feed(page)
+    (script,) = scripts.texts
+    assert '<!--' not in script
+    given = script.rpartition('document.getElementById("choices"), ')[2]
+    assert given.endswith(');')
+    names = [cloud['name'] for cloud in json.loads(given.removesuffix(');'))['clouds']]
+    assert names == ['recorded', 'A: embedded', f'B: {weights}']
+
+
+CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason='no chromium to look at the page with')
+def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(4))
+    assert drnet('bag', bag, '--report', tmp_path / 'report')[0] == 0
+    page = tmp_path / 'report' / 'report.html'
+    text = page.read_text()
+    assert 'http://' not in text
+    assert 'https://' not in text
+    # A drag across the cloud, as a person would: the view must change.
+    drag = (
+        '<script>const c = document.getElementById("cloud"); const before = c.dataset.view;'
+        'c.setPointerCapture = () => {};'
+        'for (const [n, x] of [["down", 100], ["move", 200], ["up", 200]]) c.dispatchEvent('
+        'new PointerEvent("pointer" + n, {clientX: x, clientY: 50, pointerId: 1}));'
+        'requestAnimationFrame(() => requestAnimationFrame(() => { document.title = '
+        '[before, c.dataset.view, c.dataset.drawn].join("|"); }));</script>'
+    )
+    turned = tmp_path / 'turned.html'
+    turned.write_text(text.replace('</body>', f'{drag}</body>'))
+    dumped = subprocess.run(
+        [
+            str(CHROMIUM),
+            '--headless=new',
+            '--no-sandbox',
+            '--disable-gpu',
+            f'--user-data-dir={tmp_path / "profile"}',
+            '--virtual-time-budget=5000',
+            '--dump-dom',
+            turned.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    ).stdout
+    title = dumped.partition('<title>')[2].partition('</title>')[0]
+    before, after, drawn = title.split('|')
+    assert before.startswith('0.350 0.200')
+    assert after.startswith('0.950 0.200')
+    assert int(drawn) > 1000
+    assert dumped.count('<img') == 5
+    assert 'data:image/png;base64,' in dumped
