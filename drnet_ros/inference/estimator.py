@@ -66,7 +66,7 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the network cannot be made ready.
-            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says.
         """
         self._engine.prepare((height, width), self.settings)
 
@@ -83,7 +83,7 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the engine is closed.
-            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says.
         """
         return self._engine.prepare_async((height, width), self.settings)
 
@@ -100,7 +100,7 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the batch cannot be run.
-            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says.
         """
         pending = self._engine.submit(frames, self.settings)
         if self.settings.temporal_filter > 0:
@@ -130,7 +130,7 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the network fails.
-            ImageError: kind 'bad_shape', as `image_header.check_shape` says.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says.
             CameraError: If the camera cannot be that of the image.
         """
         return self.submit([Frame(rgb_hwc, camera, points, stamp_ns)]).result()[0]

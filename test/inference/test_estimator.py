@@ -106,9 +106,9 @@ def test_engine_choice(
 @pytest.mark.parametrize(
     ('engine', 'modules', 'missing', 'package'),
     [
-        ('openvino', ['openvino_engine'], 'openvino', 'openvino'),
+        ('openvino', ['engines.openvino_engine'], 'openvino', 'openvino'),
         ('torch', [], 'timm', 'timm'),
-        ('torch', ['torch_engine', 'postprocess'], 'cv2', 'opencv-python-headless'),
+        ('torch', ['engines.torch_engine', 'postprocess'], 'cv2', 'opencv-python-headless'),
     ],
 )
 def test_the_library_that_an_engine_lacks_is_named(

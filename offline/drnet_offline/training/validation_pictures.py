@@ -35,7 +35,7 @@ class ValidationPictures(callbacks.Callback):
 
     Args:
         folder: Of the training; pictures/ is made in it.
-        images: The validation images, as `training.ValidationDataset` yields them.
+        images: The validation images, as `data.ValidationDataset` yields them.
         count: How many are shown.
     """
 
