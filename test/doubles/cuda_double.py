@@ -167,7 +167,7 @@ class Order:
         while frame is not None:
             code = frame.f_code
             # Comprehensions are functions before Python 3.12.
-            if '/drnet_ros/inference/cuda_' in code.co_filename and code.co_name[0] != '<':
+            if '/drnet_ros/inference/engines/cuda/' in code.co_filename and code.co_name[0] != '<':
                 chain.append(code.co_name)
             frame = frame.f_back
         site = f'{what} in {" < ".join(chain)}'
