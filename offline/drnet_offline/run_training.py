@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from drnet_offline.augment import resize_sample
-from drnet_offline.datasets.opening import open_dataset
+from drnet_offline.datasets.mixture import Mixture, SourceConfig, open_mixture
 from drnet_offline.errors import ConfigError
 from drnet_offline.machines import Machines, find_machines
 from drnet_offline.progress import TrainingProgress
@@ -32,8 +32,7 @@ from drnet_offline.weights_writer import WeightsWriter
 from drnet_ros.network.metadata import WeightsMetadata
 
 if TYPE_CHECKING:
-    from drnet_offline.config import DataConfig, TrainConfig
-    from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.config import TrainConfig
 
 __all__ = ['train']
 
@@ -53,10 +52,10 @@ _MEANT = (
 
 
 class EarlyStop(callbacks.EarlyStopping):
-    """Ends a training whose RMSE no longer improves; one that is resumed stays ended."""
+    """Ends a training whose criterion no longer improves; one that is resumed stays ended."""
 
     def __init__(self, patience: int) -> None:
-        super().__init__('val/rmse', patience=patience, check_on_train_epoch_end=False)
+        super().__init__('val/criterion', patience=patience, check_on_train_epoch_end=False)
 
     def on_train_start(self, trainer: lightning.Trainer, _module: Any) -> None:
         """Stop at once what had stopped before."""
@@ -131,17 +130,17 @@ def train(
     checkpoint = output / 'last.ckpt'
     machines = find_machines(devices, nodes)
     _check_run(config, checkpoint, machines, resume=resume)
-    train_set, val_set = _open_parts(config.data, machines)
+    train_set, val_set = _open_parts(config, machines)
     if not resume:
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
     # Advertisements, and what this package says itself.
     logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    border = config.augmentation.border_px
-    _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
-    data = DepthData(train_set, val_set, config)
-    module = DepthModule(config, focal_px)
+    border_px = train_set.sources[0].config.border_px
+    _, _, focal_px = resize_sample(train_set[0], config.data.size, border_px)
+    data = DepthData(train_set, val_set, config, focal_px)
+    module = DepthModule(config, focal_px, [source.name for source in val_set.sources])
     step = 0
     if resume:
         check_checkpoint(checkpoint, module, machines.processes)
@@ -175,12 +174,17 @@ def _check_run(config: TrainConfig, checkpoint: Path, machines: Machines, *, res
         raise ConfigError(msg)
 
 
-def _open_parts(data: DataConfig, machines: Machines) -> tuple[DepthDataset, DepthDataset]:
+def _open_parts(config: TrainConfig, machines: Machines) -> tuple[Mixture, Mixture]:
+    data = config.data
+    sources = data.sources or (
+        SourceConfig(
+            layout=data.layout,
+            border_px=config.augmentation.border_px,
+            validation_blocks=data.validation_blocks,
+        ),
+    )
     train_set, val_set = (
-        open_dataset(
-            Path(data.root), data.layout, part=part, validation_blocks=data.validation_blocks
-        )
-        for part in ('train', 'val')
+        open_mixture(Path(data.root), sources, part) for part in ('train', 'val')
     )
     if len(val_set) < machines.processes:
         msg = (
