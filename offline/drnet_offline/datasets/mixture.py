@@ -127,16 +127,15 @@ def open_mixture(root: Path, sources: Sequence[SourceConfig], part: str) -> Mixt
     """
     opened = []
     for config in sources:
-        held_out_part = 'val' if config.held_out else 'train'
-        has_blocks = bool(config.validation_blocks) and not config.held_out
-        if part != held_out_part and not has_blocks:
+        is_val = part == 'val'
+        if is_val != config.held_out and not (is_val and config.validation_blocks):
             continue
         path = root / config.path
         samples = open_dataset(
             path,
             config.layout,
-            part=part if has_blocks else 'all',
-            validation_blocks=config.validation_blocks if has_blocks else (),
+            part='all' if config.held_out else part,
+            validation_blocks=() if config.held_out else config.validation_blocks,
         )
         opened.append(Source(path.name, samples, config))
     if not opened:

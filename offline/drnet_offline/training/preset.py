@@ -8,7 +8,7 @@ from drnet_offline.datasets.mixture import SourceConfig
 from drnet_offline.training.augment import Augmentation
 from drnet_ros.network.config import NetworkConfig
 
-__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig']
+__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig', 'list_sources']
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +109,15 @@ class TrainConfig:
     patience: int = 0
     pictures: int = 6
     sync_batchnorm: bool = False
+
+
+def list_sources(config: TrainConfig) -> tuple[SourceConfig, ...]:
+    """Return the data sets that a training learns from: the sources, or the single one."""
+    data = config.data
+    return data.sources or (
+        SourceConfig(
+            layout=data.layout,
+            border_px=config.augmentation.border_px,
+            validation_blocks=data.validation_blocks,
+        ),
+    )

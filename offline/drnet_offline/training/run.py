@@ -11,13 +11,14 @@ import lightning
 import torch
 from lightning.pytorch import callbacks, loggers
 
-from drnet_offline.datasets.mixture import Mixture, SourceConfig, open_mixture
+from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.errors import ConfigError
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
+from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
     ResumedCSVLogger,
@@ -122,15 +123,8 @@ def _check_run(
 
 def _open_parts(config: TrainConfig, layout: ProcessLayout) -> tuple[Mixture, Mixture]:
     data = config.data
-    sources = data.sources or (
-        SourceConfig(
-            layout=data.layout,
-            border_px=config.augmentation.border_px,
-            validation_blocks=data.validation_blocks,
-        ),
-    )
     train_set, val_set = (
-        open_mixture(Path(data.root), sources, part) for part in ('train', 'val')
+        open_mixture(Path(data.root), list_sources(config), part) for part in ('train', 'val')
     )
     if len(val_set) < layout.processes:
         msg = (
