@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def module_name(path: Path) -> str:
     return '.'.join(parts.with_suffix('').parts).removesuffix('.__init__')
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Return dotted names; of `from a import b` both a and a.b, since b may be a module.
 
