@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from drnet_ros.closing import Closing
 from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.preprocess import nominal_input_hw
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engines.engine import Engine, Pending
 
 __all__ = ['DepthEstimator']
 
@@ -38,11 +38,13 @@ class DepthEstimator(Closing):
         metadata: What the weights file says about itself.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
         """Load metadata and create the engine; the network is made ready for the training size.
 
         Args:
             settings: The settings, or None for the defaults.
+            engine: What runs the network, closed with the estimator; None for the one that the
+                settings ask for.
 
         Raises:
             WeightsError: If the weights are missing, unreadable, or of another network than the
@@ -53,7 +55,9 @@ class DepthEstimator(Closing):
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
-        self._engine = create_engine(self.settings, self._weights_path, self.metadata)
+        if engine is None:
+            engine = create_engine(self.settings, self._weights_path, self.metadata)
+        self._engine = engine
         self._scale_filter = ScaleFilter()
         self.prepare(*nominal_input_hw(self.settings, self.metadata))
 

@@ -26,9 +26,9 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
-from drnet_ros.node import diagnostics
+from drnet_ros.node import depth_node, diagnostics
+from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.gpu_health import GpuMonitor, GpuState
-from drnet_ros.node.statistics import CameraStatistics
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -83,7 +83,7 @@ def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: Nod
     assert float(values['rate_hz']) > 19 / elapsed_s - 0.01
     p50, p95 = (float(values[f'latency_ms_{name}']) for name in ('p50', 'p95'))
     assert 0 < p50 <= p95 < 1000 * elapsed_s
-    assert (values['engine'], values['device'], values['weights']) == ('known', 'test', 'none')
+    assert (values['engine'], values['device'], values['precision']) == ('known', 'test', 'exact')
     assert values['state'] == 'active'
 
 
@@ -92,8 +92,7 @@ def test_diagnostics_come_once_a_second_in_every_state(
 ) -> None:
     node = start_node(is_up=False, autostart=False)
     # The timer's period, not the clock: on a busy machine one comes late, and the next one sooner.
-    periods = {timer.callback: timer.timer_period_ns for timer in node.timers}
-    assert periods[node._publish_diagnostics] == 1_000_000_000
+    assert 1_000_000_000 in {timer.timer_period_ns for timer in node.timers}
     arrays = graph.diagnostics()
     arrays.wait_for(3)
     assert values_of(arrays.messages[-1], 'depth_node: camera')['message'] == 'unconfigured'
@@ -131,10 +130,9 @@ def test_dropping_is_a_warning_with_the_share(
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
     publisher = graph.publisher(Image, 'image')
     engine.may_finish.clear()
-    statistics = node._cameras[''].statistics
     for sec in range(1, 7):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
             assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
@@ -143,25 +141,25 @@ def test_dropping_is_a_warning_with_the_share(
 
 def start_unready(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
-) -> tuple[Future[None], Health, CameraStatistics]:
+) -> tuple[Future[None], Health, DepthNode]:
     """Start a node whose network is ready for images of 64 x 48 when the future is done."""
     preparation: Future[None] = Future()
     engine.preparations[48, 64] = preparation
     node = start_node()
-    return preparation, Health(graph), node._cameras[''].statistics
+    return preparation, Health(graph), node
 
 
 @pytest.mark.usefixtures('never_stale')
 def test_a_network_being_made_ready_is_said_and_is_no_slowness(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation, health, statistics = start_unready(graph, start_node, engine)
+    preparation, health, node = start_unready(graph, start_node, engine)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
     publisher = graph.publisher(Image, 'image')
     for sec in range(1, 6):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
             health.wait_for(WARN, 'getting ready for images of 64 x 48')
     values = health.wait_for(WARN, 'getting ready for images of 64 x 48', frames_dropped='4')
@@ -170,21 +168,21 @@ def test_a_network_being_made_ready_is_said_and_is_no_slowness(
     depths.wait_for_stamp(header(5))
     # Those that were dropped meanwhile are no reason to warn of afterwards either.
     health.wait_for(OK, 'running', frames_out='1', frames_dropped='4')
-    graph.wait(lambda: statistics.snapshot().preparing_hw is None, 'end of the preparation')
+    graph.wait(lambda: node.health().counts.preparing_hw is None, 'end of the preparation')
 
 
 def test_dropping_after_the_network_was_made_ready_is_a_warning_again(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation, health, statistics = start_unready(graph, start_node, engine)
+    preparation, health, node = start_unready(graph, start_node, engine)
     graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
     engine.may_finish.clear()
     for sec in range(1, 5):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
-            graph.wait(lambda: statistics.snapshot().preparing_hw, 'preparation')
+            graph.wait(lambda: node.health().counts.preparing_hw, 'preparation')
             preparation.set_result(None)
             assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
@@ -238,10 +236,15 @@ class Gpu(GpuMonitor):
     ],
 )
 def test_state_of_the_gpu_is_judged(
-    graph: Graph, start_node: NodeFactory, state: GpuState, level: str, text: str
+    graph: Graph,
+    start_node: NodeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    state: GpuState,
+    level: str,
+    text: str,
 ) -> None:
-    node = start_node()
-    node._gpu = Gpu(state)
+    monkeypatch.setattr(depth_node, 'open_monitor', lambda _device: Gpu(state))
+    start_node()
     health = Health(graph)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     values = health.wait_for(level, text)

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.datasets.matching import match_stamps
-from drnet_offline.replay.headers import NS_PER_S, read_header
+from drnet_offline.replay.headers import read_header
 from drnet_ros.errors import CameraError, RecordingError
-from drnet_ros.inference.camera import CameraModel
+from drnet_ros.messages.reading import NS_PER_S, camera_of
 from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, COMPRESSED_TYPE, IMAGE_TYPE, TopicChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drnet_ros.inference.camera import CameraModel
     from drnet_ros.recordings.recording import RecordedMessage, Recording
 
 __all__ = ['Index', 'IntrinsicsTimeline', 'StampedTopic', 'index_recording']
@@ -127,26 +128,6 @@ class Index:
     depth_cameras: IntrinsicsTimeline = field(default_factory=IntrinsicsTimeline)
     pairs: dict[int, int] = field(default_factory=dict)
     damage: str = ''
-
-
-def camera_of(info: Any) -> CameraModel:
-    """Build the camera model of a deserialised sensor_msgs/CameraInfo.
-
-    Raises:
-        CameraError: It is not calibrated, or its values are not usable.
-    """
-    roi = info.roi
-    return CameraModel.from_fields(
-        width=info.width,
-        height=info.height,
-        k=tuple(info.k),
-        d=tuple(info.d),
-        distortion_model=info.distortion_model,
-        r=tuple(info.r),
-        p=tuple(info.p),
-        binning=(info.binning_x, info.binning_y),
-        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
-    )
 
 
 def index_recording(
