@@ -27,7 +27,6 @@ __all__ = [
     'Versus',
     'Weights',
     'chosen_topics',
-    'prepare_outputs',
     'progress_bars',
     'settings_of',
 ]
@@ -112,20 +111,6 @@ def settings_of(
     if temporal_filter is not None:
         values['temporal_filter'] = temporal_filter
     return Settings.from_mapping(values)
-
-
-def prepare_outputs(folder: Path | None, json_path: Path | None) -> None:
-    """Make the folder of a report, and see to it that there is one for the JSON file.
-
-    Raises:
-        OfflineError: There is none.
-    """
-    from drnet_offline.replay.writing import check_folder_of  # noqa: PLC0415
-
-    if json_path is not None:
-        check_folder_of(json_path)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def progress_bars() -> Progress:
