@@ -11,7 +11,9 @@ import numpy as np
 from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.engine import Pending
+from drnet_ros.inference.metric_scale import MetricScale
 from drnet_ros.inference.postprocess import PostProcessor
+from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
@@ -129,6 +131,7 @@ class KnownEstimator(DepthEstimator):
         self.settings = settings
         self._engine = engine
         self._scale_filter = ScaleFilter()
+        self._metric_scale = MetricScale(ScaleModel())
 
     def describe(self) -> dict[str, str]:
         return {'engine': self._engine.name, 'device': self._engine.device, 'weights': 'none'}

@@ -60,13 +60,20 @@ class CoarseDepth:
             log_depth[~is_valid] = np.median(log_depth[is_valid])
         spread = cv2.dilate(log_depth, _EDGE_WINDOW) - cv2.erode(log_depth, _EDGE_WINDOW)
         rows, columns = _cells(*log_depth.shape)
-        window = np.ones([2 * math.ceil(s / n) | 1 for s, n in zip(log_depth.shape, (rows, columns), strict=True)], np.uint8)
-        at = np.ix_(_centres(rows, log_depth.shape[0]), _centres(columns, log_depth.shape[1]))
+        height, width = log_depth.shape
+        window = np.ones((2 * -(-height // rows) | 1, 2 * -(-width // columns) | 1), np.uint8)
+        at = np.ix_(_centres(rows, height), _centres(columns, width))
         near, far = cv2.erode(log_depth, window)[at], cv2.dilate(log_depth, window)[at]
         middle = (near + far) / 2
         half = np.maximum((far - near) / 2, np.float32(_LEAST_HALF_RANGE))
-        height, width = depth_hw.shape
-        return cls((height, width), step, log_depth, spread, middle - half, middle + half)
+        return cls(
+            (depth_hw.shape[0], depth_hw.shape[1]),
+            step,
+            log_depth,
+            spread,
+            middle - half,
+            middle + half,
+        )
 
     def cell_positions(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return where the centres of columns and rows lie, in widths of the image."""

@@ -128,10 +128,7 @@ def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
 
 
 def _spread_out(
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    ratios: NDArray[np.float32],
-    width: int,
+    rows: NDArray[np.intp], columns: NDArray[np.intp], ratios: NDArray[np.float32], width: int
 ) -> NDArray[np.intp]:
     """Return one point for each cell of the image: that with the median ratio of its cell.
 

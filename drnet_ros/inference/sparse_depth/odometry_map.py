@@ -143,7 +143,8 @@ def _checked_pose(pose: NDArray[np.floating]) -> NDArray[np.float64]:
         msg = f'world_from_camera must be finite and 4 x 4, got the shape {matrix.shape}'
         raise SparseDepthError(msg)
     rotation = matrix[:3, :3]
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ORTHOGONAL or np.linalg.det(rotation) < 0:
+    skew = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if skew > _ORTHOGONAL or np.linalg.det(rotation) < 0:
         msg = 'world_from_camera must hold a rotation; normalise the quaternion it is made of'
         raise SparseDepthError(msg)
     return matrix

@@ -73,7 +73,8 @@ class Posterior:
         near, far = coarse.near.ravel(), coarse.far.ravel()
         middle = (near + far) / 2
         means = [
-            self.prior_log_factor + self.kernel.covariance(image, log_depth, self.points) @ self.alpha
+            self.kernel.covariance(image, log_depth, self.points) @ self.alpha
+            + np.float32(self.prior_log_factor)
             for log_depth in (near, far)
         ]
         covariance = self.kernel.covariance(image, middle, self.points)
@@ -185,9 +186,7 @@ def _noise(
     return noise
 
 
-def _without(
-    inverse: NDArray[np.float64], dropped: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _without(inverse: NDArray[np.float64], dropped: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the inverse with the observations of some points taken back (Schur complement)."""
     if not len(dropped):
         return inverse

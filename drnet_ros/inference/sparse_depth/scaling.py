@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.inference.sparse_depth.observations import Selection, observe
 from drnet_ros.inference.sparse_depth.projection import project
 from drnet_ros.inference.sparse_depth.scale_field import (
@@ -18,39 +18,14 @@ from drnet_ros.inference.sparse_depth.scale_field import (
 from drnet_ros.inference.sparse_depth.scale_filter import FactorPrior, SparseScaleFilter
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     import numpy as np
+    from numpy.typing import NDArray
 
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.inference.sparse_depth.points import SparseDepth
     from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 
-__all__ = ['DepthScale', 'Scaling', 'SparseScaler']
-
-
-@dataclass(frozen=True, slots=True)
-class DepthScale:
-    """By what, and on what grounds, the depth of a frame was scaled.
-
-    Attributes:
-        factor: The global factor; single pixels have their own where points are near.
-        relative_stddev: Standard deviation of the factor, as a share of it.
-        points: Number of points that the depth rests on; 0 if only the filter or nothing is known.
-        dropped: Points left out, by reason; see `observations.Selection.dropped`, and 'outlier'
-            for those that the others contradict, 'refused' for all where none is believed.
-        source: `SparseDepth.source` of the frame.
-        age_s: Seconds since points were last used for this camera; 0 if in this frame, None if
-            never.
-        refusal: Why none of the points is used, in words; '' otherwise.
-    """
-
-    factor: float
-    relative_stddev: float
-    points: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    source: str = ''
-    age_s: float | None = None
-    refusal: str = ''
+__all__ = ['Scaling', 'SparseScaler']
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,9 +108,7 @@ class SparseScaler:
         found = estimate_scale_field(
             selection, coarse, self.model, prior.log_factor, prior.variance
         )
-        memory.update(
-            found.log_factor, found.log_factor_variance, found.local_variance, prior
-        )
+        memory.update(found.log_factor, found.log_factor_variance, found.local_variance, prior)
         dropped = {**selection.dropped, 'outlier': found.outliers}
         scale = DepthScale(
             math.exp(found.log_factor),

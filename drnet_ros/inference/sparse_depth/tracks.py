@@ -58,7 +58,12 @@ class CornerTracker:
                 before, gray_hw, self.pixels, None, **_OPTIONS
             )
             back, found_back, _ = cv2.calcOpticalFlowPyrLK(
-                gray_hw, before, forth, self.pixels.copy(), **_OPTIONS, flags=cv2.OPTFLOW_USE_INITIAL_FLOW
+                gray_hw,
+                before,
+                forth,
+                self.pixels.copy(),
+                **_OPTIONS,
+                flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
             )
             gap = np.abs(back - self.pixels).max(axis=1)
             is_found = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (gap < _MAX_RETURN_PX)

@@ -102,4 +102,5 @@ class RaySums:
             parallax2 = np.einsum('ni,nij,nj->n', ray, self._a, ray) / weight
             missed2 = np.maximum(0, c - np.einsum('ni,ni->n', b, offset)) / weight
             residual = np.sqrt(missed2) / distance
-        return Triangulated(offset + centre, np.sqrt(np.maximum(0, parallax2)), residual, self._count)
+        parallax = np.sqrt(np.maximum(0, parallax2))
+        return Triangulated(offset + centre, parallax, residual, self._count)
