@@ -179,7 +179,7 @@ class DepthNode(LifecycleNode):
     def _refuse(self, error: DrnetError) -> TransitionCallbackReturn:
         """Log why a transition is refused; the node stays in the state that it was in."""
         if self.is_ending:
-            self.get_logger().info(f'stopped before it was ready: {error}')
+            self.get_logger().info(f'stopped before the node was ready: {error}')
         elif self.settings.autostart:
             self.get_logger().fatal(str(error))
         else:
@@ -200,7 +200,7 @@ class DepthNode(LifecycleNode):
             self._leave_estimator_to(worker)
             msg = (
                 f'the engine must finish a frame within {_STOP_TIMEOUT_S:g} s, got no answer; it '
-                'is left behind and freed once it does: restart the node if it never does'
+                'is left and freed when it ends: restart the node if that does not happen'
             )
             raise EngineError(msg)
 

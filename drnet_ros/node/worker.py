@@ -241,6 +241,6 @@ class Worker:
         details = '' if is_expected else '\n' + ''.join(traceback.format_exception(error))
         source = f' of camera {image.prefix.rstrip("/")}' if image.prefix else ''
         self._logger.error(
-            f'dropped a frame{source}: {message} (further ones of this kind are only counted)'
-            f'{details}'
+            f'dropped a frame{source}: {message} (further ones of this kind are counted but not '
+            f'logged){details}'
         )

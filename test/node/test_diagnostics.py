@@ -101,7 +101,8 @@ def test_diagnostics_come_once_a_second_in_every_state(
 def test_no_input_is_a_warning_that_names_the_topic(graph: Graph, start_node: NodeFactory) -> None:
     start_node(arguments=('-r', 'image:=/cam/image_raw'))
     health = Health(graph)
-    health.wait_for(WARN, 'no input: nobody publishes /cam/image_raw')
+    found = health.wait_for(WARN, 'no input: /cam/image_raw has no publisher')
+    assert found['message'].endswith('; see docs/troubleshooting.md')
     graph.publisher(Image, '/cam/image_raw')
     health.wait_for(WARN, 'no input: /cam/image_raw has a publisher, but no image has come')
 
@@ -114,11 +115,11 @@ def test_stale_input_is_a_warning(graph: Graph, start_node: NodeFactory) -> None
 
 
 @pytest.mark.usefixtures('never_stale')
-def test_nobody_subscribes_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
+def test_no_subscriber_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
     start_node()
     health = Health(graph)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
-    health.wait_for(OK, 'idle: nobody subscribes', frames_skipped='1')
+    health.wait_for(OK, 'idle: no subscriber to any output', frames_skipped='1')
 
 
 def test_dropping_is_a_warning_with_the_share(
@@ -232,7 +233,7 @@ class Gpu(GpuMonitor):
         (GpuState(85, 90, 5000, 8192, is_slowed_by_heat=True), WARN, 'over temperature'),
         (GpuState(50, 90, 100, 8192), WARN, 'GPU almost out of memory: 100 MB free'),
         (GpuState(is_lost=True), ERROR, 'GPU lost: restart the node'),
-        (GpuState(50, 90, 5000, 8192), OK, 'idle: nobody subscribes'),
+        (GpuState(50, 90, 5000, 8192), OK, 'idle: no subscriber to any output'),
     ],
 )
 def test_state_of_the_gpu_is_judged(
@@ -277,5 +278,5 @@ def test_each_camera_has_a_status(graph: Graph, start_node: NodeFactory) -> None
     start_node(cameras=['front', 'rear'])
     for name in ('front', 'rear'):
         Health(graph, f'depth_node: {name}').wait_for(
-            WARN, f'no input: nobody publishes /{name}/image'
+            WARN, f'no input: /{name}/image has no publisher'
         )

@@ -139,7 +139,7 @@ def test_without_camera_info_there_is_depth_but_no_cloud_and_a_warning(
     diagnostics = graph.diagnostics()
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
-    wait_for_status(graph, diagnostics, '1', 'no camera_info: depth without cloud, in scale only')
+    wait_for_status(graph, diagnostics, '1', 'no camera_info: no cloud, and a wrong scale unless')
     assert engine.wanted_points == [False]
     assert not clouds.messages
     assert not infos.messages

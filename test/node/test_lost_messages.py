@@ -102,4 +102,4 @@ def test_frames_overwritten_while_the_executor_is_busy_are_counted_and_warned_of
 
     graph.wait(lambda: now().get('frames_lost') == str(counts().frames_lost), 'diagnostics')
     assert now()['level'] == '1'
-    assert '% of the published frames before they come in' in now()['message']
+    assert '% of the published frames before they reach the node' in now()['message']

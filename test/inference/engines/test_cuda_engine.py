@@ -315,7 +315,7 @@ def test_what_cannot_be_captured_runs_without_a_graph(
         fresh.agree([Frame(image, CAMERA, points=True)], SAME)
     (record,) = caplog.records
     assert record.getMessage() == (
-        'works without a CUDA graph, and slower: '
+        'cannot use a CUDA graph, so the network is slower: '
         'CUDA error: operation not permitted when stream is capturing'
     )
 

@@ -122,7 +122,7 @@ class CudaPipeline:
         try:
             self._free()
         except RuntimeError as error:  # of a lost device nothing can be freed
-            _LOG.warning('memory of %s is not freed: %s', self._runtime.device, _line(error))
+            _LOG.warning('cannot free the memory of %s: %s', self._runtime.device, _line(error))
 
     def _free(self) -> None:
         self._graphs.clear()
@@ -209,7 +209,7 @@ class CudaPipeline:
             try:
                 graph.replay = self._runtime.capture(graph.compute)
             except RuntimeError as error:
-                _LOG.warning('works without a CUDA graph, and slower: %s', _line(error))
+                _LOG.warning('cannot use a CUDA graph, so the network is slower: %s', _line(error))
             self._graphs[shape] = graph
             # A graph in flight is freed when it is done (cuGraphExecDestroy), and its memory is
             # the compute stream's; so nothing has to wait here.
