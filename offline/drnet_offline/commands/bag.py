@@ -52,7 +52,7 @@ def bag(
     versus: Versus = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option(metavar='full|eigen|rside', help='Which pixels count; many times.'),
+        typer.Option(metavar='full|eigen|rside', help='Which pixels count. Repeatable.'),
     ] = None,
     tolerance: Tolerance = 0.02,
     json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
@@ -67,7 +67,7 @@ def bag(
 ) -> None:
     """Run the network over a recording, every frame in order, and score it where there is depth.
 
-    An interrupted run goes on where it was when called again with the same arguments.
+    An interrupted run continues when it is called again with the same arguments.
     """
     from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
     from drnet_offline.report.tables import print_summary  # noqa: PLC0415

@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.replay.decoding import decode_depth_message, decode_image_message
 from drnet_offline.replay.headers import read_header
 from drnet_ros.errors import CameraError, ImageError, RecordingError
+from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -152,13 +152,13 @@ class _Reader:
         rgb = truth = info = camera = None
         gap_s = 0.0
         try:
-            rgb = decode_image_message(self._recording.deserialize(image), image.msgtype)
+            rgb = decode_image_message(self._recording.deserialize(image))
         except (ImageError, RecordingError) as error:
             problems.append(f'image: {_kind(error)}')
         if depth is not None:
             gap_s = (read_header(depth.data)[0] - stamp_ns) / 1e9
             try:
-                truth = decode_depth_message(self._recording.deserialize(depth), depth.msgtype)
+                truth = decode_depth_message(self._recording.deserialize(depth))
             except (ImageError, RecordingError) as error:
                 problems.append(f'depth: {_kind(error)}')
         found = self._index.cameras.find(stamp_ns)

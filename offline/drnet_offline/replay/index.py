@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_offline.datasets.matching import match_stamps
-from drnet_offline.replay.headers import NS_PER_S, read_header
+from drnet_offline.replay.headers import read_header
 from drnet_offline.replay.intrinsics import IntrinsicsTimeline
 from drnet_ros.errors import RecordingError
+from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.recordings.topics import (
     CAMERA_INFO_TYPE,
     COMPRESSED_TYPE,

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.camera import CameraModel
+from drnet_ros.messages.reading import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['IntrinsicsTimeline']
 
@@ -37,7 +39,7 @@ class IntrinsicsTimeline:
         self._last = body
         info = deserialize()
         try:
-            model = _camera_of(info)
+            model = camera_of(info)
         except CameraError as error:
             self.problem = f'camera_info is not usable: {error}'
             model = None
@@ -57,23 +59,3 @@ class IntrinsicsTimeline:
         place = max(0, bisect_right(self._starts_ns, stamp_ns) - 1)
         model = self._models[place]
         return None if model is None else (self.messages[place], model)
-
-
-def _camera_of(info: Any) -> CameraModel:
-    """Build the camera model of a deserialised sensor_msgs/CameraInfo.
-
-    Raises:
-        CameraError: It is not calibrated, or its values are not usable.
-    """
-    roi = info.roi
-    return CameraModel.from_fields(
-        width=info.width,
-        height=info.height,
-        k=tuple(info.k),
-        d=tuple(info.d),
-        distortion_model=info.distortion_model,
-        r=tuple(info.r),
-        p=tuple(info.p),
-        binning=(info.binning_x, info.binning_y),
-        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
-    )
