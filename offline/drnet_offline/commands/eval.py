@@ -68,7 +68,8 @@ def evaluate_command(
     """Score weights on a data set and print the columns of the paper's Table II."""
     from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
     from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.scoring import evaluate_mean_depth, tabulate  # noqa: PLC0415
+    from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
+    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
     from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
