@@ -57,7 +57,7 @@ def decode(message: InputMessage) -> UInt8Array:
         ImageError: If the message is not a usable image.
     """
     if isinstance(message, CompressedImage):
-        return decode_compressed_image(message.data)
+        return decode_compressed_image(message.data, message.format)
     return decode_image(
         encoding=message.encoding,
         height=message.height,
