@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 _JPEG_QUALITY = 90
+# An empty file can be made on a full disk.
+_PROBE_BYTES = 65536
 
 
 @contextmanager
@@ -111,7 +113,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    write_bytes(folder / '.drnet_probe', b'')
+    write_bytes(folder / '.drnet_probe', bytes(_PROBE_BYTES))
     with suppress(OSError):
         (folder / '.drnet_probe').unlink()
 
