@@ -13,6 +13,7 @@ __all__ = [
     'ImageError',
     'RecordingError',
     'SettingsError',
+    'SparseDepthError',
     'WeightsError',
     'missing_module',
     'one_line',
@@ -68,6 +69,10 @@ class ImageError(DrnetError):
 
 class CameraError(DrnetError):
     """Camera parameters are unusable: uncalibrated, not finite, or of an unknown model."""
+
+
+class SparseDepthError(DrnetError):
+    """Sparse depth has arrays of a wrong shape or type, or cannot be used for an image."""
 
 
 class RecordingError(DrnetError):

@@ -20,50 +20,50 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'params_file',
                 default_value=str(CONFIG / 'depth.yaml'),
-                description='Parameters of the node; config/ has one file for each backbone.',
+                description='Parameter file of the node; config/ has one file for each backbone.',
             ),
             DeclareLaunchArgument(
                 'image',
                 default_value='image',
-                description='Image topic; image_transport compressed reads its /compressed.',
+                description='Image topic; image_transport compressed reads TOPIC/compressed.',
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='',
-                description="CameraInfo topic; '' is camera_info beside the image topic.",
+                description="CameraInfo topic; '' is camera_info in the image's namespace.",
             ),
             DeclareLaunchArgument(
                 'namespace',
                 default_value='',
-                description='Namespace of the node and of all topics that have no leading slash.',
+                description='Namespace of the node and of all topics without a leading slash.',
             ),
             DeclareLaunchArgument(
                 'weights',
                 default_value='',
-                description="Weights file or 'embedded'; '' is what params_file says.",
+                description="Weights file or 'embedded'; '' is that of params_file.",
             ),
             DeclareLaunchArgument(
                 'rviz',
                 default_value='false',
                 choices=['true', 'false'],
-                description='Whether to show images and points in RViz, which must be installed.',
+                description='Start RViz with images and points; RViz must be installed.',
             ),
             DeclareLaunchArgument(
                 'rviz_frame',
                 default_value='camera_color_optical_frame',
-                description='Fixed frame of RViz: the frame_id of the images or one known to tf.',
+                description='Fixed frame of RViz: frame_id of the images or one that tf knows.',
             ),
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='Least severe messages that are logged.',
+                description='Lowest severity of the messages that are logged.',
             ),
             DeclareLaunchArgument(
                 'respawn',
                 default_value='false',
                 choices=['true', 'false'],
-                description='Whether to start the node again, after two seconds, when it ends.',
+                description='Restart the node two seconds after it ends.',
             ),
             # A group, so that the environment of whatever includes this file stays as it is.
             GroupAction(

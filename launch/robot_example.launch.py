@@ -2,9 +2,9 @@
 
     ros2 launch drnet_ros robot_example.launch.py bag:=RECORDING
 
-A robot in a namespace of its own: a camera driver (here `bag_publisher` plays a recording in its
-place), and depth from its images, with parameters of this robot and started again when it ends.
-Replace the recording by your driver, and take the rest as it is.
+A robot in a separate namespace: a camera driver (here `bag_publisher` plays a recording instead),
+and depth from its images, with the parameters of this robot. The node is restarted when it ends.
+Replace the recording with your driver and keep the rest.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'recorded_image',
                 default_value='/camera/image_raw',
-                description='Image topic in the recording; compressed ones are decompressed.',
+                description='Image topic in the recording; compressed images are decompressed.',
             ),
             DeclareLaunchArgument(
                 'recorded_info',

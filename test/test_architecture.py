@@ -1,10 +1,11 @@
-"""Imports only go down: node -> recordings, inference -> network; no module needs itself."""
+"""Imports only go down: node -> messages, recordings -> inference -> network, in no circle."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -16,13 +17,17 @@ OFFLINE = ROOT / 'offline' / 'drnet_offline'
 
 # What a floor may import of this package; modules beside the floors are open to all of them.
 FLOORS = {
-    'node': {'node', 'recordings', 'inference', 'network'},
+    'node': {'node', 'messages', 'recordings', 'inference', 'network'},
+    'messages': {'messages', 'inference'},
     'recordings': {'recordings'},
     'inference': {'inference', 'network'},
     'network': {'network'},
 }
 ROS_PACKAGES = {'ament_index_python', 'builtin_interfaces', 'cv_bridge', 'launch', 'launch_ros'}
-OFFLINE_MAY_USE = ('recordings', 'inference', 'network', 'closing', 'errors', 'weights')
+OFFLINE_MAY_USE = (
+    *('messages', 'recordings', 'inference', 'network'),
+    *('closing', 'errors', 'weights'),
+)
 
 
 def is_ros(module: str) -> bool:
@@ -35,6 +40,7 @@ def module_name(path: Path) -> str:
     return '.'.join(parts.with_suffix('').parts).removesuffix('.__init__')
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Return dotted names; of `from a import b` both a and a.b, since b may be a module.
 

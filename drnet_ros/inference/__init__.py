@@ -21,17 +21,23 @@ if TYPE_CHECKING:
     from drnet_ros.inference.estimator import DepthEstimator
     from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
+    from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
+    from drnet_ros.inference.sparse_depth.odometry_map import OdometryMap
+    from drnet_ros.inference.sparse_depth.points import SparseDepth
 
 __all__ = [
     'PARAMETERS',
     'CameraModel',
     'DepthEstimator',
     'DepthFrame',
+    'DepthScale',
     'Engine',
     'Frame',
+    'OdometryMap',
     'ParameterSpec',
     'Pending',
     'Settings',
+    'SparseDepth',
     'create_engine',
 ]
 
@@ -42,6 +48,9 @@ _HOMES = {
     'estimator': ('DepthEstimator',),
     'frames': ('DepthFrame', 'Frame'),
     'settings': ('PARAMETERS', 'ParameterSpec', 'Settings'),
+    'sparse_depth.depth_scale': ('DepthScale',),
+    'sparse_depth.odometry_map': ('OdometryMap',),
+    'sparse_depth.points': ('SparseDepth',),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -41,7 +41,8 @@ def drop_edges(depth_hw: FloatArray, edge_threshold: float) -> None:
     """Make both sides of each depth jump invalid, in place.
 
     A jump is where two pixels that share a side differ by more than `edge_threshold` times the
-    nearer depth. Flying points lie there: depth between that of a thing and what is behind it.
+    nearer depth. Flying pixels lie there: their depth is between that of a thing and that of what
+    is behind it.
 
     Args:
         depth_hw: Positive depth; changed. An invalid neighbour makes no jump.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import CameraError
 
-__all__ = ['COEFFICIENTS', 'checked_coefficients', 'undistort']
+__all__ = ['COEFFICIENTS', 'checked_coefficients', 'distort', 'undistort']
 
 _Array: TypeAlias = NDArray[np.float64]
 
@@ -66,6 +66,41 @@ def checked_coefficients(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
         msg = f'D must have {count} coefficients for {model}, got {list(d)}'
         raise CameraError(msg)
     return (*d, *[0.0] * count)[:count]
+
+
+def distort(
+    model: str, coefficients: tuple[float, ...], x: _Array, y: _Array
+) -> tuple[_Array, _Array]:
+    """Distort the rays of points, as a lens does.
+
+    Beyond the angle at which a model folds, what comes out is another ray's pixel: check that
+    `undistort` leads back.
+
+    Args:
+        model: A key of `COEFFICIENTS`.
+        coefficients: Its coefficients, as many as `COEFFICIENTS` says.
+        x: x / z of the rays, float64, any shape.
+        y: y / z of the rays, of the same shape.
+
+    Returns:
+        Distorted normalised coordinates x' and y', new arrays.
+    """
+    r2 = x * x + y * y
+    if model == 'equidistant':
+        r = np.sqrt(r2)
+        angle = np.arctan(r)
+        t2 = angle * angle
+        k1, k2, k3, k4 = coefficients
+        distorted = angle * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        with np.errstate(divide='ignore', invalid='ignore'):
+            shrink = np.where(r > 0, distorted / r, 1.0)
+        return x * shrink, y * shrink
+    k1, k2, p1, p2, k3, k4, k5, k6 = (*coefficients, 0.0, 0.0, 0.0)[:8]
+    q = _polynomial((k1, k2, k3), r2)[0] / _polynomial((k4, k5, k6), r2)[0]
+    return (
+        x * q + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+        y * q + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    )
 
 
 def undistort(model: str, coefficients: tuple[float, ...], x: _Array, y: _Array) -> None:

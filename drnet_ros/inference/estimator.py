@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from drnet_ros.closing import Closing
 from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata
 from drnet_ros.weights import resolve_weights
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.engines.engine import Engine, Pending
+    from drnet_ros.inference.sparse_depth.points import SparseDepth
 
 __all__ = ['DepthEstimator']
 
@@ -38,11 +41,13 @@ class DepthEstimator(Closing):
         metadata: What the weights file says about itself.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
         """Load metadata and create the engine; the network is made ready for the training size.
 
         Args:
             settings: The settings, or None for the defaults.
+            engine: What runs the network, closed with the estimator; None for the one that the
+                settings ask for.
 
         Raises:
             WeightsError: If the weights are missing, unreadable, or of another network than the
@@ -53,8 +58,11 @@ class DepthEstimator(Closing):
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
-        self._engine = create_engine(self.settings, self._weights_path, self.metadata)
+        if engine is None:
+            engine = create_engine(self.settings, self._weights_path, self.metadata)
+        self._engine = engine
         self._scale_filter = ScaleFilter()
+        self._metric_scale = MetricScale(ScaleModel.from_dict(self.metadata.scale_model))
         self.prepare(*nominal_input_hw(self.settings, self.metadata))
 
     def prepare(self, height: int, width: int) -> None:
@@ -102,10 +110,21 @@ class DepthEstimator(Closing):
             EngineError: If the batch cannot be run.
             ImageError: kind 'bad_shape', as `limits.check_shape` says.
         """
-        pending = self._engine.submit(frames, self.settings)
-        if self.settings.temporal_filter > 0:
-            return self._scale_filter.steadied(pending, frames, self.settings)
+        settings = engine_settings(frames, self.settings)
+        pending = self._engine.submit(frames, settings)
+        if settings.temporal_filter > 0:
+            pending = self._scale_filter.steadied(pending, frames, settings)
+        if is_scaled(frames):
+            pending = self._metric_scale.scaled(pending, frames, self.settings)
         return pending
+
+    def reset_scale(self, stream: str | None = None) -> None:
+        """Forget what sparse depth of earlier frames said of the scale.
+
+        Args:
+            stream: Of which camera; None for all.
+        """
+        self._metric_scale.reset(stream)
 
     def estimate(
         self,
@@ -114,6 +133,8 @@ class DepthEstimator(Closing):
         *,
         points: bool = False,
         stamp_ns: int | None = None,
+        sparse_depth: SparseDepth | None = None,
+        stddev: bool = True,
     ) -> DepthFrame:
         """Estimate the depth of one image and wait for it.
 
@@ -122,18 +143,23 @@ class DepthEstimator(Closing):
             camera: Its camera; None if unknown, then depth is right only for a camera with the
                 training camera's field of view, and there is no cloud.
             points: Whether to build the cloud.
-            stamp_ns: When it was taken; `temporal_filter` needs it.
+            stamp_ns: When it was taken; needed for `temporal_filter`, and for a scale that is
+                remembered from image to image.
+            sparse_depth: Points of known position in the camera's optical frame, which set the
+                scale; needs `camera`.
+            stddev: Whether to compute the standard deviation of depth.
 
         Returns:
-            Depth in metres at the image's size (or `output_size`), NaN where invalid, with camera
-            and cloud.
+            Depth in metres at the image's size (or `output_size`), NaN where invalid, with camera,
+            cloud, standard deviation and scale.
 
         Raises:
             EngineError: If the network fails.
             ImageError: kind 'bad_shape', as `limits.check_shape` says.
             CameraError: If the camera cannot be that of the image.
         """
-        return self.submit([Frame(rgb_hwc, camera, points, stamp_ns)]).result()[0]
+        frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
+        return self.submit([frame]).result()[0]
 
     def update(self, settings: Settings) -> None:
         """Take over changed live settings, from the next submitted batch on.

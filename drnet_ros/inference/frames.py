@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel
+from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
+from drnet_ros.inference.sparse_depth.points import SparseDepth
 
 __all__ = ['DepthFrame', 'Frame']
 
@@ -21,8 +23,13 @@ class Frame:
             view is assumed, and there is no cloud. `CameraModel.matching` tells whether it fits.
         points: Whether the cloud is wanted.
         stamp_ns: When it was taken, in nanoseconds, None if unknown: then `temporal_filter` leaves
-            it as it is.
-        stream: Which camera's images it is one of, for `temporal_filter`.
+            it as it is, and its scale rests on its own sparse depth alone.
+        stream: Which camera's images it is one of, for what is remembered from frame to frame.
+        sparse_depth: Points of known position in this camera's optical frame, for the scale. Empty
+            if there is a source but no data for this image: then the scale of the frames before
+            goes on. None if there is no source: then depth is the network's own. Without `camera`
+            it cannot be used.
+        stddev: Whether the standard deviation of depth is wanted.
     """
 
     rgb_hwc: UInt8Array
@@ -30,6 +37,8 @@ class Frame:
     points: bool = False
     stamp_ns: int | None = None
     stream: str = ''
+    sparse_depth: SparseDepth | None = None
+    stddev: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +52,14 @@ class DepthFrame:
         points: Organised cloud in the optical frame in metres, float32 (h, w, 3 or 4),
             C-contiguous, NaN where invalid, h = ceil(H / point_stride); the fourth channel holds
             the bits of the packed color 0x00RRGGBB. None if not wanted or without a camera.
+        stddev_hw: One standard deviation of `depth_hw` in metres, float32 (H, W), NaN where depth
+            is; calibrated with the weights. None if not wanted.
+        scale: What depth was scaled by, and on what grounds; None if the frame had neither sparse
+            depth nor a wish for `stddev_hw`.
     """
 
     depth_hw: FloatArray
     camera: CameraModel | None = None
     points: FloatArray | None = None
+    stddev_hw: FloatArray | None = None
+    scale: DepthScale | None = None

@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
-from drnet_ros.inference.depth import limit_range
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.image_motion import image_motion, small_gray
+from drnet_ros.inference.rescaling import rescale
 
 if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel
@@ -103,7 +103,7 @@ class ScaleFilter:
             now = replace(now, log_correction=correction)
         self._seen[frame.stream] = now
         if now.log_correction:
-            _scale(result, math.exp(-now.log_correction), settings)
+            rescale(result, math.exp(-now.log_correction), settings)
 
 
 class _SteadiedPending(Pending):
@@ -175,14 +175,3 @@ def _flicker(before: _Seen, now: _Seen, camera: CameraModel | None) -> float:
 def _log_small(depth_hw: FloatArray, gray: UInt8Array) -> FloatArray:
     small = cv2.resize(depth_hw, gray.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return np.log(small)  # NaN stays NaN
-
-
-def _scale(result: DepthFrame, factor: float, settings: Settings) -> None:
-    depth, points = result.depth_hw, result.points
-    depth *= np.float32(factor)
-    limit_range(depth, settings.min_depth, settings.max_depth)
-    if points is not None:
-        xyz = points[..., :3]
-        xyz *= np.float32(factor)
-        every = slice(None, None, settings.point_stride)
-        xyz[np.isnan(depth[every, every])] = np.nan

@@ -41,6 +41,8 @@ class WeightsMetadata:
         std: RGB in 0..1, less mean, is divided by this.
         licence: What the weights may be used for.
         metrics: Validation figures with their protocol, for people.
+        scale_model: How far depth is off, calibrated on validation data: the numbers of
+            `inference.sparse_depth.scale_model.ScaleModel` by name; empty if never calibrated.
         format_version: Version of this record.
     """
 
@@ -54,6 +56,7 @@ class WeightsMetadata:
     std: tuple[float, ...] = IMAGENET_STD
     licence: str = ''
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    scale_model: Mapping[str, float] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -86,7 +89,8 @@ class WeightsMetadata:
     def to_json(self) -> str:
         """Return the record as it stands in the file."""
         values = {name: getattr(self, name) for name in self.__slots__}
-        values |= {'network': self.network.to_dict(), 'metrics': dict(self.metrics)}
+        values |= {'network': self.network.to_dict()}
+        values |= {name: dict(getattr(self, name)) for name in ('metrics', 'scale_model')}
         return json.dumps(values, sort_keys=True)
 
     @classmethod
@@ -108,9 +112,10 @@ class WeightsMetadata:
             if type(values.get('licence', '')) is not str:
                 msg = f'licence must be text, got {values["licence"]!r}'
                 raise WeightsError(msg)
-            if type(values.get('metrics', {})) is not dict:
-                msg = f'metrics must be names with values, got {values["metrics"]!r}'
-                raise WeightsError(msg)
+            for name in ('metrics', 'scale_model'):
+                if type(values.get(name, {})) is not dict:
+                    msg = f'{name} must be names with values, got {values[name]!r}'
+                    raise WeightsError(msg)
             values['network'] = NetworkConfig.from_dict(values['network'])
             values['mean'] = tuple(values['mean'])
             values['std'] = tuple(values['std'])

@@ -83,7 +83,7 @@ class Outlet:
                 self._failures.add(error.kind)
                 get_logger('bag_publisher').warning(
                     f'{message.topic}: left out: {one_line(error)} (further ones of this kind are '
-                    'only counted)'
+                    'counted but not logged)'
                 )
             return False
         return True

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from drnet_ros.errors import SettingsError
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.intrinsics import IntrinsicsCache
@@ -22,79 +21,12 @@ if TYPE_CHECKING:
     from drnet_ros.inference import CameraModel, Settings
     from drnet_ros.node.gpu_health import GpuState
 
-__all__ = ['Camera', 'CameraInput', 'camera_prefixes']
+__all__ = ['Camera', 'camera_prefix']
 
 
-def camera_prefixes(settings: Settings) -> tuple[str, ...]:
-    """Return what the topic names of each camera start with: '' or such as 'front/'."""
-    return tuple(f'{name}/' if name else '' for name in settings.cameras)
-
-
-class CameraInput:
-    """The subscriptions of one camera. Callbacks hand over and return.
-
-    Attributes:
-        intrinsics: What is known of the camera.
-        images: The image subscription.
-        infos: The CameraInfo subscription.
-    """
-
-    def __init__(
-        self,
-        node: Node,
-        prefix: str,
-        settings: Settings,
-        on_image: Callable[[InputMessage], None],
-        on_lost: Callable[[int], None],
-    ) -> None:
-        """Subscribe.
-
-        Args:
-            node: The node that subscribes.
-            prefix: What topic names start with: '' or such as 'front/'.
-            settings: `image_transport` and `input_reliability` are read.
-            on_image: Called with each image message in the executor's thread.
-            on_lost: Called there with the number of images found lost.
-
-        Raises:
-            SettingsError: If a QoS override is not allowed.
-        """
-        self.intrinsics = IntrinsicsCache()
-        is_compressed = settings.image_transport == 'compressed'
-        self.images = MatchingSubscription(
-            node,
-            CompressedImage if is_compressed else Image,
-            _compressed_topic(node, f'{prefix}image') if is_compressed else f'{prefix}image',
-            on_image,
-            reliability=settings.input_reliability,
-            on_lost=on_lost,
-        )
-        try:
-            self.infos = MatchingSubscription(
-                node, CameraInfo, f'{prefix}camera_info', self.intrinsics.store, takes_latched=True
-            )
-        except SettingsError:
-            self.images.close()
-            raise
-
-    def find_intrinsics(
-        self, image_hw: tuple[int, int], *, is_rectified: bool
-    ) -> tuple[CameraInfo, CameraModel] | None:
-        """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
-        return self.intrinsics.find(
-            image_hw, is_announced=self.infos.publisher_count > 0, is_rectified=is_rectified
-        )
-
-    def refresh(self) -> None:
-        """Choose QoS anew if publishers changed."""
-        self.images.refresh()
-        self.infos.refresh()
-
-    def close(self) -> None:
-        """Unsubscribe."""
-        self.intrinsics.close()
-        self.images.close()
-        self.infos.close()
+def camera_prefix(name: str) -> str:
+    """Return what the topic names of a camera start with: '' or such as 'front/'."""
+    return f'{name}/' if name else ''
 
 
 class Camera:
@@ -117,40 +49,57 @@ class Camera:
         self.output = CameraOutput(node, prefix)
         self.statistics = CameraStatistics()
         self._node = node
-        self._input: CameraInput | None = None
+        self._intrinsics = IntrinsicsCache()
+        self._images: MatchingSubscription | None = None
+        self._infos: MatchingSubscription | None = None
 
     @property
     def image_topic(self) -> str:
         """Full name of the topic that images are read from, '' while closed."""
-        return self._input.images.resolved_topic if self._input else ''
+        return self._images.resolved_topic if self._images else ''
 
     def open(self, settings: Settings, on_image: Callable[[str, InputMessage], None]) -> None:
         """Subscribe.
 
         Args:
-            settings: The settings.
+            settings: `image_transport` and `input_reliability` are read.
             on_image: Called with the prefix and each image, in the executor's thread.
 
         Raises:
-            SettingsError: If a QoS override is not allowed.
+            SettingsError: If a QoS override is not allowed; `close` it then.
         """
         self.statistics = CameraStatistics()
-        self._input = CameraInput(
+        self._intrinsics = IntrinsicsCache()
+        is_compressed = settings.image_transport == 'compressed'
+        topic = f'{self.prefix}image'
+        self._images = MatchingSubscription(
             self._node,
-            self.prefix,
-            settings,
+            CompressedImage if is_compressed else Image,
+            _compressed_topic(self._node, topic) if is_compressed else topic,
             lambda message: on_image(self.prefix, message),
-            self.statistics.lost,
+            reliability=settings.input_reliability,
+            on_lost=self.statistics.lost,
+        )
+        self._infos = MatchingSubscription(
+            self._node,
+            CameraInfo,
+            f'{self.prefix}camera_info',
+            self._intrinsics.store,
+            takes_latched=True,
         )
 
     def find_intrinsics(
         self, image_hw: tuple[int, int], settings: Settings
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
-        source = self._input  # the worker asks, while the executor may close
-        if source is None:
+        infos = self._infos  # the worker asks, while the executor may close
+        if infos is None:
             return None
-        return source.find_intrinsics(image_hw, is_rectified=settings.image_is_rectified)
+        return self._intrinsics.find(
+            image_hw,
+            is_announced=infos.publisher_count > 0,
+            is_rectified=settings.image_is_rectified,
+        )
 
     def health(self, state: str, settings: Settings, gpu: GpuState | None) -> CameraHealth:
         """Return what the diagnostics judge.
@@ -160,30 +109,34 @@ class Camera:
             settings: The settings that hold now.
             gpu: The GPU that computes, None for a CPU.
         """
-        source = self._input
+        images, infos = self._images, self._infos
         return CameraHealth(
             state=state,
             is_wanted=self.output.is_wanted(settings),
-            camera_problem=source.intrinsics.problem if source else '',
+            camera_problem=self._intrinsics.problem if infos else '',
             image_topic=self.image_topic,
-            image_publishers=source.images.publisher_count if source else 0,
-            image_reliability=source.images.reliability if source else '',
+            image_publishers=images.publisher_count if images else 0,
+            image_reliability=images.reliability if images else '',
             counts=self.statistics.snapshot(),
-            infos_in=source.infos.received_count if source else 0,
-            infos_lost=source.infos.lost_count if source else 0,
+            infos_in=infos.received_count if infos else 0,
+            infos_lost=infos.lost_count if infos else 0,
             gpu=gpu,
         )
 
     def refresh(self) -> None:
         """Choose the QoS of subscriptions anew if publishers changed."""
-        if self._input:
-            self._input.refresh()
+        for subscription in (self._images, self._infos):
+            if subscription:
+                subscription.refresh()
 
     def close(self) -> None:
         """Unsubscribe."""
-        source, self._input = self._input, None
-        if source:
-            source.close()
+        subscriptions = self._images, self._infos
+        self._images = self._infos = None
+        self._intrinsics.close()
+        for subscription in subscriptions:
+            if subscription:
+                subscription.close()
 
     def destroy(self) -> None:
         """Destroy the publishers."""

@@ -12,8 +12,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from drnet_ros.errors import DrnetError, EngineError
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.node.camera import Camera, camera_prefixes
-from drnet_ros.node.diagnostics import camera_status, idle_status
+from drnet_ros.node.camera import Camera, camera_prefix
+from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status
 from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
@@ -22,6 +22,8 @@ from drnet_ros.node.worker import Worker
 
 if TYPE_CHECKING:
     from rclpy.context import Context
+
+    from drnet_ros.node.gpu_health import GpuState
 
 __all__ = ['DepthNode']
 
@@ -90,6 +92,18 @@ class DepthNode(LifecycleNode):
         label: str = self._state_machine.current_state[1]
         return label
 
+    def health(self, camera: str = '') -> CameraHealth:
+        """Return what the diagnostics judge of a camera; call it while no transition is under way.
+
+        Args:
+            camera: Its name, as in the parameter `cameras`.
+
+        Raises:
+            KeyError: If there is no such camera, or the node is not configured.
+        """
+        source = self._cameras[camera_prefix(camera)]
+        return source.health(self.state, self.settings, self._read_gpu())
+
     def bring_up(self) -> bool:
         """Configure and activate, as `autostart` asks for.
 
@@ -108,7 +122,7 @@ class DepthNode(LifecycleNode):
             self._estimator = self._create_estimator(self.settings)
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
-            for prefix in camera_prefixes(self.settings):
+            for prefix in map(camera_prefix, self.settings.cameras):
                 self._cameras[prefix] = Camera(self, prefix)
         except DrnetError as error:
             return self._refuse(error)
@@ -165,7 +179,7 @@ class DepthNode(LifecycleNode):
     def _refuse(self, error: DrnetError) -> TransitionCallbackReturn:
         """Log why a transition is refused; the node stays in the state that it was in."""
         if self.is_ending:
-            self.get_logger().info(f'stopped before it was ready: {error}')
+            self.get_logger().info(f'stopped before the node was ready: {error}')
         elif self.settings.autostart:
             self.get_logger().fatal(str(error))
         else:
@@ -186,7 +200,7 @@ class DepthNode(LifecycleNode):
             self._leave_estimator_to(worker)
             msg = (
                 f'the engine must finish a frame within {_STOP_TIMEOUT_S:g} s, got no answer; it '
-                'is left behind and freed once it does: restart the node if it never does'
+                'is left and freed when it ends: restart the node if that does not happen'
             )
             raise EngineError(msg)
 
@@ -209,13 +223,16 @@ class DepthNode(LifecycleNode):
         for camera in self._cameras.values():
             camera.refresh()
 
+    def _read_gpu(self) -> GpuState | None:
+        return self._gpu.read() if self._gpu else None
+
     def _status_name(self, prefix: str) -> str:
         return f'{self.get_name()}: {prefix.rstrip("/") or "camera"}'
 
     def _publish_diagnostics(self) -> None:
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
-        gpu = self._gpu.read() if self._gpu else None
+        gpu = self._read_gpu()
         for prefix, camera in self._cameras.items():
             message.status.append(
                 camera_status(

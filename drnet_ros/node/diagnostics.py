@@ -19,6 +19,7 @@ _STALE_AFTER_S = 2.0
 _DROPPING_FRACTION = 0.1
 # Less is not enough for a batch of large images.
 _LITTLE_MEMORY_MB = 256
+_HELP = 'see docs/troubleshooting.md'
 
 _OK: bytes = DiagnosticStatus.OK
 _WARN: bytes = DiagnosticStatus.WARN
@@ -116,7 +117,7 @@ def idle_status(name: str, state: str) -> DiagnosticStatus:
 def _judge(health: CameraHealth) -> tuple[bytes, str]:
     """Return the level, and its reasons in words."""
     if health.gpu is not None and health.gpu.is_lost:
-        return _ERROR, 'GPU lost: restart the node; if that does not help, the computer'
+        return _ERROR, f'GPU lost: restart the node, or else the computer; {_HELP}'
     if health.state != 'active':
         return _OK, health.state
     counts = health.counts
@@ -129,14 +130,14 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
         reasons.append((level, f'failing ({share}): {counts.last_failure}'))
     reasons += _gpu_reasons(health.gpu)
     if not health.is_wanted and not reasons:
-        return _OK, 'idle: nobody subscribes'
+        return _OK, 'idle: no subscriber to any output'
     if counts.recent_in and health.camera_problem:
-        scale = "in scale only if the camera sees as wide as the training's"
-        reasons.append((_WARN, f'{health.camera_problem}: depth without cloud, {scale}'))
+        effect = 'no cloud, and a wrong scale unless the field of view is that of the training'
+        reasons.append((_WARN, f'{health.camera_problem}: {effect}'))
     reasons += _pace_reasons(counts)
     if not reasons:
         return _OK, 'running'
-    return max(level for level, _ in reasons), '; '.join(text for _, text in reasons)
+    return max(level for level, _ in reasons), '; '.join([*(text for _, text in reasons), _HELP])
 
 
 def _pace_reasons(counts: Snapshot) -> list[tuple[bytes, str]]:
@@ -151,7 +152,9 @@ def _pace_reasons(counts: Snapshot) -> list[tuple[bytes, str]]:
         reasons.append((_WARN, f'dropping {share}: images come faster than depth is computed'))
     if counts.recent_lost > _DROPPING_FRACTION * (counts.recent_in + counts.recent_lost):
         share = f'{counts.recent_lost / (counts.recent_in + counts.recent_lost):.0%}'
-        reasons.append((_WARN, f'losing {share} of the published frames before they come in'))
+        reasons.append(
+            (_WARN, f'losing {share} of the published frames before they reach the node')
+        )
     return reasons
 
 
@@ -161,7 +164,7 @@ def _gpu_reasons(gpu: GpuState | None) -> list[tuple[bytes, str]]:
     reasons = []
     is_hot = gpu.temperature_c is not None and gpu.temperature_c >= (gpu.slowdown_c or 1000)
     if gpu.is_slowed_by_heat or is_hot:
-        text = f'over temperature: GPU at {gpu.temperature_c} C slows itself down, cool it'
+        text = f'over temperature: GPU at {gpu.temperature_c} C is slowed down, cool it'
         reasons.append((_WARN, text))
     if gpu.free_mb is not None and gpu.free_mb < _LITTLE_MEMORY_MB:
         reasons.append((_WARN, f'GPU almost out of memory: {gpu.free_mb} MB free'))
@@ -184,5 +187,5 @@ def _missing_input(health: CameraHealth) -> str:
     if age_s is not None:
         return f'stale input: no image on {health.image_topic} for {age_s:.0f} s'
     if health.image_publishers == 0:
-        return f'no input: nobody publishes {health.image_topic}'
+        return f'no input: {health.image_topic} has no publisher'
     return f'no input: {health.image_topic} has a publisher, but no image has come'

@@ -112,5 +112,5 @@ def open_monitor(device: str) -> GpuMonitor | None:
         properties = torch.cuda.get_device_properties(int(index or 0))
         return GpuMonitor(f'GPU-{properties.uuid}')
     except (OSError, AttributeError, RuntimeError, AssertionError) as error:
-        _LOG.info('no temperature and memory of %s in diagnostics: %s', device, error)
+        _LOG.info('diagnostics cannot show temperature and memory of %s: %s', device, error)
         return None

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from drnet_ros.errors import CameraError
 from drnet_ros.inference import CameraModel
-from drnet_ros.node.messages import camera_model_fields
+from drnet_ros.messages.reading import camera_fields
 
 __all__ = ['CameraInfoWaitBudget', 'IntrinsicsCache']
 
@@ -130,7 +130,7 @@ class IntrinsicsCache:
         return info, camera
 
     def _model(self, info: CameraInfo) -> CameraModel:
-        fields: dict[str, Any] = camera_model_fields(info)
+        fields = camera_fields(info)
         if self._seen is None or self._seen[0] != fields:
             self._seen = (fields, CameraModel.from_fields(**fields))
         return self._seen[1]

@@ -1,35 +1,32 @@
-"""Messages to arrays and back.
+"""The messages that the node publishes, filled without a copy too many.
 
 Headers are taken over as they are; received messages are never edited.
 """
 
 from __future__ import annotations
 
-import copy
-import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from array import array
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 
-from drnet_ros.inference.depth import to_millimetres
-from drnet_ros.inference.images.codec import decode_compressed_image, decode_image
+from drnet_ros.messages.building import (
+    camera_info_fields,
+    depth_fields,
+    image_fields,
+    points_fields,
+)
 
 if TYPE_CHECKING:
-    from array import array
-
     from numpy.typing import NDArray
     from std_msgs.msg import Header
 
     from drnet_ros.inference import CameraModel
-    from drnet_ros.inference.arrays import FloatArray, UInt8Array
+    from drnet_ros.inference.arrays import FloatArray
 
 __all__ = [
     'InputMessage',
     'camera_info_message',
-    'camera_model_fields',
-    'decode',
     'depth_message',
     'image_message',
     'points_message',
@@ -37,35 +34,7 @@ __all__ = [
 
 InputMessage: TypeAlias = Image | CompressedImage
 
-_IS_BIGENDIAN = sys.byteorder == 'big'
-_POINT_FIELDS = tuple(
-    PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-    for index, name in enumerate(('x', 'y', 'z', 'rgb'))
-)
-
-
-def decode(message: InputMessage) -> UInt8Array:
-    """Decode an image message.
-
-    Args:
-        message: The message; for rgb8 the result shares its memory.
-
-    Returns:
-        Image, uint8 (H, W, 3), RGB.
-
-    Raises:
-        ImageError: If the message is not a usable image.
-    """
-    if isinstance(message, CompressedImage):
-        return decode_compressed_image(message.data, message.format)
-    return decode_image(
-        encoding=message.encoding,
-        height=message.height,
-        width=message.width,
-        step=message.step,
-        is_bigendian=message.is_bigendian,
-        data=message.data,
-    )
+MessageT = TypeVar('MessageT', Image, PointCloud2)
 
 
 def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
@@ -79,9 +48,7 @@ def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
     Returns:
         The message; the array is copied into it once.
     """
-    if encoding == '16UC1':
-        return image_message(to_millimetres(depth_hw), header, encoding)
-    return image_message(depth_hw, header, encoding)
+    return _filled(Image, header, depth_fields(depth_hw, encoding))
 
 
 def image_message(pixels: NDArray[Any], header: Header, encoding: str) -> Image:
@@ -95,43 +62,22 @@ def image_message(pixels: NDArray[Any], header: Header, encoding: str) -> Image:
     Returns:
         The message; the array is copied into it once.
     """
-    height, width = pixels.shape[:2]
-    message = Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=_IS_BIGENDIAN,
-        step=pixels[0].nbytes,
-    )
-    _fill(message.data, pixels)
-    return message
+    return _filled(Image, header, image_fields(pixels, encoding))
 
 
 def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
     """Build an organised cloud.
 
     Args:
-        points_hwc: x, y, z and, as a fourth channel if there is one, packed color; float32
-            (H, W, 3 or 4), in metres in the optical frame, NaN where invalid.
+        points_hwc: The points, as `building.points_fields` takes them.
         header: Header of the image that the cloud belongs to.
 
     Returns:
         The message; the array is copied into it once.
     """
-    height, width, channels = points_hwc.shape
-    message = PointCloud2(
-        header=header,
-        height=height,
-        width=width,
-        fields=list(_POINT_FIELDS[:channels]),
-        is_bigendian=_IS_BIGENDIAN,
-        point_step=4 * channels,
-        row_step=4 * channels * width,
-        is_dense=False,
-    )
-    _fill(message.data, points_hwc)
-    return message
+    fields = points_fields(points_hwc)
+    fields['fields'] = [PointField(**field) for field in fields['fields']]
+    return _filled(PointCloud2, header, fields)
 
 
 def camera_info_message(
@@ -152,65 +98,17 @@ def camera_info_message(
         is_rectified: Whether the image is rectified, while K and D are those of the raw one.
 
     Returns:
-        What was received, under the new header, where sizes agree; else the scaled camera, without
-        binning and region of interest, which it has in its intrinsics already. Of a rectified
-        image it is a camera with P's intrinsics in K too and no distortion, so that consumers of K
-        and consumers of P see the same.
+        The message, with what `building.camera_info_fields` says.
     """
-    if is_rectified:
-        return _camera_info(camera.rectified(), header, 'plumb_bob', [0.0] * 5)
-    message = copy.copy(received)
-    message.header = header
-    if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
-        return message
-    return _camera_info(camera, header, received.distortion_model, received.d)
+    fields = camera_info_fields(received, camera, image_hw=image_hw, is_rectified=is_rectified)
+    fields['d'] = array('d', fields['d'])  # a numpy array is no sequence to rclpy
+    return CameraInfo(header=header, **fields)
 
 
-def _camera_info(
-    camera: CameraModel, header: Header, distortion_model: str, d: Sequence[float]
-) -> CameraInfo:
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        distortion_model=distortion_model,
-        d=d,
-        r=list(camera.r),
-        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
-        p=list(camera.p),
-    )
-
-
-def camera_model_fields(received: CameraInfo) -> dict[str, object]:
-    """Return the plain numbers of a CameraInfo as `CameraModel.from_fields` takes them.
-
-    Args:
-        received: The message.
-
-    Returns:
-        Keyword arguments; equal for messages that describe the same camera.
-    """
-    roi = received.roi
-    return {
-        'width': received.width,
-        'height': received.height,
-        'k': tuple(received.k),
-        'd': tuple(received.d),
-        'distortion_model': received.distortion_model,
-        'r': tuple(received.r),
-        'p': tuple(received.p),
-        'binning': (received.binning_x, received.binning_y),
-        'roi': (roi.x_offset, roi.y_offset, roi.width, roi.height),
-    }
-
-
-def _is_of_size(received: CameraInfo, image_hw: tuple[int, int]) -> bool:
-    """Whether a CameraInfo, by its binning and region of interest, is of images of this size."""
-    height, width = received.roi.height or received.height, received.roi.width or received.width
-    return image_hw == (height // (received.binning_y or 1), width // (received.binning_x or 1))
-
-
-def _fill(data: array[int], pixels: NDArray[Any]) -> None:
+def _filled(kind: type[MessageT], header: Header, fields: dict[str, Any]) -> MessageT:
     # Appending to the array that the message was born with is one copy; assigning another array
     # makes the message copy it once more, and assigning a list takes fifty times as long.
-    data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
+    data = fields.pop('data')
+    message = kind(header=header, **fields)
+    message.data.frombytes(data)
+    return message

@@ -114,7 +114,7 @@ class _Spinner:
         if self._ended.is_set():  # other batches under way fail too
             return
         get_logger('depth_node').fatal(
-            'the device is lost: ending, so that a new start can mend it'
+            'the device is lost: ending with exit code 1, so that a restart can recover it'
         )
         self.exit_code = 1
         self._ended.set()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
 from drnet_ros.inference import Frame
+from drnet_ros.messages.reading import decode_image_message, stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
-from drnet_ros.node.messages import decode
 
 if TYPE_CHECKING:
     from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -196,14 +196,14 @@ class Worker:
             if not camera.output.is_wanted(settings):
                 camera.statistics.skipped()
                 return None
-            rgb_hwc = decode(image.message)
+            rgb_hwc = decode_image_message(image.message)
             found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]), settings)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
         info, model = found or (None, None)
         wants_points = model is not None and camera.output.wants_points(settings)
-        frame = Frame(rgb_hwc, model, wants_points, _stamp_ns(image), image.prefix)
+        frame = Frame(rgb_hwc, model, wants_points, stamp_ns(image.message), image.prefix)
         return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:
@@ -241,11 +241,6 @@ class Worker:
         details = '' if is_expected else '\n' + ''.join(traceback.format_exception(error))
         source = f' of camera {image.prefix.rstrip("/")}' if image.prefix else ''
         self._logger.error(
-            f'dropped a frame{source}: {message} (further ones of this kind are only counted)'
-            f'{details}'
+            f'dropped a frame{source}: {message} (further ones of this kind are counted but not '
+            f'logged){details}'
         )
-
-
-def _stamp_ns(image: WaitingImage) -> int:
-    stamp = image.message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

@@ -150,27 +150,13 @@ def write_bag(frames: Path, output: Path) -> None:
                 writer.write(connection, stamp_ns, data)
 
 
-def write_preview(frames: Path, path: Path) -> None:
-    """Writes four frames over their depth (near is light, none is black) as one small JPEG."""
-    columns = []
-    for frame in np.linspace(0, clip_camera.FRAME_COUNT - 1, 4).astype(int):
-        bgr = cv2.imread(str(frames / f'{frame:03d}.png'), cv2.IMREAD_COLOR)
-        depth_m = np.load(frames / f'{frame:03d}.npy')
-        level = np.where(depth_m <= MAX_DEPTH_M, 255 * np.exp(-depth_m / 3), 0).astype(np.uint8)
-        colours = cv2.applyColorMap(level, cv2.COLORMAP_MAGMA)
-        column = np.vstack([np.asarray(bgr, np.uint8), np.asarray(colours, np.uint8)])
-        columns.append(cv2.resize(column, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
-    cv2.imwrite(str(path), np.hstack(columns), [cv2.IMWRITE_JPEG_QUALITY, 85])
-
-
 def main() -> None:
-    """Reads the command line, writes the bag, and preview.jpg beside it."""
+    """Reads the command line and writes the bag."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument('--frames', type=Path, required=True, help='folder of the frames')
     parser.add_argument('--output', type=Path, default=Path(__file__).parent / 'room')
     arguments = parser.parse_args()
     write_bag(arguments.frames, arguments.output)
-    write_preview(arguments.frames, arguments.output.with_name('preview.jpg'))
 
 
 if __name__ == '__main__':

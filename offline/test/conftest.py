@@ -17,7 +17,7 @@ import yaml
 from command_line import exit_code
 from known_scenes import KnownEstimator, RunInProcess
 
-from drnet_offline.replay import running
+from drnet_offline.replay import playback
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.network.checkpoint import save_network
 from drnet_ros.network.config import NetworkConfig
@@ -157,7 +157,7 @@ def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in of `known_scenes` in the place of the network of `drnet bag`."""
     monkeypatch.setattr(KnownEstimator, 'count', 0)
     monkeypatch.setattr(KnownEstimator, 'fails_at', -1)
-    monkeypatch.setattr(running, 'DepthEstimator', KnownEstimator)
+    monkeypatch.setattr(playback, 'DepthEstimator', KnownEstimator)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from drnet_offline.odometry import running
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
+from drnet_offline.replay import playback
 from drnet_offline.replay.decoding import read_depths
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
 from drnet_ros.inference.engines.engine import Pending
@@ -62,7 +62,7 @@ class RecordedEstimator(DepthEstimator):
 
 @pytest.fixture(autouse=True)
 def _recorded_depth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, 'DepthEstimator', RecordedEstimator)
+    monkeypatch.setattr(playback, 'DepthEstimator', RecordedEstimator)
 
 
 def test_exact_depth_gives_the_exact_path_and_a_factor_shows(
@@ -165,7 +165,7 @@ def test_what_cannot_be_done_is_one_line_before_the_work(
     words: tuple[str, ...],
     expected: str,
 ) -> None:
-    monkeypatch.setattr(running, 'DepthEstimator', None)
+    monkeypatch.setattr(playback, 'DepthEstimator', None)
     code, said = drnet('vo', clip, '--method', 'features', *words)
     assert (code, expected in said) == (1, True), said
 
@@ -174,7 +174,7 @@ def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
     tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_clip_start(tmp_path / 'images', 2, [IMAGE, INFO])
-    monkeypatch.setattr(running, 'DepthEstimator', None)
+    monkeypatch.setattr(playback, 'DepthEstimator', None)
     code, said = drnet('vo', path, '--depth-topic', 'none')
     assert (code, 'needs something to compare with' in said) == (1, True), said
 
@@ -223,7 +223,7 @@ def test_poses_of_something_else_are_named_and_taken_only_when_asked_for(
     tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_topics(tmp_path / 'bag', ['/odom', '/goal_pose'], ['/image'])
-    monkeypatch.setattr(running, 'DepthEstimator', None)
+    monkeypatch.setattr(playback, 'DepthEstimator', None)
     code, said = drnet('vo', path)
     assert (code, 'needs something to compare with' in said) == (1, True), said
     assert '--ground-truth' in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Frame, Settings
+from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.image_motion import image_motion, small_gray
@@ -239,8 +239,10 @@ class Ready(Pending):
         return [DepthFrame(flat(2.0 * self.scale)) for _ in range(self.count)]
 
 
-class TwoScales:
+class TwoScales(Engine):
     """An engine that sees everything at 2 m, every second frame 20 % farther."""
+
+    name = device = precision = 'none'
 
     def __init__(self) -> None:
         self.pending = self.scales()
@@ -250,16 +252,22 @@ class TwoScales:
             yield 1.0
             yield 1.2
 
-    def submit(self, frames: Any, _settings: Settings) -> Pending:
+    def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:  # noqa: ARG002 - the interface's
         return Ready(frames, next(self.pending))
+
+    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
+        pass
+
+    def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:
+        return image_hw
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize('time_constant_s', [0.0, 1.0])
 def test_the_estimator_steadies_when_asked_to(time_constant_s: float) -> None:
-    estimator = DepthEstimator.__new__(DepthEstimator)
-    estimator.settings = Settings(temporal_filter=time_constant_s)
-    estimator._engine = TwoScales()  # type: ignore[assignment]
-    estimator._scale_filter = ScaleFilter()
+    estimator = DepthEstimator(Settings(temporal_filter=time_constant_s), engine=TwoScales())
     got = [
         float(estimator.estimate(view(), CAMERA, stamp_ns=PERIOD_NS * i).depth_hw[0, 0])
         for i in range(4)

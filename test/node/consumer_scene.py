@@ -85,15 +85,14 @@ class Stream:
 
     def burst(self, engine: KnownEngine, count: int) -> list[Header]:
         """Publish images while the engine is busy with the first; only the last one follows."""
-        statistics = self.node._cameras[''].statistics
-        before = statistics.snapshot().frames_in
+        before = self.node.health().counts.frames_in
         engine.may_finish.clear()
         stamps = [self.publish()]
         assert engine.entered.acquire(timeout=DEADLINE_S)
         for done in range(1, count):
             stamps.append(self.publish())
             self.graph.wait_for_value(
-                lambda: statistics.snapshot().frames_in, before + done + 1, 'images taken in'
+                lambda: self.node.health().counts.frames_in, before + done + 1, 'images taken in'
             )
         engine.may_finish.set()
         assert engine.entered.acquire(timeout=DEADLINE_S)

@@ -8,11 +8,10 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
+from drnet_ros.inference import DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.postprocess import PostProcessor
-from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
 
@@ -120,15 +119,3 @@ class KnownEngine(Engine):
         error, self.error = self.error, None
         if error is not None:
             raise error
-
-
-class KnownEstimator(DepthEstimator):
-    """The estimator around such an engine."""
-
-    def __init__(self, settings: Settings, engine: KnownEngine) -> None:
-        self.settings = settings
-        self._engine = engine
-        self._scale_filter = ScaleFilter()
-
-    def describe(self) -> dict[str, str]:
-        return {'engine': self._engine.name, 'device': self._engine.device, 'weights': 'none'}

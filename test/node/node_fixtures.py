@@ -6,19 +6,21 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rclpy
-from known_depth import KnownEngine, KnownEstimator
+from known_depth import KnownEngine
 from node_graph import Graph, NodeFactory, ProgramFactory, Spinning
 from rclpy.parameter import Parameter
 from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
+from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node import intrinsics, statistics
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.environment import use_large_message_profile
@@ -57,20 +59,27 @@ def engine() -> Iterator[KnownEngine]:
 
 @pytest.fixture
 def start_node(engine: KnownEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[NodeFactory]:
-    """Start nodes in this process, with the known engine; keyword arguments are parameters.
+    """Start nodes in this process; keyword arguments are parameters.
+
+    `create` makes the estimator; without it, one with the known engine is made.
 
     However busy the machine, an image waits for the CameraInfo sent with it, and diagnostics tell
     of all that the test did.
     """
     monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', EVER_S)
     monkeypatch.setattr(statistics, 'WINDOW_S', EVER_S)
+    with_known_engine = partial(DepthEstimator, engine=engine)
     with ExitStack() as stack:
 
         def start(
-            *, is_up: bool = True, arguments: tuple[str, ...] = (), **parameters: Any
+            create: Callable[[Settings], DepthEstimator] = with_known_engine,
+            *,
+            is_up: bool = True,
+            arguments: tuple[str, ...] = (),
+            **parameters: Any,
         ) -> DepthNode:
             node = DepthNode(
-                create_estimator=lambda settings: KnownEstimator(settings, engine),
+                create_estimator=create,
                 cli_args=['--ros-args', *arguments] if arguments else None,
                 parameter_overrides=[
                     Parameter(name, value=value) for name, value in parameters.items()

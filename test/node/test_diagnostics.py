@@ -26,9 +26,9 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
-from drnet_ros.node import diagnostics
+from drnet_ros.node import depth_node, diagnostics
+from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.gpu_health import GpuMonitor, GpuState
-from drnet_ros.node.statistics import CameraStatistics
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -83,7 +83,7 @@ def test_running_node_is_ok_and_its_figures_add_up(graph: Graph, start_node: Nod
     assert float(values['rate_hz']) > 19 / elapsed_s - 0.01
     p50, p95 = (float(values[f'latency_ms_{name}']) for name in ('p50', 'p95'))
     assert 0 < p50 <= p95 < 1000 * elapsed_s
-    assert (values['engine'], values['device'], values['weights']) == ('known', 'test', 'none')
+    assert (values['engine'], values['device'], values['precision']) == ('known', 'test', 'exact')
     assert values['state'] == 'active'
 
 
@@ -92,8 +92,7 @@ def test_diagnostics_come_once_a_second_in_every_state(
 ) -> None:
     node = start_node(is_up=False, autostart=False)
     # The timer's period, not the clock: on a busy machine one comes late, and the next one sooner.
-    periods = {timer.callback: timer.timer_period_ns for timer in node.timers}
-    assert periods[node._publish_diagnostics] == 1_000_000_000
+    assert 1_000_000_000 in {timer.timer_period_ns for timer in node.timers}
     arrays = graph.diagnostics()
     arrays.wait_for(3)
     assert values_of(arrays.messages[-1], 'depth_node: camera')['message'] == 'unconfigured'
@@ -102,7 +101,8 @@ def test_diagnostics_come_once_a_second_in_every_state(
 def test_no_input_is_a_warning_that_names_the_topic(graph: Graph, start_node: NodeFactory) -> None:
     start_node(arguments=('-r', 'image:=/cam/image_raw'))
     health = Health(graph)
-    health.wait_for(WARN, 'no input: nobody publishes /cam/image_raw')
+    found = health.wait_for(WARN, 'no input: /cam/image_raw has no publisher')
+    assert found['message'].endswith('; see docs/troubleshooting.md')
     graph.publisher(Image, '/cam/image_raw')
     health.wait_for(WARN, 'no input: /cam/image_raw has a publisher, but no image has come')
 
@@ -115,11 +115,11 @@ def test_stale_input_is_a_warning(graph: Graph, start_node: NodeFactory) -> None
 
 
 @pytest.mark.usefixtures('never_stale')
-def test_nobody_subscribes_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
+def test_no_subscriber_is_ok_and_said(graph: Graph, start_node: NodeFactory) -> None:
     start_node()
     health = Health(graph)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
-    health.wait_for(OK, 'idle: nobody subscribes', frames_skipped='1')
+    health.wait_for(OK, 'idle: no subscriber to any output', frames_skipped='1')
 
 
 def test_dropping_is_a_warning_with_the_share(
@@ -131,10 +131,9 @@ def test_dropping_is_a_warning_with_the_share(
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
     publisher = graph.publisher(Image, 'image')
     engine.may_finish.clear()
-    statistics = node._cameras[''].statistics
     for sec in range(1, 7):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
             assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
@@ -143,25 +142,25 @@ def test_dropping_is_a_warning_with_the_share(
 
 def start_unready(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
-) -> tuple[Future[None], Health, CameraStatistics]:
+) -> tuple[Future[None], Health, DepthNode]:
     """Start a node whose network is ready for images of 64 x 48 when the future is done."""
     preparation: Future[None] = Future()
     engine.preparations[48, 64] = preparation
     node = start_node()
-    return preparation, Health(graph), node._cameras[''].statistics
+    return preparation, Health(graph), node
 
 
 @pytest.mark.usefixtures('never_stale')
 def test_a_network_being_made_ready_is_said_and_is_no_slowness(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation, health, statistics = start_unready(graph, start_node, engine)
+    preparation, health, node = start_unready(graph, start_node, engine)
     depths = graph.collect(Image, 'depth/image_rect')
     graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
     publisher = graph.publisher(Image, 'image')
     for sec in range(1, 6):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
             health.wait_for(WARN, 'getting ready for images of 64 x 48')
     values = health.wait_for(WARN, 'getting ready for images of 64 x 48', frames_dropped='4')
@@ -170,21 +169,21 @@ def test_a_network_being_made_ready_is_said_and_is_no_slowness(
     depths.wait_for_stamp(header(5))
     # Those that were dropped meanwhile are no reason to warn of afterwards either.
     health.wait_for(OK, 'running', frames_out='1', frames_dropped='4')
-    graph.wait(lambda: statistics.snapshot().preparing_hw is None, 'end of the preparation')
+    graph.wait(lambda: node.health().counts.preparing_hw is None, 'end of the preparation')
 
 
 def test_dropping_after_the_network_was_made_ready_is_a_warning_again(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
-    preparation, health, statistics = start_unready(graph, start_node, engine)
+    preparation, health, node = start_unready(graph, start_node, engine)
     graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
     engine.may_finish.clear()
     for sec in range(1, 5):
         publisher.publish(rgb_image(ramp(), header(sec)))
-        graph.wait_for_value(lambda: statistics.snapshot().frames_in, sec, 'images')
+        graph.wait_for_value(lambda: node.health().counts.frames_in, sec, 'images')
         if sec == 1:
-            graph.wait(lambda: statistics.snapshot().preparing_hw, 'preparation')
+            graph.wait(lambda: node.health().counts.preparing_hw, 'preparation')
             preparation.set_result(None)
             assert engine.entered.acquire(timeout=DEADLINE_S)
     engine.may_finish.set()
@@ -234,14 +233,19 @@ class Gpu(GpuMonitor):
         (GpuState(85, 90, 5000, 8192, is_slowed_by_heat=True), WARN, 'over temperature'),
         (GpuState(50, 90, 100, 8192), WARN, 'GPU almost out of memory: 100 MB free'),
         (GpuState(is_lost=True), ERROR, 'GPU lost: restart the node'),
-        (GpuState(50, 90, 5000, 8192), OK, 'idle: nobody subscribes'),
+        (GpuState(50, 90, 5000, 8192), OK, 'idle: no subscriber to any output'),
     ],
 )
 def test_state_of_the_gpu_is_judged(
-    graph: Graph, start_node: NodeFactory, state: GpuState, level: str, text: str
+    graph: Graph,
+    start_node: NodeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    state: GpuState,
+    level: str,
+    text: str,
 ) -> None:
-    node = start_node()
-    node._gpu = Gpu(state)
+    monkeypatch.setattr(depth_node, 'open_monitor', lambda _device: Gpu(state))
+    start_node()
     health = Health(graph)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     values = health.wait_for(level, text)
@@ -274,5 +278,5 @@ def test_each_camera_has_a_status(graph: Graph, start_node: NodeFactory) -> None
     start_node(cameras=['front', 'rear'])
     for name in ('front', 'rear'):
         Health(graph, f'depth_node: {name}').wait_for(
-            WARN, f'no input: nobody publishes /{name}/image'
+            WARN, f'no input: /{name}/image has no publisher'
         )

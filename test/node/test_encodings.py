@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -107,13 +106,14 @@ def test_a_fast_camera_does_not_starve_a_slow_one(
     names = ('fast', 'slow')
     depths = {name: graph.collect(Image, f'{name}/depth/image_rect') for name in names}
     publishers = {name: graph.publisher(Image, f'{name}/image') for name in names}
-    counts = {name: node._cameras[f'{name}/'].statistics.snapshot for name in names}
     sent = dict.fromkeys(names, 0)
 
     def send(name: str) -> None:
         sent[name] += 1
         publishers[name].publish(rgb_image(ramp(), header(sent[name], 0, name)))
-        graph.wait_for_value(lambda: counts[name]().frames_in, sent[name], f'images of {name}')
+        graph.wait_for_value(
+            lambda: node.health(name).counts.frames_in, sent[name], f'images of {name}'
+        )
 
     for _ in range(5):
         engine.may_finish.clear()
@@ -125,9 +125,10 @@ def test_a_fast_camera_does_not_starve_a_slow_one(
         assert engine.entered.acquire(timeout=DEADLINE_S)
         for name in names:
             depths[name].wait_for_stamp(header(sent[name], 0, name))
-    assert counts['slow']().frames_dropped == 0
+    assert node.health('slow').counts.frames_dropped == 0
     assert [depth.header.stamp.sec for depth in depths['slow'].messages] == [1, 2, 3, 4, 5]
-    assert (counts['fast']().frames_in, counts['fast']().frames_dropped) == (20, 10)
+    fast = node.health('fast').counts
+    assert (fast.frames_in, fast.frames_dropped) == (20, 10)
     assert engine.batches == [1, 2] * 5
 
 
@@ -159,13 +160,9 @@ def test_depth_scales_with_the_focal_length(
     depths = graph.collect(Image, 'depth/image_rect')
     infos = graph.publisher(CameraInfo, 'camera_info')
     images = graph.publisher(Image, 'image')
-    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
     for index, focal in enumerate((50.0, 75.0, 25.0), start=1):
         infos.publish(camera_info(focal=focal, stamp=header(index)))
-        graph.wait(
-            partial(lambda sec: cache._info and cache._info.header.stamp.sec == sec, index),
-            'camera_info',
-        )
+        graph.wait_for_value(lambda: node.health().infos_in, index, 'camera_infos')
         images.publish(rgb_image(ramp(), header(index)))
         depth = np.frombuffer(depths.wait_for_stamp(header(index)).data, np.float32)
         factor = focal / 50 if scale_by_focal_length else 1.0
@@ -194,17 +191,13 @@ def test_camera_info_that_turns_bad_ends_the_cloud_and_a_good_one_brings_it_back
     graph.collect(PointCloud2, 'points')
     infos = graph.publisher(CameraInfo, 'camera_info')
     images = graph.publisher(Image, 'image')
-    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
     good, zero, nan = camera_info(), camera_info(), camera_info()
     zero.k = [0.0] * 9
     nan.d = [float('nan')] * 5
     for index, info in enumerate((good, zero, good, nan, good), start=1):
         info.header = header(index)
         infos.publish(info)
-        graph.wait(
-            partial(lambda sec: cache._info and cache._info.header.stamp.sec == sec, index),
-            'camera_info',
-        )
+        graph.wait_for_value(lambda: node.health().infos_in, index, 'camera_infos')
         images.publish(rgb_image(ramp(), header(index)))
         depths.wait_for_stamp(header(index))
     assert engine.wanted_points == [True, False, True, False, True]

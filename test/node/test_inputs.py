@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.node import intrinsics
 from drnet_ros.node.depth_node import DepthNode
-from drnet_ros.node.intrinsics import IntrinsicsCache
+from drnet_ros.node.intrinsics import CameraInfoWaitBudget, IntrinsicsCache
 
 
 def reliability_of_input(graph: Graph, topic: str = 'image') -> list[ReliabilityPolicy]:
@@ -160,7 +161,7 @@ def test_without_camera_info_there_is_depth_but_no_cloud_and_a_warning(
     diagnostics = graph.diagnostics()
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
-    wait_for_status(graph, diagnostics, '1', 'no camera_info: depth without cloud, in scale only')
+    wait_for_status(graph, diagnostics, '1', 'no camera_info: no cloud, and a wrong scale unless')
     assert engine.wanted_points == [False]
     assert not clouds.messages
     assert not infos.messages
@@ -195,7 +196,7 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
     else:
         info.width, info.height = 1280, 720
     graph.publisher(CameraInfo, 'camera_info').publish(info)
-    wait_for_info(graph, node, info.header.stamp.sec)
+    wait_for_infos(graph, node, 1)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
     wait_for_status(graph, diagnostics, '1', reason)
@@ -218,7 +219,7 @@ def test_unusable_p_matters_for_rectified_images_only(
     info = camera_info()
     info.p[0] = 0.0
     graph.publisher(CameraInfo, 'camera_info').publish(info)
-    wait_for_info(graph, node, info.header.stamp.sec)
+    wait_for_infos(graph, node, 1)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
     if is_rectified:
@@ -237,9 +238,8 @@ def test_first_image_gets_its_cloud_though_camera_info_comes_after_it(
     clouds.wait_for_stamp(header(1))
 
 
-def wait_for_info(graph: Graph, node: DepthNode, sec: int) -> None:
-    cache = node._cameras['']._input.intrinsics  # type: ignore[union-attr]
-    graph.wait(lambda: cache._info and cache._info.header.stamp.sec == sec, 'camera_info')
+def wait_for_infos(graph: Graph, node: DepthNode, count: int) -> None:
+    graph.wait_for_value(lambda: node.health().infos_in, count, 'camera_infos')
 
 
 def test_newest_camera_info_wins(graph: Graph, start_node: NodeFactory) -> None:
@@ -249,7 +249,7 @@ def test_newest_camera_info_wins(graph: Graph, start_node: NodeFactory) -> None:
     image_publisher = graph.publisher(Image, 'image')
     for index, focal in enumerate((50.0, 60.0, 70.0)):
         info_publisher.publish(camera_info(focal=focal, stamp=header(index)))
-        wait_for_info(graph, node, index)
+        wait_for_infos(graph, node, index + 1)
         image_publisher.publish(rgb_image(ramp(), header(10 + index)))
         assert infos.wait_for_stamp(header(10 + index)).k[0] == focal
 
@@ -284,33 +284,28 @@ def test_image_size_may_change_in_mid_stream(graph: Graph, start_node: NodeFacto
 SIZES = ((48, 64), (24, 40)) * 5
 
 
-class CountedWaits(threading.Condition):
-    """Counts the waits for a CameraInfo; one that is there comes while it is waited for."""
+class CountedWaits(CameraInfoWaitBudget):
+    """Counts the waits for a CameraInfo; `on_wait` is called at the beginning of each."""
 
-    def __init__(self, cache: IntrinsicsCache) -> None:
-        super().__init__()
-        self.count = 0
-        self.coming: CameraInfo | None = None
-        self._cache = cache
+    count = 0
+    on_wait: Callable[[], object] = staticmethod(lambda: None)
 
-    def wait(self, timeout: float | None = None) -> bool:
-        self.count += 1
-        if self.coming is None:
-            return super().wait(timeout)
-        self._cache.store(self.coming)
-        return True
+    def left_s(self) -> float:
+        left_s = super().left_s()
+        if left_s:
+            CountedWaits.on_wait()
+        return left_s
+
+    def use(self, waited_s: float) -> None:
+        CountedWaits.count += 1
+        super().use(waited_s)
 
 
 @pytest.fixture
-def cache() -> IntrinsicsCache:
-    cache = IntrinsicsCache()
-    cache._arrived = CountedWaits(cache)
-    return cache
-
-
-def waits_of(cache: IntrinsicsCache) -> CountedWaits:
-    assert isinstance(cache._arrived, CountedWaits)
-    return cache._arrived
+def cache(monkeypatch: pytest.MonkeyPatch) -> IntrinsicsCache:
+    monkeypatch.setattr(intrinsics, 'CameraInfoWaitBudget', CountedWaits)
+    monkeypatch.setattr(CountedWaits, 'count', 0)
+    return IntrinsicsCache()
 
 
 @pytest.mark.parametrize('has_info', [False, True])
@@ -327,7 +322,7 @@ def test_a_camera_without_fitting_info_makes_all_wait_a_share_of_the_time_only(
     if has_info:
         cache.store(camera_info(1000, 10))
     assert [cache.find(size, is_announced=True) for size in SIZES] == [None] * len(SIZES)
-    assert waits_of(cache).count == waits
+    assert CountedWaits.count == waits
 
 
 def test_an_info_that_comes_is_waited_for_at_each_change_of_size(
@@ -335,16 +330,18 @@ def test_an_info_that_comes_is_waited_for_at_each_change_of_size(
 ) -> None:
     monkeypatch.setattr(intrinsics, '_COMPANION_WAIT_S', 60.0)  # none takes that long
     for height, width in SIZES:
-        waits_of(cache).coming = camera_info(width, height)
+        coming = threading.Thread(target=cache.store, args=(camera_info(width, height),))
+        monkeypatch.setattr(CountedWaits, 'on_wait', coming.start)
         found = cache.find((height, width), is_announced=True)
         assert found is not None
         assert (found[1].height, found[1].width) == (height, width)
-    assert waits_of(cache).count == len(SIZES)
+        coming.join()
+    assert CountedWaits.count == len(SIZES)
 
 
 def test_an_image_does_not_wait_for_an_info_that_nobody_publishes(cache: IntrinsicsCache) -> None:
     assert cache.find(SIZES[0], is_announced=False) is None
-    assert waits_of(cache).count == 0
+    assert CountedWaits.count == 0
 
 
 def bad_images() -> dict[str, Image]:
@@ -374,10 +371,9 @@ def test_a_bad_frame_is_counted_logged_once_and_dropped(
     node = start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')
-    statistics = node._cameras[''].statistics
     for count in (1, 2, 3):
         publisher.publish(bad_images()[kind])
-        graph.wait_for_value(lambda: statistics.snapshot().frames_failed, count, 'failed frames')
+        graph.wait_for_value(lambda: node.health().counts.frames_failed, count, 'failed frames')
     publisher.publish(rgb_image(ramp(), header(99)))
     depths.wait_for_stamp(header(99))
     assert len(depths.messages) == 1
@@ -394,11 +390,10 @@ def test_an_engine_that_fails_costs_only_that_frame(
     publisher = graph.publisher(Image, 'image')
     engine.error = RuntimeError('a defect')
     publisher.publish(rgb_image(ramp(), header(1)))
-    statistics = node._cameras[''].statistics
-    graph.wait(lambda: statistics.snapshot().frames_failed, 'a failed frame')
+    graph.wait(lambda: node.health().counts.frames_failed, 'a failed frame')
     publisher.publish(rgb_image(ramp(), header(2)))
     depths.wait_for_stamp(header(2))
-    assert statistics.snapshot().last_failure == 'RuntimeError: a defect'
+    assert node.health().counts.last_failure == 'RuntimeError: a defect'
 
 
 def wait_for_status(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fuzz_node import start_node_program
-from known_depth import KnownEngine, KnownEstimator
+from known_depth import KnownEngine
 from life_cycles import run_cycles
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -21,7 +21,7 @@ from sensor_msgs.msg import Image
 from shared_memory import end_program
 
 from drnet_ros.errors import WeightsError
-from drnet_ros.inference import Settings
+from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node import depth_node
 
 CYCLES = 100
@@ -124,55 +124,52 @@ def test_an_engine_that_does_not_stop_is_closed_only_when_its_worker_has_ended(
 
 
 def test_failing_configure_leaves_the_node_unconfigured_with_one_clear_line(
-    graph: Graph, start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    node = start_node(is_up=False, autostart=False)
-    working = node._create_estimator
+    errors = [WeightsError('weights must be there, got none')]
 
-    def failing(settings: Settings) -> KnownEstimator:
-        msg = f'weights must be there, got {settings.weights}'
-        raise WeightsError(msg)
+    def create(settings: Settings) -> DepthEstimator:
+        if errors:
+            raise errors.pop()
+        return DepthEstimator(settings, engine=engine)
 
-    node._create_estimator = failing
+    start_node(create, is_up=False, autostart=False)
     assert not change_state(graph, Transition.TRANSITION_CONFIGURE)
     assert state_of(graph) == 'unconfigured'
     lines = [line for line in capfd.readouterr().err.splitlines() if '[depth_node]:' in line]
     assert len(lines) == 1
-    assert 'weights must be there, got embedded' in lines[0]
+    assert 'weights must be there, got none' in lines[0]
     assert '[ERROR]' in lines[0]
-    node._create_estimator = working
     assert change_state(graph, Transition.TRANSITION_CONFIGURE)
     assert change_state(graph, Transition.TRANSITION_ACTIVATE)
 
 
 def test_unforeseen_error_in_a_transition_is_logged_and_the_node_recovers(
-    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+    start_node: NodeFactory, engine: KnownEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    node = start_node(is_up=False, autostart=False)
-    working = node._create_estimator
+    errors = [RuntimeError('a defect')]
 
-    def broken(_settings: Settings) -> KnownEstimator:
-        msg = 'a defect'
-        raise RuntimeError(msg)
+    def create(settings: Settings) -> DepthEstimator:
+        if errors:
+            raise errors.pop()
+        return DepthEstimator(settings, engine=engine)
 
-    node._create_estimator = broken
+    node = start_node(create, is_up=False, autostart=False)
     assert node.trigger_configure() is TransitionCallbackReturn.ERROR
     assert 'RuntimeError: a defect' in capfd.readouterr().err
     assert node.state == 'unconfigured'
-    node._create_estimator = working
     assert node.bring_up()
 
 
 def test_cycles_leave_nothing_behind(start_node: NodeFactory) -> None:
-    node = start_node(is_up=False, autostart=False)
     engines: list[weakref.ref[KnownEngine]] = []
 
-    def create(settings: Settings) -> KnownEstimator:
+    def create(settings: Settings) -> DepthEstimator:
         engine = KnownEngine()
         engines.append(weakref.ref(engine))
-        return KnownEstimator(settings, engine)
+        return DepthEstimator(settings, engine=engine)
 
-    node._create_estimator = create
+    node = start_node(create, is_up=False, autostart=False)
     counts = []
     for _ in range(CYCLES):
         assert node.bring_up()

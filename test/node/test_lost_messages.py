@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.lost_messages import LossCounter
+from drnet_ros.node.statistics import Snapshot
 
 
 def message(number: int | None, publisher: bytes | None = b'one') -> dict[str, Any]:
@@ -81,7 +82,10 @@ def test_frames_overwritten_while_the_executor_is_busy_are_counted_and_warned_of
     arrays = graph.diagnostics()
     graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image', qos(depth=20))
-    counts = node._cameras[''].statistics.snapshot
+
+    def counts() -> Snapshot:
+        return node.health().counts
+
     publisher.publish(rgb_image(ramp(), header(0)))
     graph.wait(lambda: counts().frames_in == 1, 'first frame')
     begun, may_go_on = stall(node)
@@ -98,4 +102,4 @@ def test_frames_overwritten_while_the_executor_is_busy_are_counted_and_warned_of
 
     graph.wait(lambda: now().get('frames_lost') == str(counts().frames_lost), 'diagnostics')
     assert now()['level'] == '1'
-    assert '% of the published frames before they come in' in now()['message']
+    assert '% of the published frames before they reach the node' in now()['message']

@@ -234,7 +234,7 @@ def test_points_of_distorted_cameras_project_back_onto_their_pixels(
 def test_edge_filter_leaves_no_flying_pixels(graph: Graph, start_node: NodeFactory) -> None:
     """Twice the size makes depth between near and far at edges; the filter drops it all.
 
-    A flying point is one with neither neighbour across within 10 %: after the filter no pair of
+    A flying pixel is one with neither neighbour across within 10 %: after the filter no pair of
     neighbours differs by more than that.
     """
     node = start_node(image_transport='compressed', output_size=[960, 1280], edge_threshold=0.1)

@@ -57,8 +57,8 @@ def usable_gpu() -> int | None:
         for index, (major, minor) in enumerate(capabilities)
     ]
     _LOG.warning(
-        'the CPU is used, not %s: PyTorch %s has kernels for %s only; install a PyTorch built for '
-        'this GPU to use it',
+        'using the CPU instead of %s: PyTorch %s has kernels for %s only; install a PyTorch built '
+        'for this GPU to use it',
         ' or '.join(names),
         torch.__version__,
         ' '.join(targets),

@@ -52,7 +52,7 @@ def cache_folder() -> Path:
     except (OSError, RuntimeError) as error:
         fallback = Path(tempfile.mkdtemp(prefix='drnet_ros_'))
         _LOG.warning(
-            'cannot write %s (%s): models are kept in %s and converted again next time; '
+            'cannot write %s (%s): models are in %s, converted again at each start; '
             'set %s to a folder that can be written',
             folder,
             error,
@@ -121,7 +121,12 @@ def converted_model(
     """
     home = folder / model_key(weights_path, metadata, size_hw)
     if not (home / MODEL_FILE).is_file():
-        _LOG.info('converting %s for %d x %d, once', weights_path.name, size_hw[1], size_hw[0])
+        _LOG.info(
+            'converting %s for %d x %d, once for this image shape',
+            weights_path.name,
+            size_hw[1],
+            size_hw[0],
+        )
         # A folder of its own, renamed when whole, is never seen half written.
         part = Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
         try:

@@ -173,7 +173,7 @@ class OpenvinoEngine(Engine):
     def _fail(self, size: tuple[int, int], future: Future[Network], error: Exception) -> None:
         if not isinstance(error, DrnetError):
             if not isinstance(error, OSError):  # of a full disk the message says enough
-                _LOG.error('the network is not ready, which nobody foresaw', exc_info=error)
+                _LOG.error('unexpected error while preparing the network', exc_info=error)
             got = f'{type(error).__name__}: {one_line(error)}'
             error = EngineError(f'the network must be made ready at {size}, got: {got}')
         with self._networks_lock:
@@ -187,7 +187,11 @@ class OpenvinoEngine(Engine):
         try:
             compiled = self._compiled(size)
         except RuntimeError as error:
-            _LOG.warning('the model kept for %s cannot run, made again: %s', size, one_line(error))
+            _LOG.warning(
+                'the cached model for %s cannot run, converting it again: %s',
+                size,
+                one_line(error),
+            )
             try:
                 compiled = self._compiled(size)
             except RuntimeError as again:

@@ -28,16 +28,23 @@ _HEADER = f"""\
 
 Made by `{_COMMAND}` from `drnet_ros/inference/settings/fields.py`; do not edit.
 
-Every parameter of `depth_node`, and of `drnet_ros.inference.Settings`, with the same name, default
-and limits. *Live* ones change while the node runs (`ros2 param set`); the others are given at its
-start and read-only from then on. A value of the wrong type, outside its limits, or NaN is refused
-with a reason. Beyond the limits below: `min_depth` must be less than `max_depth`; both sides of
-`input_size` are 0, or at least 32; both sides of `output_size` are 0, or positive; `cameras` are 1
-to 16 names that differ; engine `openvino` does not run on `cuda`, and runs guided-filter networks
-in `fp32` only.
+These are the parameters of `depth_node`. `drnet_ros.inference.Settings` and `--set NAME=VALUE` of
+`drnet` have the same names, defaults and limits.
 
-`config/depth.yaml` holds all defaults. The other files in `config/` ask for one backbone of the
-paper each, without and with guided filter; their weights come from `drnet train`.
+- *Live* parameters change while the node runs: `ros2 param set /depth_node max_depth 6.0`. The
+  others are set at the start and are read-only afterwards.
+- `config/depth.yaml` has all defaults. Copy it, edit the copy and start with
+  `ros2 launch drnet_ros depth.launch.py params_file:=/path/to/copy.yaml`.
+- The other files in `config/` are for the backbones of the paper, without and with guided filter.
+  Their weights come from `drnet train`.
+- A value of the wrong type, outside its limits, or NaN is refused with a reason.
+
+Some limits involve more than one number:
+
+- `min_depth` must be less than `max_depth`.
+- Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
+- `cameras` are 1 to 16 different names.
+- Engine `openvino` does not run on `cuda`. It runs guided-filter networks in `fp32` only.
 """
 
 
@@ -53,10 +60,11 @@ def generated_files() -> dict[str, str]:
             settings = Settings(
                 backbone=backbone, guided_filter=guided_filter, weights=f'{name}.safetensors'
             )
+            filtered = ', with guided filter' if guided_filter else ''
             intent = (
-                f"The paper's {backbone}{' with guided filter' * guided_filter}. Give the path "
-                'of your weights here or as launch argument weights:=/path/to/file; '
-                '`drnet train` makes them.'
+                f'Backbone {backbone} of the paper{filtered}. Train the weights with '
+                '`drnet train`, and give their path here or as launch argument '
+                'weights:=/path/to/file.'
             )
             files[f'config/{name}.yaml'] = _config_file(settings, intent)
     return files

@@ -27,8 +27,8 @@ class SettingsFields:
         str,
         ParameterInfo(
             group='Network',
-            text="Weights file (.safetensors): 'embedded' for the one that comes with the "
-            'package, or a path.',
+            text="Weights file: 'embedded' for the weights that come with the package, or the "
+            'path of a .safetensors file.',
         ),
     ] = 'embedded'
     backbone: Annotated[
@@ -36,16 +36,15 @@ class SettingsFields:
         ParameterInfo(
             group='Network',
             choices=('auto', *BACKBONE_NAMES),
-            text="Backbone that the weights must have; 'auto' takes whatever network the "
-            'weights hold.',
+            text="Backbone that the weights must have. 'auto' accepts that of the weights file.",
         ),
     ] = 'auto'
     guided_filter: Annotated[
         bool,
         ParameterInfo(
             group='Network',
-            text='Whether the weights must be of a network with guided-filter upsampling; with'
-            " backbone 'auto', false accepts both.",
+            text='Whether the weights must be of a network with guided-filter upsampling. With '
+            "backbone 'auto', false accepts both kinds.",
         ),
     ] = False
     correction_kernel: Annotated[
@@ -54,8 +53,8 @@ class SettingsFields:
             group='Network',
             choices=(0, *CORRECTION_KERNELS),
             unit='px',
-            text='Side of the correction convolution that the weights must have; 0 takes '
-            'whatever the weights hold.',
+            text='Kernel size of the correction convolutions that the weights must have. 0 '
+            'accepts that of the weights file.',
         ),
     ] = 0
 
@@ -64,7 +63,8 @@ class SettingsFields:
         ParameterInfo(
             group='Engine',
             choices=('auto', 'torch', 'openvino'),
-            text="What runs the network; 'auto' is torch where CUDA is usable, else openvino.",
+            text="Library that runs the network. 'auto' is torch if a CUDA GPU is usable, else "
+            'openvino.',
         ),
     ] = 'auto'
     device: Annotated[
@@ -72,7 +72,8 @@ class SettingsFields:
         ParameterInfo(
             group='Engine',
             pattern=r'auto|cpu|cuda(:\d{1,3})?',
-            text="Where it runs: 'auto', 'cpu', 'cuda' or 'cuda:N'.",
+            text="Device that runs the network: 'auto', 'cpu', 'cuda', or 'cuda:N' for GPU "
+            'number N.',
         ),
     ] = 'auto'
     precision: Annotated[
@@ -80,7 +81,7 @@ class SettingsFields:
         ParameterInfo(
             group='Engine',
             choices=('auto', 'fp32', 'bf16', 'fp16'),
-            text="Arithmetic of the network; 'auto' is the fastest that the device computes "
+            text="Arithmetic of the network. 'auto' is the fastest that the device supports "
             'natively and that keeps the accuracy.',
         ),
     ] = 'auto'
@@ -92,9 +93,10 @@ class SettingsFields:
             minimum=0,
             maximum=MAX_SIDE,
             length=(2, 2),
-            text='Network size [height, width]: the image is resized to about this area, its '
-            'aspect ratio kept and sides rounded to multiples of 32. [0, 0] is the size '
-            'that the weights were trained at.',
+            text="Size of the network's input [height, width]. The image is resized to about "
+            'this area; its aspect ratio is kept and both sides are rounded to multiples of '
+            '32. [0, 0] is the training size of the weights; another size changes the scale '
+            'of the depth.',
         ),
     ] = (0, 0)
 
@@ -104,8 +106,8 @@ class SettingsFields:
             group='Input',
             length=(1, MAX_CAMERAS),
             pattern=r'|[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*',
-            text="Prefixes of the topics, one for each camera; [''] is one camera without a "
-            'prefix. Frames that wait at the same time share one forward pass.',
+            text="Topic prefixes, one for each camera. [''] is one camera without a prefix. "
+            'Frames that wait at the same time share one forward pass.',
         ),
     ] = ('',)
     image_transport: Annotated[
@@ -113,7 +115,8 @@ class SettingsFields:
         ParameterInfo(
             group='Input',
             choices=('raw', 'compressed'),
-            text="Which image topic to read: 'raw' is image, 'compressed' is image/compressed.",
+            text="Image topic to subscribe to: 'raw' is image (sensor_msgs/Image), 'compressed' "
+            'is image/compressed (sensor_msgs/CompressedImage).',
         ),
     ] = 'raw'
     input_reliability: Annotated[
@@ -121,8 +124,8 @@ class SettingsFields:
         ParameterInfo(
             group='Input',
             choices=('auto', 'reliable', 'best_effort'),
-            text="Reliability of the image subscription; 'auto' is reliable where every "
-            'publisher of the topic offers it, else best effort.',
+            text="Reliability of the image subscription. 'auto' is reliable if every publisher "
+            'of the topic is, else best effort.',
         ),
     ] = 'auto'
 
@@ -131,8 +134,9 @@ class SettingsFields:
         ParameterInfo(
             group='Input',
             live=True,
-            text='The images are rectified already (an image_rect topic): P of camera_info '
-            'applies to them instead of K and D, and depth/camera_info says so in K as well.',
+            text='Whether the images are rectified (an image_rect topic). If true, P of '
+            'camera_info is used instead of K and D, and depth/camera_info has P in K and '
+            'no distortion.',
         ),
     ] = False
 
@@ -141,9 +145,9 @@ class SettingsFields:
         ParameterInfo(
             group='Depth',
             live=True,
-            text='Multiply depth by the ratio of the focal length of the camera to that of the'
-            ' training camera, both in pixels at network size, so that it stays metric on'
-            ' another camera.',
+            text='Multiply depth by the focal length of the camera divided by that of the '
+            'training camera, both at network size. Without this, depth is metric on the '
+            'training camera only.',
         ),
     ] = True
     output_size: Annotated[
@@ -155,8 +159,8 @@ class SettingsFields:
             maximum=MAX_SIDE,
             length=(2, 2),
             live=True,
-            text='Depth size [height, width]; K and P of depth/camera_info are scaled with it.'
-            ' [0, 0] is the size of the image.',
+            text='Size of the depth image [height, width]. K and P of depth/camera_info are '
+            'scaled with it. [0, 0] is the size of the image.',
         ),
     ] = (0, 0)
     depth_encoding: Annotated[
@@ -165,7 +169,7 @@ class SettingsFields:
             group='Depth',
             choices=('32FC1', '16UC1'),
             live=True,
-            text="'32FC1' is metres with NaN where invalid, '16UC1' millimetres with 0 where "
+            text="'32FC1' is metres with NaN where invalid, '16UC1' is millimetres with 0 where "
             'invalid.',
         ),
     ] = '32FC1'
@@ -177,7 +181,7 @@ class SettingsFields:
             minimum=0.001,
             maximum=80.0,
             live=True,
-            text='Nearer depth is invalid.',
+            text='Depth nearer than this is invalid.',
         ),
     ] = 0.1
     max_depth: Annotated[
@@ -188,7 +192,7 @@ class SettingsFields:
             minimum=0.001,
             maximum=80.0,
             live=True,
-            text='Farther depth is invalid.',
+            text='Depth farther than this is invalid.',
         ),
     ] = 10.0
     edge_threshold: Annotated[
@@ -198,9 +202,10 @@ class SettingsFields:
             minimum=0.0,
             maximum=10.0,
             live=True,
-            text='Make pixels invalid where depth jumps by more than this fraction of the nearer '
-            'one from one pixel to the next: flying pixels at the edges of things. The pixels are '
-            "the network's: in a larger depth image an edge is spread over more. 0 is off.",
+            text='Remove flying pixels at the edges of objects: a pixel becomes invalid if depth '
+            'jumps to a neighbouring pixel by more than this fraction of the nearer depth. '
+            'The pixels are those of the network, so an edge covers more pixels of a larger '
+            'depth image. 0.1 is a jump of 10 %; 0 is off.',
         ),
     ] = 0.0
 
@@ -212,14 +217,14 @@ class SettingsFields:
             minimum=0.0,
             maximum=10.0,
             live=True,
-            text='Steady the scale of depth from frame to frame: changes that the motion of the '
-            'image does not explain come through with this time constant. For odometry, 0.5 to '
-            '2. 0 is off.',
+            text='Time constant of a filter that reduces the flicker of the scale from frame to '
+            'frame. A change that the motion of the image explains passes at once, any '
+            'other change with this time constant. Useful values are 0.2 to 1; 0 is off.',
         ),
     ] = 0.0
 
     points: Annotated[
-        bool, ParameterInfo(group='Points', live=True, text='Whether to publish the point cloud.')
+        bool, ParameterInfo(group='Points', live=True, text='Publish the point cloud.')
     ] = True
     point_stride: Annotated[
         int,
@@ -229,25 +234,27 @@ class SettingsFields:
             minimum=1,
             maximum=64,
             live=True,
-            text='Keep every n-th row and column of the depth image as points.',
+            text='Use every n-th row and column of the depth image for the point cloud.',
         ),
     ] = 1
     point_color: Annotated[
         bool,
-        ParameterInfo(
-            group='Points', live=True, text='Whether points carry the color of the image.'
-        ),
+        ParameterInfo(group='Points', live=True, text='Give the points the colour of the image.'),
     ] = True
 
     lazy: Annotated[
         bool,
         ParameterInfo(
-            group='Node', live=True, text='Do no work while nobody subscribes to an output.'
+            group='Node',
+            live=True,
+            text='Compute outputs only while something subscribes to them.',
         ),
     ] = True
     autostart: Annotated[
         bool,
         ParameterInfo(
-            group='Node', text='Configure and activate the lifecycle node by itself at start.'
+            group='Node',
+            text='Configure and activate the lifecycle node at the start, without waiting for a '
+            'lifecycle command.',
         ),
     ] = True

@@ -41,7 +41,7 @@ Precisions = Annotated[
     Many, typer.Option(help='auto (as the node), fp32, bf16 or fp16. Repeatable.')
 ]
 Size = Annotated[str, typer.Option(help='HxW of the image and of the network.')]
-Sizes = Annotated[str | None, typer.Option(help="Several: '240x320,480x640,960x1280'.")]
+Sizes = Annotated[str | None, typer.Option(help="Several sizes: '240x320,480x640,960x1280'.")]
 Batch = Annotated[int, typer.Option(min=1, max=_MAX_BATCH, help='Images in a batch.')]
 MaxBatch = Annotated[
     int | None,
@@ -54,7 +54,7 @@ MaxBatch = Annotated[
 Versus = Annotated[
     Many,
     typer.Option(
-        help="A second network, in turns: 'rside', 'depth_anything_v2_small', 'drnet' (with "
+        help="Networks to compare with: 'rside', 'depth_anything_v2_small', 'drnet' (with "
         '--versus-engine or -precision) or a backbone. Repeatable.'
     ),
 ]
@@ -62,13 +62,11 @@ VersusEngines = Annotated[
     Many, typer.Option('--versus-engine', help="Its engine, default: the first's. Repeatable.")
 ]
 VersusPrecision = Annotated[str | None, typer.Option(help="Its arithmetic, default: the first's.")]
-Threads = Annotated[int | None, typer.Option(min=1, help='CPU cores to use; default: all it may.')]
+Threads = Annotated[int | None, typer.Option(min=1, help='CPU cores to use; default: all.')]
 Runs = Annotated[int, typer.Option(min=1, help='Turns of each network.')]
-Seconds = Annotated[float, typer.Option(min=0.0, help='Length of a turn, one batch at least.')]
+Seconds = Annotated[float, typer.Option(min=0.0, help='Length of a turn; at least one batch.')]
 MemoryToo = Annotated[bool, typer.Option(help='Measure the memory of the network and an image.')]
-Keep = Annotated[
-    Path | None, typer.Option(help='Keep converted models in this folder, for the next time.')
-]
+Keep = Annotated[Path | None, typer.Option(help='Keep converted models here for the next run.')]
 Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
 Plot = Annotated[Path | None, typer.Option(help='Draw them here: .png, .svg or .pdf.')]
 

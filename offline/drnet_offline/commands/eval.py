@@ -32,8 +32,8 @@ _WIDE = Settings(min_depth=0.001, max_depth=80.0)
 Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
 Rules = Annotated[ProtocolName, typer.Option(help='Which pixels count.')]
-Samples = Annotated[Part, typer.Option(help='Which samples.')]
-BlocksOf = Annotated[str, typer.Option(help='Preset whose validation blocks tell train from val.')]
+Samples = Annotated[Part, typer.Option(help='Which images.')]
+BlocksOf = Annotated[str, typer.Option(help='Preset with the validation blocks of the data set.')]
 MeanDepth = Annotated[
     bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
 ]
@@ -41,15 +41,15 @@ Scale = Annotated[
     bool,
     typer.Option(
         '--scale',
-        help="Also score with each image's scale set from its truth, and say how that scale is "
-        'spread and how it changes from image to image.',
+        help="Also score with each image's scale taken from its truth, and print how that scale "
+        'spreads and changes from image to image.',
     ),
 ]
 Pictures = Annotated[
     Path | None,
-    typer.Option(help='Folder for pictures of the worst images: worst.jpg and one each.'),
+    typer.Option(help='Folder for worst.jpg and one picture for each of the worst images.'),
 ]
-Worst = Annotated[int, typer.Option(min=1, max=50, help='How many of them.')]
+Worst = Annotated[int, typer.Option(min=1, max=50, help='How many worst images.')]
 Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
 
 
@@ -66,7 +66,7 @@ def evaluate_command(
     worst: Worst = 6,
     json_: Json = None,
 ) -> None:
-    """Score weights on a data set; prints the columns of the paper's Table II beside its rows."""
+    """Score weights on a data set and print the columns of the paper's Table II."""
     from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
 
     if json_ is not None and not json_.parent.is_dir():

@@ -18,8 +18,12 @@ _SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml'}
 
 
 def export(
-    format_: Annotated[Literal['onnx', 'openvino'], typer.Option('--format', help='Of the file.')],
-    output: Annotated[Path, typer.Option(help='The .onnx, or .xml with a .bin beside it.')],
+    format_: Annotated[
+        Literal['onnx', 'openvino'], typer.Option('--format', help='Format of the file.')
+    ],
+    output: Annotated[
+        Path, typer.Option(help='The .onnx file, or the .xml file; its .bin gets the same name.')
+    ],
     weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
     size: Annotated[
         str | None, typer.Option(help='HxW of the input, default: the training size.')
@@ -28,7 +32,7 @@ def export(
         bool, typer.Option('--dynamic', help='Leave height and width open (ONNX).')
     ] = False,
 ) -> None:
-    """Write the network for another runtime, and compare what that computes with PyTorch."""
+    """Write the network for another runtime, and compare its result with PyTorch."""
     from drnet_offline.training import export as exporting  # noqa: PLC0415 - PyTorch
 
     suffix = _SUFFIXES[format_]

@@ -27,7 +27,6 @@ __all__ = [
     'Versus',
     'Weights',
     'chosen_topics',
-    'prepare_outputs',
     'progress_bars',
     'settings_of',
 ]
@@ -36,46 +35,46 @@ BagPath = Annotated[
     Path, typer.Argument(metavar='BAG', help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag.')
 ]
 ImageTopic = Annotated[
-    str | None, typer.Option(help='Images, raw or compressed; found if not given.')
+    str | None, typer.Option(help='Images, raw or compressed; default: found by type.')
 ]
-CameraInfoTopic = Annotated[str | None, typer.Option(help='Their CameraInfo.')]
+CameraInfoTopic = Annotated[
+    str | None, typer.Option(help='CameraInfo of the images; default: found by name.')
+]
 DepthTopic = Annotated[
-    str | None,
-    typer.Option(help="Depth registered to them, to compare with; 'none' compares nothing."),
+    str | None, typer.Option(help="Depth registered to the images; 'none': do not compare.")
 ]
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
-InputSize = Annotated[
-    str | None, typer.Option(metavar='HxW', help='Size that the network sees images at.')
-]
+InputSize = Annotated[str | None, typer.Option(metavar='HxW', help="Size of the network's input.")]
 TemporalFilter = Annotated[
-    float | None, typer.Option(metavar='SECONDS', help='Time constant; 0 is off.')
+    float | None,
+    typer.Option(metavar='SECONDS', help='Time constant of the filter of the scale; 0 is off.'),
 ]
 SetOptions = Annotated[
     list[str] | None,
-    typer.Option('--set', metavar='NAME=VALUE', help='Any parameter of the node; many times.'),
+    typer.Option('--set', metavar='NAME=VALUE', help='Any parameter of the node. Repeatable.'),
 ]
 Versus = Annotated[
     list[str] | None,
     typer.Option(
         metavar='WEIGHTS|SETTINGS',
         help="Compare with other weights, or with other settings: 'input_size=480x640 "
-        "edge_threshold=0.05'; many times.",
+        "edge_threshold=0.05'. Repeatable.",
     ),
 ]
 Tolerance = Annotated[
-    float, typer.Option(min=0.0, help='Most seconds between an image and its depth.')
+    float, typer.Option(min=0.0, help='Largest time between an image and its depth, seconds.')
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option(metavar='features|photometric|dense', help='Odometry; all if not given.'),
+    typer.Option(metavar='features|photometric|dense', help='Odometry; default: all.'),
 ]
 GroundTruth = Annotated[
     str | None,
     typer.Option(
         metavar='TOPIC|FILE',
-        help='Poses of the camera: a topic, or a file in TUM format; found if not given and the '
-        'topic is called so: ground_truth, gt, vicon, mocap, optitrack, or X/pose. '
-        'Without any, paths are compared with that of the recorded depth.',
+        help='Poses of the camera: a topic, or a file in TUM format. Default: a topic named '
+        'ground_truth, gt, vicon, mocap, optitrack or X/pose; without one, paths are '
+        'compared with that of the recorded depth.',
     ),
 ]
 
@@ -112,20 +111,6 @@ def settings_of(
     if temporal_filter is not None:
         values['temporal_filter'] = temporal_filter
     return Settings.from_mapping(values)
-
-
-def prepare_outputs(folder: Path | None, json_path: Path | None) -> None:
-    """Make the folder of a report, and see to it that there is one for the JSON file.
-
-    Raises:
-        OfflineError: There is none.
-    """
-    from drnet_offline.replay.writing import check_folder_of  # noqa: PLC0415
-
-    if json_path is not None:
-        check_folder_of(json_path)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def progress_bars() -> Progress:

@@ -20,8 +20,8 @@ def train(
     config: Annotated[
         str,
         typer.Option(
-            help="Preset: the name of a shipped one or a YAML file; several joined by '+', the "
-            'later above the earlier: resnet152+nyu_50k+modern.'
+            help="Preset: a name or a YAML file, or several joined by '+'; later ones override "
+            'earlier ones: resnet152+nyu_50k+modern.'
         ),
     ],
     data: Annotated[Path, typer.Option(help='The data set, in any known layout.')],
@@ -29,20 +29,21 @@ def train(
         Path, typer.Option(help='Folder for weights, checkpoint, logs and pictures.')
     ],
     resume: Annotated[
-        bool, typer.Option('--resume', help='Go on from OUTPUT/last.ckpt, to the same result.')
+        bool, typer.Option('--resume', help='Continue from OUTPUT/last.ckpt.')
     ] = False,
     devices: Annotated[
-        int, typer.Option(min=1, help='Processes on this machine, one GPU each if there are any.')
+        int,
+        typer.Option(min=1, help='Processes on this machine; each uses one GPU if there is one.'),
     ] = 1,
     nodes: Annotated[
-        int, typer.Option(min=1, help='Machines; torchrun tells both numbers by itself.')
+        int, typer.Option(min=1, help='Machines; torchrun sets both numbers itself.')
     ] = 1,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             '--set',
             metavar='NAME=VALUE',
-            help='Override an entry of the preset: data.batch_size=4, patience=10. Many times.',
+            help='Override an entry of the preset: data.batch_size=4, patience=10. Repeatable.',
         ),
     ] = None,
 ) -> None:

@@ -15,8 +15,8 @@ def tum_to_bag(
     sequence: Annotated[
         Path,
         typer.Argument(
-            help='Folder with rgb.txt and depth.txt; if its name tells no camera (freiburg1 ..), '
-            "camera.txt with 'fx fy cx cy' in pixels and five distortion coefficients if any."
+            help='Folder with rgb.txt and depth.txt. If its name has no freiburg1, 2 or 3, also '
+            "camera.txt: 'fx fy cx cy' in pixels, and five distortion coefficients if any."
         ),
     ],
     output: Annotated[Path, typer.Argument(help='NAME.mcap, or a folder for a rosbag2.')],

@@ -1,10 +1,10 @@
-"""Layout `folder`: rgb/NAME.jpg|png, depth/NAME.png (uint16 mm, 0 invalid), camera.txt."""
+"""Layout `folder`: rgb/NAME.jpg|png, depth/NAME.png (uint16 mm, 0 invalid), and the camera."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drnet_offline.datasets.image_files import read_camera_focal_px
+from drnet_offline.datasets.image_files import read_camera_focal_px, read_cameras_focal_px
 from drnet_offline.datasets.listed import NYU_FOCAL_PX, ListedDataset, ListedSample, read_lines
 from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
@@ -23,7 +23,8 @@ class FolderDataset(ListedDataset):
     """A folder of images and depths of the same names.
 
     A file official_test_indices.txt, where there is one, lists the numbers of the test samples.
-    Without a camera.txt the camera is taken to be that of NYU Depth v2.
+    A cameras.csv, where there is one, has the camera of each image, a camera.txt that of all.
+    Without both the camera is taken to be that of NYU Depth v2.
 
     Args:
         root: The folder with rgb/ and depth/.
@@ -48,11 +49,25 @@ class FolderDataset(ListedDataset):
         where = f'the folder {root}'
         numbers = _to_numbers(names, where) if validation_blocks or test else range(len(names))
         kept = select_part(numbers, part=part, blocks=validation_blocks, test=test, where=where)
-        camera = root / 'camera.txt'
-        focal_px = read_camera_focal_px(camera) if camera.is_file() else NYU_FOCAL_PX
+        kept_names = [names[i] for i in kept]
+        focal_px = _read_focals_px(root, kept_names)
         super().__init__(
-            [ListedSample(names[i], images[names[i]], depths[names[i]], focal_px) for i in kept]
+            [ListedSample(name, images[name], depths[name], focal_px[name]) for name in kept_names]
         )
+
+
+def _read_focals_px(root: Path, names: Sequence[str]) -> dict[str, float]:
+    """Return the focal length of each image: from cameras.csv, camera.txt, or NYU Depth v2's."""
+    cameras, camera = root / 'cameras.csv', root / 'camera.txt'
+    if not cameras.is_file():
+        focal_px = read_camera_focal_px(camera) if camera.is_file() else NYU_FOCAL_PX
+        return dict.fromkeys(names, focal_px)
+    focals_px = read_cameras_focal_px(cameras)
+    missing = sorted(set(names) - focals_px.keys())
+    if missing:
+        msg = f'{cameras} lacks {len(missing)} images, first {missing[0]!r}: add their rows'
+        raise DatasetError(msg)
+    return focals_px
 
 
 def _to_numbers(names: Sequence[str], where: str) -> list[int]:

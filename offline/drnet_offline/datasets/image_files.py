@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ['Photo', 'read_camera_focal_px', 'read_depth', 'read_photo', 'read_rgb']
+__all__ = [
+    'Photo',
+    'read_camera_focal_px',
+    'read_cameras_focal_px',
+    'read_depth',
+    'read_photo',
+    'read_rgb',
+]
 
 # A JPEG is decoded at a half, a quarter or an eighth of its size in less time and memory.
 _REDUCED = {
@@ -163,3 +171,28 @@ def read_camera_focal_px(path: Path) -> float:
         msg = f"{path} must hold 'fx fy cx cy' in pixels, fx and fy above 0; got {numbers}"
         raise DatasetError(msg)
     return math.sqrt(numbers[0] * numbers[1])
+
+
+def read_cameras_focal_px(path: Path) -> dict[str, float]:
+    """Read a cameras.csv: a camera for each image, with columns index, fx and fy in pixels.
+
+    Returns:
+        The geometric mean of fx and fy by the image's name (the column index).
+
+    Raises:
+        DatasetError: The file is missing, lacks a column or holds something else than numbers.
+    """
+    try:
+        with path.open(encoding='utf-8', newline='') as file:
+            focals = {
+                row['index']: math.sqrt(float(row['fx']) * float(row['fy']))
+                for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        msg = f'{path} must have columns index, fx and fy with numbers in pixels: {error!r}'
+        raise DatasetError(msg) from error
+    for name, focal_px in focals.items():
+        if not (math.isfinite(focal_px) and focal_px > 0):
+            msg = f'{path}: fx and fy of {name!r} must be finite and above 0'
+            raise DatasetError(msg)
+    return focals

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from drnet_offline.evaluation.depth_colours import (
+    add_depth_bar,
+    add_error_bar,
+    draw_depth,
+    draw_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ['PictureRow', 'draw_rows', 'plain_label']
 
 _TITLES = ('image', 'true depth', 'estimate', 'relative error')
-_MAX_ERROR = 0.5
 _DPI = 80
 _MAX_SIDE_PX = 320
 
@@ -68,8 +73,6 @@ def draw_rows(rows: Sequence[PictureRow]) -> NDArray[np.uint8]:
     axes = figure.subplots(len(rows), len(_TITLES), squeeze=False)
     for axis, title in zip(axes[0], _TITLES, strict=True):
         axis.set_title(title, fontsize=10)
-    near_far = colormaps['turbo_r'].with_extremes(bad='black')
-    signed = colormaps['RdBu_r'].with_extremes(bad='0.6')
     for row, row_axes in zip(rows, axes, strict=True):
         for axis in row_axes:
             axis.set(xticks=[], yticks=[])
@@ -80,13 +83,10 @@ def draw_rows(rows: Sequence[PictureRow]) -> NDArray[np.uint8]:
         row_axes[0].imshow(_thin(row.rgb_hwc))
         row_axes[0].set_ylabel(row.label, fontsize=9)
         for axis, depth in zip(row_axes[1:3], (truth, estimate), strict=True):
-            drawn = axis.imshow(depth, cmap=near_far, vmin=nearest, vmax=farthest)
-        figure.colorbar(drawn, ax=row_axes[1:3], label='m', shrink=0.9)
-        error = (estimate - truth) / truth
-        drawn = row_axes[3].imshow(error, cmap=signed, vmin=-_MAX_ERROR, vmax=_MAX_ERROR)
-        figure.colorbar(
-            drawn, ax=row_axes[3], shrink=0.9, extend='both', format=lambda x, _: f'{x:+.0%}'
-        )
+            drawn = draw_depth(axis, depth, nearest, farthest)
+        add_depth_bar(figure, drawn, row_axes[1:3], shrink=0.9)
+        drawn = draw_error(row_axes[3], (estimate - truth) / truth)
+        add_error_bar(figure, drawn, row_axes[3], shrink=0.9)
     canvas.draw()
     rgb: NDArray[np.uint8] = np.array(canvas.buffer_rgba())[..., :3].copy()
     return rgb

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,8 @@ import numpy as np
 from drnet_offline.errors import OfflineError
 from drnet_offline.odometry.rectifying import Rectifier
 from drnet_offline.odometry.trackers import Tracker, create_tracker
-from drnet_offline.replay.estimating import Estimated, estimate_all
-from drnet_offline.replay.frames import read_frames
+from drnet_offline.replay.playback import Estimated, Playback
 from drnet_offline.replay.registration import at_size
-from drnet_ros.inference import DepthEstimator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
-    from drnet_ros.recordings.recording import Recording
 
 __all__ = ['RECORDED', 'Path3D', 'follow_camera']
 
@@ -71,7 +67,6 @@ class _Followed:
 
 
 def follow_camera(
-    recording: Recording,
     index: Index,
     variants: Sequence[Variant],
     methods: Sequence[str],
@@ -83,8 +78,7 @@ def follow_camera(
     estimated depth. The first pass over the recording finds it, the second one uses it.
 
     Args:
-        recording: The recording.
-        index: Its index.
+        index: The index of the recording.
         variants: What estimates depth.
         methods: Names of `trackers.METHODS`.
         on_frame: Called for each frame of each pass.
@@ -100,7 +94,7 @@ def follow_camera(
     is_rectified = variants[0].settings.image_is_rectified
     first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    for estimated in _estimated(recording, index, variants):
+    for estimated in _estimated(index, variants):
         truth = _truth(estimated)
         depths: dict[str, FloatArray | None] = {RECORDED: truth}
         for variant, result in zip(variants, estimated.results, strict=False):
@@ -113,7 +107,7 @@ def follow_camera(
     if not factors:
         return first.paths, {}
     second = _Pass(list(factors), methods, is_rescaled=True, is_rectified=is_rectified)
-    for estimated in _estimated(recording, index, variants):
+    for estimated in _estimated(index, variants):
         depths = {
             variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
             for variant, result in zip(variants, estimated.results, strict=False)
@@ -165,12 +159,9 @@ class _Pass:
                 followed.add(frame.stamp_ns / 1e9, gray, rectified[source])
 
 
-def _estimated(
-    recording: Recording, index: Index, variants: Sequence[Variant]
-) -> Iterator[Estimated]:
-    with ExitStack() as stack:
-        estimators = [stack.enter_context(DepthEstimator(v.settings)) for v in variants]
-        yield from estimate_all(read_frames(recording, index), estimators)
+def _estimated(index: Index, variants: Sequence[Variant]) -> Iterator[Estimated]:
+    with Playback(index, variants) as playback:
+        yield from playback.frames()
 
 
 def _truth(estimated: Estimated) -> FloatArray | None:

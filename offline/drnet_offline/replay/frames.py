@@ -6,17 +6,17 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.replay.decoding import decode_depth_message, decode_image_message
 from drnet_offline.replay.headers import read_header
 from drnet_ros.errors import CameraError, ImageError, RecordingError
+from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from drnet_offline.replay.index import Index
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.recordings.recording import RecordedMessage, Recording
+    from drnet_ros.recordings.recording import RecordedMessage
 
 __all__ = ['RecordedFrame', 'read_frames']
 
@@ -37,6 +37,7 @@ class RecordedFrame:
         camera: Its camera at the image's size, or None.
         truth_hw: Recorded depth in metres, NaN where invalid, of any size; None without one.
         truth_gap_s: By how much depth was taken later than the image.
+        side_messages: What was recorded on the side topics since the image before, in that order.
         problems: Kinds of what was wrong with it.
     """
 
@@ -49,27 +50,36 @@ class RecordedFrame:
     camera: CameraModel | None
     truth_hw: FloatArray | None
     truth_gap_s: float
+    side_messages: tuple[RecordedMessage, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def read_frames(recording: Recording, index: Index, start: int = 0) -> Iterator[RecordedFrame]:
+def read_frames(
+    index: Index, start: int = 0, side_topics: Collection[str] = ()
+) -> Iterator[RecordedFrame]:
     """Read the frames of a recording, one at a time.
 
     Images wait, undecoded, for the depth that was recorded after them; when more waits than 256 MB
     the first image goes on without, as 'late_depth'.
 
     Args:
-        recording: The recording.
-        index: Its index.
+        index: The index of the recording.
         start: Position of the first image wanted.
+        side_topics: Other topics, such as those of a laser scan and /tf, whose messages come with
+            the first image recorded after them; other ones than images and depth.
 
     Yields:
         Each image of the index from `start` on.
+
+    Raises:
+        RecordingError: A side topic is not in the recording, or the recording is damaged before
+            the end of its index.
     """
-    reader = _Reader(recording, index, start)
-    topics = [name for name in (index.choice.image, index.choice.depth) if name is not None]
+    reader = _Reader(index, start)
+    choice = index.choice
+    topics = {name for name in (choice.image, choice.depth, *side_topics) if name is not None}
     try:
-        for message in recording.messages(topics):
+        for message in index.recording.messages(topics):
             reader.add(message)
             yield from reader.ready(is_ended=False)
     except RecordingError:
@@ -79,66 +89,76 @@ def read_frames(recording: Recording, index: Index, start: int = 0) -> Iterator[
     yield from reader.ready(is_ended=True)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """An image that waits for its depth, and what was recorded before it."""
+
+    position: int
+    image: RecordedMessage
+    side_messages: tuple[RecordedMessage, ...]
+
+
 class _Reader:
-    def __init__(self, recording: Recording, index: Index, start: int) -> None:
-        self._recording = recording
+    def __init__(self, index: Index, start: int) -> None:
+        self._recording = index.recording
         self._index = index
         self._start = start
-        self._images: deque[tuple[int, RecordedMessage]] = deque()
+        self._images: deque[_Waiting] = deque()
         self._depths: dict[int, RecordedMessage] = {}
+        self._side_messages: list[RecordedMessage] = []
         self._wanted = {d for i, d in index.pairs.items() if i >= start}
-        self._counts = [0, 0]
+        self._image_count = self._depth_count = 0
         self._bytes = 0
 
     def add(self, message: RecordedMessage) -> None:
-        is_depth = message.topic == self._index.choice.depth
-        position = self._counts[is_depth]
-        self._counts[is_depth] += 1
-        if is_depth and position in self._wanted:
-            self._depths[position] = message
-        elif not is_depth and position >= self._start:
-            self._images.append((position, message))
+        if message.topic == self._index.choice.depth:
+            if self._depth_count in self._wanted:
+                self._depths[self._depth_count] = message
+                self._bytes += len(message.data)
+            self._depth_count += 1
+        elif message.topic == self._index.choice.image:
+            if self._image_count >= self._start:
+                before = tuple(self._side_messages)
+                self._side_messages.clear()
+                self._images.append(_Waiting(self._image_count, message, before))
+                self._bytes += len(message.data)
+            self._image_count += 1
         else:
-            return
-        self._bytes += len(message.data)
+            self._side_messages.append(message)
 
     def ready(self, *, is_ended: bool) -> Iterator[RecordedFrame]:
         while self._images:
-            position, image = self._images[0]
-            wanted = self._index.pairs.get(position)
+            waiting = self._images[0]
+            wanted = self._index.pairs.get(waiting.position)
             depth = None if wanted is None else self._depths.get(wanted)
             is_full = self._bytes > _MOST_WAITING_BYTES
             if wanted is not None and depth is None and not (is_ended or is_full):
                 return
             self._images.popleft()
-            self._bytes -= len(image.data)
+            self._bytes -= len(waiting.image.data)
             if wanted is not None:
                 self._wanted.discard(wanted)
                 if self._depths.pop(wanted, None) is not None and depth is not None:
                     self._bytes -= len(depth.data)
             is_late = wanted is not None and depth is None
-            yield self._decoded(position, image, depth, is_late=is_late)
+            yield self._decoded(waiting, depth, is_late=is_late)
 
     def _decoded(
-        self,
-        position: int,
-        image: RecordedMessage,
-        depth: RecordedMessage | None,
-        *,
-        is_late: bool,
+        self, waiting: _Waiting, depth: RecordedMessage | None, *, is_late: bool
     ) -> RecordedFrame:
+        image = waiting.image
         stamp_ns, frame_id = read_header(image.data)
         problems = ['late_depth'] if is_late else []
         rgb = truth = info = camera = None
         gap_s = 0.0
         try:
-            rgb = decode_image_message(self._recording.deserialize(image), image.msgtype)
+            rgb = decode_image_message(self._recording.deserialize(image))
         except (ImageError, RecordingError) as error:
             problems.append(f'image: {_kind(error)}')
         if depth is not None:
             gap_s = (read_header(depth.data)[0] - stamp_ns) / 1e9
             try:
-                truth = decode_depth_message(self._recording.deserialize(depth), depth.msgtype)
+                truth = decode_depth_message(self._recording.deserialize(depth))
             except (ImageError, RecordingError) as error:
                 problems.append(f'depth: {_kind(error)}')
         found = self._index.cameras.find(stamp_ns)
@@ -148,7 +168,7 @@ class _Reader:
             except CameraError:
                 problems.append('camera_info: of another aspect ratio')
         return RecordedFrame(
-            position=position,
+            position=waiting.position,
             stamp_ns=stamp_ns,
             frame_id=frame_id,
             recorded_ns=image.stamp_ns,
@@ -157,6 +177,7 @@ class _Reader:
             camera=camera,
             truth_hw=truth,
             truth_gap_s=gap_s,
+            side_messages=waiting.side_messages,
             problems=tuple(problems),
         )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 
 from drnet_ros.errors import RecordingError
+from drnet_ros.messages.reading import NS_PER_S
 
-__all__ = ['NS_PER_S', 'read_header']
-
-NS_PER_S = 1_000_000_000
+__all__ = ['read_header']
 
 _LITTLE_ENDIAN = 1
 _LONGEST_FRAME_ID = 4096

@@ -5,24 +5,31 @@ Only headers are read, so that a recording of any length costs a few bytes for e
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drnet_offline.datasets.matching import match_stamps
-from drnet_offline.replay.headers import NS_PER_S, read_header
-from drnet_ros.errors import CameraError, RecordingError
-from drnet_ros.inference.camera import CameraModel
-from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, COMPRESSED_TYPE, IMAGE_TYPE, TopicChoice
+from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.intrinsics import IntrinsicsTimeline
+from drnet_ros.errors import RecordingError
+from drnet_ros.messages.reading import NS_PER_S
+from drnet_ros.recordings.topics import (
+    CAMERA_INFO_TYPE,
+    COMPRESSED_TYPE,
+    IMAGE_TYPE,
+    TopicChoice,
+    base_topic,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from drnet_ros.recordings.recording import RecordedMessage, Recording
+    from drnet_ros.recordings.recording import Recording
 
-__all__ = ['Index', 'IntrinsicsTimeline', 'StampedTopic', 'index_recording']
+__all__ = ['Index', 'StampedTopic', 'index_recording', 'indexed_topics']
 
 _HEADER_START = 16  # encapsulation, stamp and length of frame_id
 
@@ -63,55 +70,13 @@ class StampedTopic:
 
 
 @dataclass(slots=True)
-class IntrinsicsTimeline:
-    """The CameraInfo that holds for each image; kept only where it changes.
-
-    Attributes:
-        messages: Each CameraInfo that differs from the one before.
-        problem: Why one of them is no usable camera, '' if all are.
-    """
-
-    messages: list[Any] = field(default_factory=list)
-    problem: str = ''
-    _starts_ns: list[int] = field(default_factory=list)
-    _models: list[CameraModel | None] = field(default_factory=list)
-    _last: bytes = b''
-
-    def add(self, stamp_ns: int, body: bytes, deserialize: Callable[[], Any]) -> None:
-        """Take note of a CameraInfo; `body` is what follows its header."""
-        if body == self._last:
-            return
-        self._last = body
-        info = deserialize()
-        try:
-            model = camera_of(info)
-        except CameraError as error:
-            self.problem = f'camera_info is not usable: {error}'
-            model = None
-        self.messages.append(info)
-        self._models.append(model)
-        # Sorted by stamps; one that goes back holds from where the one before began.
-        self._starts_ns.append(max(stamp_ns, self._starts_ns[-1] if self._starts_ns else 0))
-
-    def find(self, stamp_ns: int) -> tuple[Any, CameraModel] | None:
-        """Return the CameraInfo in force at a stamp and its model: the newest, or the first one.
-
-        Returns:
-            None if there is none that is usable.
-        """
-        if not self.messages:
-            return None
-        place = max(0, bisect_right(self._starts_ns, stamp_ns) - 1)
-        model = self._models[place]
-        return None if model is None else (self.messages[place], model)
-
-
-@dataclass(slots=True)
 class Index:
-    """What one pass over a recording told.
+    """A recording, and what one pass over it told.
 
     Attributes:
+        recording: The open recording.
         choice: Its topics.
+        tolerance_s: Largest distance of the stamps of an image and its depth.
         images: The images.
         depths: The depth images; empty without a depth topic.
         cameras: The intrinsics of the images.
@@ -120,7 +85,9 @@ class Index:
         damage: Why the recording cannot be read to its end, '' if it can.
     """
 
+    recording: Recording
     choice: TopicChoice
+    tolerance_s: float
     images: StampedTopic = field(default_factory=StampedTopic)
     depths: StampedTopic = field(default_factory=StampedTopic)
     cameras: IntrinsicsTimeline = field(default_factory=IntrinsicsTimeline)
@@ -129,42 +96,20 @@ class Index:
     damage: str = ''
 
 
-def camera_of(info: Any) -> CameraModel:
-    """Build the camera model of a deserialised sensor_msgs/CameraInfo.
-
-    Raises:
-        CameraError: It is not calibrated, or its values are not usable.
-    """
-    roi = info.roi
-    return CameraModel.from_fields(
-        width=info.width,
-        height=info.height,
-        k=tuple(info.k),
-        d=tuple(info.d),
-        distortion_model=info.distortion_model,
-        r=tuple(info.r),
-        p=tuple(info.p),
-        binning=(info.binning_x, info.binning_y),
-        roi=(roi.x_offset, roi.y_offset, roi.width, roi.height),
-    )
-
-
 def index_recording(
     recording: Recording,
     choice: TopicChoice,
     tolerance_s: float,
     *,
-    depth_camera_info: str | None = None,
     on_message: Callable[[], None] = lambda: None,
 ) -> Index:
     """Read all headers of the chosen topics.
 
     Args:
-        recording: The recording.
+        recording: The recording; it must stay open while the index is used.
         choice: The topics.
         tolerance_s: Largest distance of the stamps of an image and its depth.
-        depth_camera_info: Topic of the depth images' CameraInfo, if there is one.
-        on_message: Called for each message.
+        on_message: Called for each message of `indexed_topics`.
 
     Returns:
         The index; up to where the recording is damaged, if it is.
@@ -173,12 +118,9 @@ def index_recording(
         RecordingError: A topic has the wrong type, there is no image, or nothing can be read.
     """
     _check_types(recording, choice)
-    index = Index(choice)
-    names = (choice.image, choice.camera_info, choice.depth, depth_camera_info)
+    index = Index(recording, choice, tolerance_s)
     try:
-        for message in recording.messages({name for name in names if name is not None}):
-            _add(index, recording, message, depth_camera_info)
-            on_message()
+        _read_headers(index, on_message)
     except RecordingError as error:
         if not index.images.stamps_ns:
             raise
@@ -192,23 +134,39 @@ def index_recording(
     return index
 
 
-def _add(
-    index: Index, recording: Recording, message: RecordedMessage, depth_camera_info: str | None
-) -> None:
-    stamp_ns, frame_id = read_header(message.data)
-    choice = index.choice
-    if message.topic in {choice.image, choice.depth}:
-        topic = index.images if message.topic == choice.image else index.depths
-        topic.stamps_ns.append(stamp_ns)
-        topic.frame_ids.add(frame_id)
-        return
-    body = message.data[_HEADER_START + len(frame_id) :]
-    for name, timeline in (
-        (choice.camera_info, index.cameras),
-        (depth_camera_info, index.depth_cameras),
-    ):
-        if message.topic == name:
-            timeline.add(stamp_ns, body, lambda: recording.deserialize(message))
+def indexed_topics(recording: Recording, choice: TopicChoice) -> set[str]:
+    """Return the topics that `index_recording` reads: the chosen ones, and the depth's camera."""
+    names = (choice.image, choice.camera_info, choice.depth, _depth_info(recording, choice))
+    return {name for name in names if name is not None}
+
+
+def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
+    recording, choice = index.recording, index.choice
+    pictures = {choice.depth: index.depths, choice.image: index.images}
+    cameras = {
+        choice.camera_info: index.cameras,
+        _depth_info(recording, choice): index.depth_cameras,
+    }
+    for message in recording.messages(indexed_topics(recording, choice)):
+        stamp_ns, frame_id = read_header(message.data)
+        if message.topic in pictures:
+            topic = pictures[message.topic]
+            topic.stamps_ns.append(stamp_ns)
+            topic.frame_ids.add(frame_id)
+        else:
+            body = message.data[_HEADER_START + len(frame_id) :]
+            cameras[message.topic].add(stamp_ns, body, partial(recording.deserialize, message))
+        on_message()
+
+
+def _depth_info(recording: Recording, choice: TopicChoice) -> str | None:
+    """Return the topic of the depth images' own CameraInfo, None if there is none."""
+    if choice.depth is None:
+        return None
+    name = f'{base_topic(choice.depth).rpartition("/")[0]}/camera_info'
+    topic = recording.topics.get(name)
+    is_one = topic is not None and topic.msgtype == CAMERA_INFO_TYPE
+    return name if is_one and name != choice.camera_info else None
 
 
 def _check_types(recording: Recording, choice: TopicChoice) -> None:

@@ -1,75 +1,32 @@
-"""The results of a run in plain numbers, for JSON and for people."""
+"""The results of a run in plain numbers."""
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.replay.columns import Columns, columns_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drnet_offline.replay.index import Index, StampedTopic
-    from drnet_offline.replay.running import Run, Task
+    from drnet_offline.replay.index import StampedTopic
+    from drnet_offline.replay.replay import Replay
     from drnet_offline.replay.scores import Scores
     from drnet_offline.replay.variants import Variant
-    from drnet_ros.recordings.recording import Recording
 
-__all__ = [
-    'FRAME_COLUMNS',
-    'columns_of',
-    'figure_rows',
-    'plain',
-    'summarise',
-    'tabulate',
-    'write_csv',
-]
-
-FRAME_COLUMNS = (*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker')
-"""What is known of each frame and variant, beside its stamp."""
-
-Columns = dict[str, 'NDArray[np.float64]']
+__all__ = ['plain', 'summarise']
 
 
-def columns_of(records: Iterable[dict[str, Any]], variants: int) -> tuple[Columns, list[Columns]]:
-    """Turn the journal's records into arrays; NaN where a frame has no figure.
-
-    Returns:
-        position, stamp_s, truth_gap_s, step and flicker of the recorded depth; and
-        `FRAME_COLUMNS` for each variant.
-    """
-    shared: dict[str, list[Any]] = {
-        n: [] for n in ('position', 'stamp_s', 'truth_gap_s', 'step', 'flicker')
-    }
-    own: list[dict[str, list[Any]]] = [{n: [] for n in FRAME_COLUMNS} for _ in range(variants)]
-    for record in records:
-        shared['position'].append(record['position'])
-        shared['stamp_s'].append(record['stamp_ns'] / 1e9)
-        shared['truth_gap_s'].append(record['truth_gap_s'])
-        for name in ('step', 'flicker'):
-            shared[name].append(record['recorded'][name])
-        for number, lists in enumerate(own):
-            figures = record['variants'][number] if number < len(record['variants']) else {}
-            for name, values in lists.items():
-                values.append(figures.get(name))
-    return _arrays(shared), [_arrays(lists) for lists in own]
-
-
-def summarise(
-    recording: Recording, index: Index, task: Task, state: Run, records: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return all results as plain JSON."""
-    shared, own = columns_of(records, len(task.variants))
-    choice = index.choice
-    return {
+def summarise(replay: Replay) -> dict[str, Any]:
+    """Return all results of a run as plain JSON, which knows no NaN: None stands for it."""
+    index, task, results = replay.index, replay.task, replay.results
+    shared, own = columns_of(replay.records(), len(task.variants))
+    recording, choice = index.recording, index.choice
+    summary = {
         'recording': str(recording.path),
         'duration_s': recording.duration_s,
         'damage': index.damage or None,
@@ -82,16 +39,16 @@ def summarise(
         'depths': _rates(index.depths) if choice.depth else None,
         'frames': len(shared['position']),
         'frames_matched': len(index.pairs),
-        'tolerance_s': task.tolerance_s,
+        'tolerance_s': index.tolerance_s,
         'truth_gap_ms_median': _median(np.abs(shared['truth_gap_s'])) * 1e3,
-        'problems': dict(sorted(state.problems.items())),
-        'warnings': warnings_of(index, state),
+        'problems': dict(sorted(results.problems.items())),
+        'warnings': _warnings(replay),
         'recorded_depth_steadiness': _steadiness(shared),
         'protocols': {protocol.name: protocol.describe() for protocol in task.protocols},
         'variants': [
             _variant(variant, about, scores, columns)
             for variant, about, scores, columns in zip(
-                task.variants, state.about, state.scores, own, strict=True
+                task.variants, replay.described, results.scores, own, strict=True
             )
         ],
         'versions': {
@@ -99,6 +56,8 @@ def summarise(
             'python': platform.python_version(),
         },
     }
+    plain_summary: dict[str, Any] = plain(summary)
+    return plain_summary
 
 
 def _variant(
@@ -117,8 +76,9 @@ def _variant(
     }
 
 
-def warnings_of(index: Index, state: Run) -> list[str]:
+def _warnings(replay: Replay) -> list[str]:
     """Return what a person must know to read the figures."""
+    index = replay.index
     warnings = []
     if index.damage:
         warnings.append(f'the recording is damaged: {index.damage}')
@@ -133,7 +93,7 @@ def warnings_of(index: Index, state: Run) -> list[str]:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
-    return warnings + state.warnings
+    return warnings + replay.results.warnings
 
 
 def plain(value: Any) -> Any:
@@ -145,48 +105,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
         return None
     return value
-
-
-def tabulate(summary: dict[str, Any]) -> Table:
-    """Return the figures of a run as a table."""
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    for column in ('', 'protocol', 'over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
-        table.add_column(column, no_wrap=True)
-    for variant in summary['variants']:
-        label = variant['name'] if len(summary['variants']) == 1 else variant['name'][0]
-        for cells in figure_rows(variant):
-            table.add_row(label, *cells)
-            label = ''
-    return table
-
-
-def figure_rows(variant: dict[str, Any]) -> list[list[str]]:
-    """Return protocol, what is averaged over, and figures of a variant, as text."""
-    rows = []
-    for protocol, figures in variant['figures'].items():
-        for over, suffix in (('pixels', ''), ('images', '_per_image')):
-            cells = [f'{figures[name + suffix]:.3f}' for name in NAMES]
-            rows.append([protocol.replace('_scaled', ', scaled'), over, *cells])
-    return rows
-
-
-def write_csv(path: Any, records: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
-    """Write the figures of each frame and variant as CSV."""
-    with open(path, 'w', encoding='utf-8') as file:  # noqa: PTH123
-        file.write(','.join(('position', 'stamp_ns', 'truth_gap_s', 'variant', *FRAME_COLUMNS)))
-        file.write('\n')
-        for record in records:
-            head = [record['position'], record['stamp_ns'], record['truth_gap_s']]
-            for name, figures in zip(names, record['variants'], strict=False):
-                cells = [*head, json.dumps(name), *(figures.get(n) for n in FRAME_COLUMNS)]
-                file.write(','.join('' if cell is None else str(cell) for cell in cells) + '\n')
-
-
-def _arrays(lists: dict[str, list[Any]]) -> Columns:
-    return {
-        name: np.array([np.nan if v is None else v for v in values], np.float64)
-        for name, values in lists.items()
-    }
 
 
 def _rates(topic: StampedTopic) -> dict[str, Any]:

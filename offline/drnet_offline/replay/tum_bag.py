@@ -16,6 +16,7 @@ from drnet_offline.datasets.listed import read_lines
 from drnet_offline.datasets.tum import UNITS_PER_M, camera_by_name, read_stamped, to_ns
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.messages import TYPESTORE, header, serialize
+from drnet_ros.messages.building import depth_fields
 
 __all__ = ['TOPICS', 'write_tum_bag']
 
@@ -112,13 +113,7 @@ def _depth(path: Path, stamp_ns: int) -> Callable[[], Any]:
     def build() -> Any:
         depth = read_depth(path, units_per_m=UNITS_PER_M)
         return TYPESTORE.types['sensor_msgs/msg/Image'](
-            header=header(stamp_ns, _OPTICAL_FRAME),
-            height=depth.shape[0],
-            width=depth.shape[1],
-            encoding='32FC1',
-            is_bigendian=0,
-            step=depth.shape[1] * 4,
-            data=depth.astype('<f4').view(np.uint8).ravel(),
+            header=header(stamp_ns, _OPTICAL_FRAME), **depth_fields(depth, '32FC1')
         )
 
     return build

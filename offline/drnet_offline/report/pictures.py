@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from drnet_offline.evaluation.depth_colours import (
+    add_depth_bar,
+    add_error_bar,
+    draw_depth,
+    draw_error,
+)
 from drnet_offline.replay.registration import at_size
 from drnet_offline.report.charts import save
 
@@ -19,8 +24,6 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray
 
 __all__ = ['draw_examples']
-
-_MOST_ERROR = 0.5
 
 
 def draw_examples(
@@ -51,13 +54,17 @@ def draw_examples(
             axis.set(xticks=[], yticks=[])
             if pixels is None:
                 continue
-            drawn[kind] = axis.imshow(pixels, **_style(kind, low, high))
+            if kind == 'image':
+                axis.imshow(pixels)
+            elif kind == 'depth':
+                drawn[kind] = draw_depth(axis, pixels, low, high)
+            else:
+                drawn[kind] = draw_error(axis, pixels)
         row[0].set_ylabel(label, fontsize=8)
     if 'depth' in drawn:
-        figure.colorbar(drawn['depth'], ax=axes, label='depth [m]', shrink=0.8, pad=0.01)
+        add_depth_bar(figure, drawn['depth'], axes, shrink=0.8, pad=0.01)
     if 'error' in drawn:
-        label = 'relative error, red: too far'
-        figure.colorbar(drawn['error'], ax=axes, label=label, shrink=0.8, pad=0.01)
+        add_error_bar(figure, drawn['error'], axes, shrink=0.8, pad=0.01)
     return save(figure, path)
 
 
@@ -76,16 +83,6 @@ def _cells(picture: Picture, *, has_truth: bool) -> list[tuple[str, Any]]:
 def _error(depth_hw: FloatArray, truth_hw: FloatArray) -> FloatArray | None:
     fitted = at_size(depth_hw, (truth_hw.shape[0], truth_hw.shape[1]))
     return None if fitted is None else fitted / truth_hw - np.float32(1)
-
-
-def _style(kind: str, low: float, high: float) -> dict[str, Any]:
-    if kind == 'depth':
-        colors = colormaps['turbo_r'].with_extremes(bad='black')
-        return {'cmap': colors, 'vmin': low, 'vmax': high}
-    if kind == 'error':
-        colors = colormaps['RdBu_r'].with_extremes(bad='black')
-        return {'cmap': colors, 'vmin': -_MOST_ERROR, 'vmax': _MOST_ERROR}
-    return {}
 
 
 def _range(pictures: Sequence[Picture]) -> tuple[float, float]:

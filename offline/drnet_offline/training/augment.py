@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthSample
 
 __all__ = ['Augmentation', 'augment', 'paste_region', 'resize_sample', 'resized_focal_px']
+
+
+_MAX_SQUEEZE = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ def augment(
         length in pixels, which a zoom leaves as it is since it divides depth instead, and an
         uncut border too, which multiplies it.
     """
+    sample = _draw_window(sample, size_hw, rng)
     rgb, depth = _cut_border(sample, augmentation.border_px)
     focal_px = resized_focal_px(sample.focal_px, depth.shape, size_hw)
     if augmentation.keep_border and rng.random() < augmentation.keep_border:
@@ -164,6 +168,24 @@ def paste_region(
     region = (slice(int(top), int(bottom)), slice(int(left), int(right)))
     rgb_hwc[region] = other_rgb_hwc[region]
     depth_hw[region] = other_depth_hw[region]
+
+
+def _draw_window(
+    sample: DepthSample, size_hw: tuple[int, int], rng: np.random.Generator
+) -> DepthSample:
+    """Return the largest part with the network's aspect ratio, somewhere along the longer side.
+
+    Images whose ratio is within 10 % of it stay whole: they are squeezed by as much.
+    """
+    height, width = sample.depth_hw.shape
+    ratio = size_hw[1] / size_hw[0]
+    if 1 / _MAX_SQUEEZE <= width / height / ratio <= _MAX_SQUEEZE:
+        return sample
+    window_h, window_w = min(height, round(width / ratio)), min(width, round(height * ratio))
+    top = int(rng.integers(height - window_h + 1))
+    left = int(rng.integers(width - window_w + 1))
+    window = (slice(top, top + window_h), slice(left, left + window_w))
+    return replace(sample, rgb_hwc=sample.rgb_hwc[window], depth_hw=sample.depth_hw[window])
 
 
 def _draw_warp(

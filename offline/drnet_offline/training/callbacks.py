@@ -14,10 +14,10 @@ __all__ = ['AveragedWeights', 'EarlyStop', 'SharedBatchNorm']
 
 
 class EarlyStop(callbacks.EarlyStopping):
-    """Ends a training whose RMSE no longer improves; one that is resumed stays ended."""
+    """Ends a training whose criterion no longer improves; one that is resumed stays ended."""
 
     def __init__(self, patience: int) -> None:
-        super().__init__('val/rmse', patience=patience, check_on_train_epoch_end=False)
+        super().__init__('val/criterion', patience=patience, check_on_train_epoch_end=False)
 
     def on_train_start(self, trainer: lightning.Trainer, _module: Any) -> None:
         """Stop at once what had stopped before."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from drnet_offline.training.augment import augment, paste_region, resize_sample, resized_focal_px
+from drnet_ros.inference.preprocess import network_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.datasets.mixture import Mixture
     from drnet_offline.training.preset import TrainConfig
 
 __all__ = ['AugmentedDataset', 'Batch', 'DepthData', 'ValidationDataset']
@@ -25,54 +27,107 @@ __all__ = ['AugmentedDataset', 'Batch', 'DepthData', 'ValidationDataset']
 Batch = dict[str, Tensor]
 
 
-class EpochSampler(DistributedSampler[int]):
-    """Yields epoch * n + position: each draw of an augmentation is a function of seed and step.
+class EpochSampler(Sampler[int]):
+    """Draws the images of an epoch by their weights, each as often as its weight says.
 
-    So a training that is resumed sees exactly what it would have seen.
+    A key is draw * n + position of the image, and no two draws have the same number: each draw of
+    an augmentation is a function of seed and step, so a training that is resumed sees exactly what
+    it would have seen.
+
+    Args:
+        weights: Float64 (n,), sum 1: the share of each image.
+        draws: Images of an epoch; with equal weights and n draws each image comes once.
+        seed: Of the order.
+        world: Processes that share the epoch.
+        rank: Which of them this is.
     """
+
+    def __init__(
+        self, weights: NDArray[np.float64], draws: int, seed: int, *, world: int = 1, rank: int = 0
+    ) -> None:
+        self._ends = np.cumsum(weights)
+        self._draws = draws
+        self._seed = seed
+        self._world = world
+        self._rank = rank
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Take up another epoch; Lightning says which."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of images of this process."""
+        return self._draws // self._world
 
     def __iter__(self) -> Iterator[int]:
         """Return this process's share of the epoch."""
-        n = len(cast('Any', self.dataset))
-        return (self.epoch * n + position for position in super().__iter__())
+        rng = np.random.default_rng((self._seed, self._epoch))
+        # Systematic sampling: an image of expectation 1.3 comes once or twice.
+        places = (np.arange(self._draws) + rng.random()) / self._draws * self._ends[-1]
+        positions = np.minimum(np.searchsorted(self._ends, places, 'right'), len(self._ends) - 1)
+        rng.shuffle(positions)
+        draws = self._epoch * self._draws + np.arange(self._draws)
+        keys = (draws * len(self._ends) + positions).tolist()
+        share = slice(self._rank, len(self) * self._world, self._world)
+        return iter(keys[share])
 
 
 class AugmentedDataset(Dataset[Batch]):
-    """Samples as tensors of the training size, changed at random."""
+    """Samples as tensors of the training size, changed at random.
 
-    def __init__(self, samples: DepthDataset, config: TrainConfig) -> None:
+    Args:
+        samples: The images.
+        config: The preset.
+        focal_px: f_training: focal length at the network's size that depth is scaled to.
+    """
+
+    def __init__(self, samples: Mixture, config: TrainConfig, focal_px: float) -> None:
         self._samples = samples
         self._config = config
+        self._focal_px = focal_px
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self._samples)
 
     def __getitem__(self, key: int) -> Batch:
-        """Return one draw of a sample; key is epoch * n + position."""
+        """Return one draw of a sample; key is as `EpochSampler` has it."""
         config = self._config
         rng = np.random.default_rng((config.seed, key))
-        rgb, depth = self._draw(key % len(self._samples), rng)
+        index = key % len(self._samples)
+        rgb, depth = self._draw(index, rng)
         if rng.random() < config.augmentation.cutmix:
-            other = self._draw(int(rng.integers(len(self._samples))), rng)
+            siblings = self._samples.range_of(index)
+            other = self._draw(siblings[int(rng.integers(len(siblings)))], rng)
             paste_region(rgb, depth, *other, rng)
+        source = self._samples.source_of(index).config
         return {
             'rgb': torch.from_numpy(rgb).permute(2, 0, 1),
             'depth': torch.from_numpy(depth[None]),
+            'scale_trust': torch.tensor(source.scale_trust, dtype=torch.float32),
+            'edge_weight': torch.tensor(source.edge_weight, dtype=torch.float32),
         }
 
     def _draw(
         self, index: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         config = self._config
-        rgb, depth, _ = augment(self._samples[index], config.data.size, config.augmentation, rng)
-        return rgb, depth
+        border_px = self._samples.source_of(index).config.border_px
+        augmentation = replace(config.augmentation, border_px=border_px)
+        rgb, depth, focal_px = augment(self._samples[index], config.data.size, augmentation, rng)
+        return rgb, depth * np.float32(self._focal_px / focal_px)
 
 
 class ValidationDataset(Dataset[Batch]):
-    """Samples at the training size, with the truth at its own."""
+    """Samples at the size at which the node would see them, with the truth at its own.
 
-    def __init__(self, samples: DepthDataset, config: TrainConfig) -> None:
+    Args:
+        samples: The images.
+        config: The preset.
+    """
+
+    def __init__(self, samples: Mixture, config: TrainConfig) -> None:
         self._samples = samples
         self._config = config
 
@@ -83,22 +138,26 @@ class ValidationDataset(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         """Return one sample."""
         sample = self._samples[index]
-        rgb, _, _ = resize_sample(sample, self._config.data.size, 0)
+        size_hw = network_size(sample.depth_hw.shape, self._config.data.size)
+        rgb, _, _ = resize_sample(sample, size_hw, 0)
+        source = self._samples.sources.index(self._samples.source_of(index))
         return {
             'rgb': torch.from_numpy(rgb).permute(2, 0, 1),
             'truth': torch.from_numpy(sample.depth_hw),
             'focal_px': torch.tensor(
-                resized_focal_px(sample.focal_px, sample.depth_hw.shape, self._config.data.size)
+                resized_focal_px(sample.focal_px, sample.depth_hw.shape, size_hw)
             ),
+            'source': torch.tensor(source),
         }
 
 
 class DepthData(lightning.LightningDataModule):
     """Loaders for training and validation."""
 
-    def __init__(self, train: DepthDataset, val: DepthDataset, config: TrainConfig) -> None:
+    def __init__(self, train: Mixture, val: Mixture, config: TrainConfig, focal_px: float) -> None:
         super().__init__()
-        self._train = AugmentedDataset(train, config)
+        self._train = AugmentedDataset(train, config, focal_px)
+        self._weights = train.weights()
         self.val = ValidationDataset(val, config)
         self._config = config
 
@@ -107,7 +166,11 @@ class DepthData(lightning.LightningDataModule):
         trainer, data = self.trainer, self._config.data
         world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         sampler = EpochSampler(
-            self._train, world, rank, shuffle=True, seed=self._config.seed, drop_last=True
+            self._weights,
+            data.epoch_images or len(self._train),
+            self._config.seed,
+            world=world,
+            rank=rank,
         )
         return DataLoader(
             self._train,

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import DataLoader
 
-from drnet_offline.datasets.opening import open_dataset
+from drnet_offline.datasets.mixture import open_mixture
 from drnet_offline.errors import OfflineError
 from drnet_offline.training.data import AugmentedDataset, Batch
 from drnet_offline.training.module import DepthModule
+from drnet_offline.training.preset import list_sources
 from drnet_offline.training.preset_reader import load_config
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--config', default='lite0', help='preset, as for drnet train')
-    parser.add_argument('--data', required=True, type=Path, help='the data set, in any layout')
+    parser.add_argument(
+        '--data', required=True, type=Path, help='the data set, or the folder of all'
+    )
     parser.add_argument('--workers', type=int, nargs='+', help="default: the preset's")
     parser.add_argument('--images', type=int, default=200, help='loaded for each figure')
     parser.add_argument('--steps', type=int, default=5, help='of training; 0 leaves it out')
@@ -120,8 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> dict[str, float]:
     config = load_config(options.config, {'pretrained': ''})
-    samples = open_dataset(options.data, config.data.layout)
-    dataset = AugmentedDataset(samples, config)
+    samples = open_mixture(options.data, list_sources(config), 'train')
+    focal_px = samples[0].focal_px
+    dataset = AugmentedDataset(samples, config, focal_px)
     figures = {}
     for workers in options.workers or [config.data.workers]:
         changed = replace(config, data=replace(config.data, workers=workers))
@@ -131,7 +135,7 @@ def _measure(options: argparse.Namespace) -> dict[str, float]:
         batch = torch.utils.data.default_collate(
             [dataset[key] for key in range(config.data.batch_size)]
         )
-        module = DepthModule(config, samples[0].focal_px).to(device)
+        module = DepthModule(config, focal_px).to(device)
         speed = measure_training(module, batch, config.precision, options.steps)
         figures[f'training step, {device}'] = speed
     return figures

@@ -7,6 +7,7 @@ whole 3x3 neighbourhood is valid; the image's border has no gradient.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,10 +17,20 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ['downsample_valid', 'metric_loss', 'multilevel_loss', 'paper_loss', 'sobel']
+__all__ = [
+    'downsample_valid',
+    'metric_loss',
+    'multilevel_loss',
+    'paper_loss',
+    'sobel',
+    'trust_scale',
+]
 
 ALPHA = 0.5
 """The paper's alpha in F(x) = ln(x + alpha)."""
+
+FAR_M = 5.0
+"""Where `metric_loss` goes over from absolute to relative errors."""
 
 _SOBEL_GAIN = 8
 """What `sobel` makes of a slope of 1: the sum of its kernel's weights times their distances."""
@@ -85,21 +96,48 @@ def paper_loss(prediction: Tensor, target: Tensor) -> Tensor:
     return loss + _mean(1 - dot / norms, inner)
 
 
-def metric_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return mean |e| + mean |e| / g + mean (|dx e| + |dy e|): RMSE, REL and edges at once.
+def metric_loss(prediction: Tensor, target: Tensor, edge_weight: Tensor | float = 1.0) -> Tensor:
+    """Return mean w |e| + mean |e| / g + mean w (|dx e| + |dy e|): RMSE, REL and edges at once.
 
-    Not the paper's: its logarithm weighs large errors down, which pays with the 50K images it
-    trains on and less with the few hundred that the embedded weights have.
+    w = min(1, 5 m / g): beyond 5 m errors count relative to depth, so that halls of 30 m do not
+    outweigh rooms. Not the paper's: its logarithm weighs large errors down, which pays with the
+    50K images it trains on and less with the few hundred that the embedded weights have.
+
+    Args:
+        prediction: Float (B, 1, H, W), metres.
+        target: The same size, metres, NaN or 0 where invalid.
+        edge_weight: Weight of the gradient term, a number or (B, 1, 1, 1).
     """
     truth, valid = _split_valid(target)
     error = torch.where(valid, prediction - truth, torch.zeros_like(prediction))
     absolute = error.abs()
-    loss = _mean(absolute + absolute / truth.clamp(min=0.1), valid)
+    far = (FAR_M / truth.clamp(min=FAR_M)).to(absolute.dtype)
+    loss = _mean(absolute * far + absolute / truth.clamp(min=0.1), valid)
     if not _has_gradient(target):
         return loss
     error_x, error_y = sobel(error)
     slope = (error_x.abs() + error_y.abs()) / _SOBEL_GAIN
-    return loss + _mean(slope, _erode(valid))
+    return loss + _mean(slope * far[..., 1:-1, 1:-1] * edge_weight, _erode(valid))
+
+
+def trust_scale(prediction: Tensor, target: Tensor, trust: Tensor) -> Tensor:
+    """Move targets of doubtful scale towards the scale of the prediction.
+
+    Args:
+        prediction: Float (B, 1, H, W), metres; no gradient flows through it.
+        target: The same size, metres, NaN or 0 where invalid.
+        trust: (B,), 1 leaves a target as it is, 0 gives it the prediction's scale.
+
+    Returns:
+        The target times s^(1 - trust), where s is the geometric mean of prediction / target over
+        valid pixels, limited to 1/2..2.
+    """
+    truth, valid = _split_valid(target)
+    ratio = prediction.detach().float().clamp(min=0.05).log() - truth.clamp(min=0.05).log()
+    counts = valid.sum((1, 2, 3)).clamp(min=1)
+    mean = torch.where(valid, ratio, torch.zeros_like(ratio)).sum((1, 2, 3)) / counts
+    limited = mean.clamp(-math.log(2), math.log(2)) * (1 - trust)
+    return target * limited.exp().view(-1, 1, 1, 1)
 
 
 def downsample_valid(target: Tensor, stride: int) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning
 import torch
@@ -13,13 +14,16 @@ from torch import Tensor
 from drnet_offline.errors import ConfigError
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
-from drnet_offline.training.losses import metric_loss, multilevel_loss, paper_loss
+from drnet_offline.training.depthwise import run_depthwise_in_float32
+from drnet_offline.training.losses import metric_loss, multilevel_loss, paper_loss, trust_scale
 from drnet_offline.training.pretrained import load_backbone
 from drnet_ros.network.backbones import BACKBONES
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.drnet import DRNet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -56,12 +60,17 @@ class DepthModule(lightning.LightningModule):
     Args:
         config: The preset.
         focal_px: f_training: focal length of the training images at the network's size.
+        source_names: Of the sources of the validation images; the first is scored by protocol
+            eigen, the others by full.
 
     Attributes:
+        metrics: The metrics of each source's validation images.
         normalisation: Mean and standard deviation of RGB in 0..1 that the network is fed with.
     """
 
-    def __init__(self, config: TrainConfig, focal_px: float) -> None:
+    def __init__(
+        self, config: TrainConfig, focal_px: float, source_names: Sequence[str] = ('',)
+    ) -> None:
         super().__init__()
         self.config = config
         self.focal_px = focal_px
@@ -74,8 +83,11 @@ class DepthModule(lightning.LightningModule):
         for stage in self._frozen:
             stage.requires_grad_(requires_grad=False)
         self.network.to(memory_format=torch.channels_last)
-        self._loss = paper_loss if config.loss == 'paper' else metric_loss
-        self.metrics = DepthMetrics(PROTOCOLS['eigen'])
+        if not torch.cuda.is_available():
+            run_depthwise_in_float32(self.network)
+        self.source_names = tuple(source_names)
+        protocols = ['eigen', *['full'] * (len(self.source_names) - 1)]
+        self.metrics = torch.nn.ModuleList(DepthMetrics(PROTOCOLS[name]) for name in protocols)
         # In a list, so that the compiled view adds no second copy of the parameters.
         self._forward = [torch.compile(self.network) if config.compile else self.network]
         # Lightning takes the module in the mode it comes in, and does not call train() itself.
@@ -111,10 +123,11 @@ class DepthModule(lightning.LightningModule):
         depths = self._forward[0](rgb)
         weight = self.config.auxiliary_weight
         with torch.autocast(rgb.device.type, enabled=False):
+            target = trust_scale(depths[0], batch['depth'], batch['scale_trust'])
             loss = multilevel_loss(
                 depths,
-                batch['depth'],
-                self._loss,
+                target,
+                self._loss_of(batch['edge_weight']),
                 strides=self.network.strides,
                 auxiliary_weight=weight,
             )
@@ -143,18 +156,45 @@ class DepthModule(lightning.LightningModule):
     def validation_step(self, batch: Batch, _index: int) -> None:
         """Score one image at its own size."""
         sample = {name: tensor[0] for name, tensor in batch.items()}
-        self.metrics.update(self.estimate(sample), sample['truth'].cpu().numpy())
+        metrics = cast('DepthMetrics', self.metrics[int(sample['source'])])
+        metrics.update(self.estimate(sample), sample['truth'].cpu().numpy())
+
+    def validation_figures(self) -> dict[str, float]:
+        """Return the figures of the first source, those of the others, and the criterion.
+
+        Returns:
+            `rmse` and so on of the first source; `SOURCE/rel_per_image` and so on of each other
+            one; `criterion`, the smaller the better: the RMSE of a single source, and of several
+            the mean of the first one's REL and the mean REL of the others, each per image.
+        """
+        first, *others = (cast('DepthMetrics', metrics).compute() for metrics in self.metrics)
+        figures = dict(first)
+        for name, other in zip(self.source_names[1:], others, strict=True):
+            figures |= {
+                f'{name}/{key}': other[key] for key in ('rel_per_image', 'delta1_per_image')
+            }
+        rest = [other['rel_per_image'] for other in others]
+        figures['criterion'] = (
+            (first['rel_per_image'] + sum(rest) / len(rest)) / 2 if rest else first['rmse']
+        )
+        return figures
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation images."""
-        for name, value in self.metrics.compute().items():
+        for name, value in self.validation_figures().items():
             self.log(
                 f'val/{name}',
                 torch.tensor(value, dtype=torch.float32),
                 prog_bar=name in {'rmse', 'delta1'},
                 sync_dist=False,
             )
-        self.metrics.reset()
+        for metrics in self.metrics:
+            cast('DepthMetrics', metrics).reset()
+
+    def _loss_of(self, edge_weight: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        if self.config.loss == 'paper':
+            return paper_loss
+        return partial(metric_loss, edge_weight=edge_weight.view(-1, 1, 1, 1))
 
     def configure_optimizers(self) -> Any:
         """Return optimizer and schedule of the preset."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drnet_offline.datasets.mixture import SourceConfig
 from drnet_offline.training.augment import Augmentation
 from drnet_ros.network.config import NetworkConfig
 
-__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig']
+__all__ = ['DataConfig', 'OptimizerConfig', 'TrainConfig', 'list_sources']
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,15 @@ class DataConfig:
     """Where the images are and how they are fed.
 
     Attributes:
-        root: The data set; the command line's --data stands above it.
-        layout: A key of `datasets.opening.LAYOUTS`, or 'auto'.
-        validation_blocks: First and last index of the ranges training never sees.
+        root: The data set, or the folder of all sources; the command line's --data stands above
+            it.
+        layout: Of a single data set: a key of `datasets.opening.LAYOUTS`, or 'auto'.
+        validation_blocks: Of a single data set: first and last index of the ranges training never
+            sees.
+        sources: Several data sets, each with its camera; () is the single one at root. The first
+            one's camera is the training camera, to which the depth of the others is scaled.
+        epoch_images: Images of an epoch, drawn by the weights of the sources; 0 for as many as
+            there are.
         size: Height and width of the network's input in training.
         batch_size: Images a step and process.
         workers: Loader processes.
@@ -26,6 +33,8 @@ class DataConfig:
     root: str = ''
     layout: str = 'auto'
     validation_blocks: tuple[tuple[int, int], ...] = ()
+    sources: tuple[SourceConfig, ...] = ()
+    epoch_images: int = 0
     size: tuple[int, int] = (192, 256)
     batch_size: int = 8
     workers: int = 1
@@ -100,3 +109,15 @@ class TrainConfig:
     patience: int = 0
     pictures: int = 6
     sync_batchnorm: bool = False
+
+
+def list_sources(config: TrainConfig) -> tuple[SourceConfig, ...]:
+    """Return the data sets that a training learns from: the sources, or the single one."""
+    data = config.data
+    return data.sources or (
+        SourceConfig(
+            layout=data.layout,
+            border_px=config.augmentation.border_px,
+            validation_blocks=data.validation_blocks,
+        ),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from drnet_offline.datasets.mixture import SourceConfig
 from drnet_offline.errors import ConfigError
 from drnet_offline.training.preset import TrainConfig
 
@@ -31,6 +32,7 @@ _LIMITS = {
     'patience': (0, math.inf),
     'pictures': (0, 32),
     'data.workers': (0, math.inf),
+    'data.epoch_images': (0, math.inf),
     'optimizer.weight_decay': (0, math.inf),
     'optimizer.clip_norm': (0, math.inf),
     'optimizer.ema_decay': (0, 0.999999),
@@ -76,9 +78,30 @@ def check(config: TrainConfig) -> None:
         if not holds:
             msg = f'{name} must be {rule}, got {look_up(name)!r}'
             raise ConfigError(msg)
+    for i, source in enumerate(config.data.sources):
+        _check_source(f'data.sources[{i}]', source)
     if config.epochs % config.validate_every:
         msg = (
             f'epochs must be a multiple of validate_every, so that the last weights are '
             f'validated; got {config.epochs} and {config.validate_every}'
         )
         raise ConfigError(msg)
+
+
+def _check_source(where: str, source: SourceConfig) -> None:
+    rules = (
+        ('layout', source.layout in _CHOICES['data.layout'], 'a known layout'),
+        ('weight', source.weight > 0, 'above 0'),
+        ('border_px', source.border_px >= 0, '0 or more'),
+        ('scale_trust', 0 <= source.scale_trust <= 1, 'within 0..1'),
+        ('edge_weight', source.edge_weight >= 0, '0 or more'),
+        (
+            'validation_blocks',
+            all(0 <= first <= last for first, last in source.validation_blocks),
+            'pairs of first and last number',
+        ),
+    )
+    for name, holds, rule in rules:
+        if not holds:
+            msg = f'{where}.{name} must be {rule}, got {getattr(source, name)!r}'
+            raise ConfigError(msg)

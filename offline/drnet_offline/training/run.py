@@ -11,13 +11,14 @@ import lightning
 import torch
 from lightning.pytorch import callbacks, loggers
 
-from drnet_offline.datasets.opening import open_dataset
+from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.errors import ConfigError
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
+from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
     ResumedCSVLogger,
@@ -31,8 +32,7 @@ from drnet_offline.training.weights_writer import WeightsWriter
 from drnet_ros.network.metadata import WeightsMetadata
 
 if TYPE_CHECKING:
-    from drnet_offline.datasets.sample import DepthDataset
-    from drnet_offline.training.preset import DataConfig, TrainConfig
+    from drnet_offline.training.preset import TrainConfig
 
 __all__ = ['train']
 
@@ -75,17 +75,17 @@ def train(
     checkpoint = output / 'last.ckpt'
     layout = find_processes(devices, nodes)
     _check_run(config, checkpoint, layout, resume=resume)
-    train_set, val_set = _open_parts(config.data, layout)
+    train_set, val_set = _open_parts(config, layout)
     if not resume:
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
     # Advertisements, and what this package says itself.
     logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    border = config.augmentation.border_px
-    _, _, focal_px = resize_sample(train_set[0], config.data.size, border)
-    data = DepthData(train_set, val_set, config)
-    module = DepthModule(config, focal_px)
+    border_px = train_set.sources[0].config.border_px
+    _, _, focal_px = resize_sample(train_set[0], config.data.size, border_px)
+    data = DepthData(train_set, val_set, config, focal_px)
+    module = DepthModule(config, focal_px, [source.name for source in val_set.sources])
     step = 0
     if resume:
         check_checkpoint(checkpoint, module, layout.processes)
@@ -121,12 +121,10 @@ def _check_run(
         raise ConfigError(msg)
 
 
-def _open_parts(data: DataConfig, layout: ProcessLayout) -> tuple[DepthDataset, DepthDataset]:
+def _open_parts(config: TrainConfig, layout: ProcessLayout) -> tuple[Mixture, Mixture]:
+    data = config.data
     train_set, val_set = (
-        open_dataset(
-            Path(data.root), data.layout, part=part, validation_blocks=data.validation_blocks
-        )
-        for part in ('train', 'val')
+        open_mixture(Path(data.root), list_sources(config), part) for part in ('train', 'val')
     )
     if len(val_set) < layout.processes:
         msg = (

@@ -45,14 +45,14 @@ class WeightsWriter(callbacks.Callback):
         Callbacks come before the module's own hook and in their order, so this one stands before
         the callback that puts the weights being trained back in place of the averaged ones.
         """
-        metrics = pl_module.metrics.compute()
+        metrics = pl_module.validation_figures()
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         figures = {**metrics, 'protocol': 'eigen', 'epoch': trainer.current_epoch}
         metadata = replace(self._metadata, metrics=figures)
         names = ['last']
-        if metrics['rmse'] < self._best:
-            self._best = metrics['rmse']
+        if metrics['criterion'] < self._best:
+            self._best = metrics['criterion']
             names.append('best')
         for name in names:
             path = self._folder / f'{name}.safetensors'

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.mixture import open_mixture
 from drnet_offline.training.data import AugmentedDataset, Batch
 from drnet_offline.training.loading_report import measure_loader
+from drnet_offline.training.preset import list_sources
 from drnet_offline.training.preset_reader import load_config
 
 
@@ -27,7 +28,7 @@ class CountingDataset(AugmentedDataset):
 
 def test_as_many_draws_are_timed_as_asked_each_a_new_one(data: Path, preset: Path) -> None:
     config = load_config(str(preset))
-    dataset = CountingDataset(FolderDataset(data), config)
+    dataset = CountingDataset(open_mixture(data, list_sources(config), 'train'), config, 500.0)
     assert measure_loader(dataset, config, 20) > 0
     assert dataset.keys == list(range(4 + 20))  # one batch before the clock starts
 

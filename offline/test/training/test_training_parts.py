@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from small_training import configure
 from torch import Tensor
 
-from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.mixture import open_mixture
 from drnet_offline.training.callbacks import AveragedWeights, SharedBatchNorm
 from drnet_offline.training.data import AugmentedDataset, ValidationDataset
 from drnet_offline.training.module import DepthModule
+from drnet_offline.training.preset import list_sources
 from drnet_offline.training.pretrained import load_backbone
 from drnet_offline.training.run import train
 from drnet_ros.network.checkpoint import load_network, save_network
@@ -51,7 +52,7 @@ def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None
     config = configure(preset, data, loss=loss, **{'optimizer.schedule': 'constant'})
     module = DepthModule(config, 500.0).train()
     module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    dataset = AugmentedDataset(FolderDataset(data), config)
+    dataset = AugmentedDataset(open_mixture(data, list_sources(config), 'train'), config, 500.0)
     batch = torch.utils.data.default_collate([dataset[0], dataset[1]])
     optimizer = module.configure_optimizers()
     losses = []
@@ -156,8 +157,9 @@ def test_weights_are_fed_as_those_they_began_with(
     seen: list[Tensor] = []
     module = DepthModule(config, 500.0)
     module.network.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
-    module.estimate(ValidationDataset(FolderDataset(data), config)[0])
-    rgb = ValidationDataset(FolderDataset(data), config)[0]['rgb']
+    sample = ValidationDataset(open_mixture(data, list_sources(config), 'val'), config)[0]
+    module.estimate(sample)
+    rgb = sample['rgb']
     expected = (rgb.double() / 255 - torch.tensor(other.mean)[:, None, None]) / torch.tensor(
         other.std
     )[:, None, None]

@@ -16,9 +16,9 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.mixture import open_mixture
 from drnet_offline.training.data import AugmentedDataset, EpochSampler
-from drnet_offline.training.preset import TrainConfig
+from drnet_offline.training.preset import TrainConfig, list_sources
 from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
 from drnet_ros.network.checkpoint import load_network
@@ -85,25 +85,27 @@ def test_two_processes_give_what_one_gives(
 
 def test_two_processes_share_an_epoch_out(data: Path, preset: Path) -> None:
     config = configure(preset, data)
-    samples = FolderDataset(data, part='train', validation_blocks=config.data.validation_blocks)
-    dataset = AugmentedDataset(samples, config)
+    weights = open_mixture(data, list_sources(config), 'train').weights()
     orders = []
     for epoch in (0, 1, 5):
-        shares = [EpochSampler(dataset, 2, rank, shuffle=True, seed=3) for rank in range(2)]
+        shares = [EpochSampler(weights, TRAIN, 3, world=2, rank=rank) for rank in range(2)]
         for share in shares:
             share.set_epoch(epoch)
         keys = [list(share) for share in shares]
-        assert sorted(keys[0] + keys[1]) == list(range(epoch * TRAIN, (epoch + 1) * TRAIN))
+        joined = keys[0] + keys[1]
+        assert sorted(key % TRAIN for key in joined) == list(range(TRAIN))
+        draws = sorted(key // TRAIN for key in joined)
+        assert draws == list(range(epoch * TRAIN, (epoch + 1) * TRAIN))
         orders.append([key % TRAIN for key in keys[0]])
     assert orders[0] != orders[1]
 
 
 def test_a_draw_is_a_function_of_seed_and_step(data: Path, preset: Path) -> None:
     config = configure(preset, data)
-    samples = FolderDataset(data)
+    samples = open_mixture(data, list_sources(config), 'train')
 
     def draw(key: int, seed: int) -> dict[str, Tensor]:
-        return AugmentedDataset(samples, replace(config, seed=seed))[key]
+        return AugmentedDataset(samples, replace(config, seed=seed), 500.0)[key]
 
     first, again = draw(5, 3), draw(5, 3)
     for name in ('rgb', 'depth'):

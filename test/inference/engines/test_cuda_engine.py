@@ -210,17 +210,17 @@ def test_a_camera_of_another_shape_is_an_error_of_the_result(
 
 def _failing(fresh: Twins, error: Exception) -> Callable[[], None]:
     """Let the device fail; returns what mends it."""
-    real = fresh.pipeline._plans
+    real = fresh.pipeline._graphs
 
     def fail() -> None:
         raise error
 
-    for plan in real.values():
-        plan.replay = fail
+    for graph in real.values():
+        graph.replay = fail
 
     def mend() -> None:
-        for plan in real.values():
-            plan.replay = None
+        for graph in real.values():
+            graph.replay = None
 
     return mend
 
@@ -315,7 +315,7 @@ def test_what_cannot_be_captured_runs_without_a_graph(
         fresh.agree([Frame(image, CAMERA, points=True)], SAME)
     (record,) = caplog.records
     assert record.getMessage() == (
-        'works without a CUDA graph, and slower: '
+        'cannot use a CUDA graph, so the network is slower: '
         'CUDA error: operation not permitted when stream is capturing'
     )
 

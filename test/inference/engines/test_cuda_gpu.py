@@ -74,7 +74,7 @@ def _resized(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.u
 
 def test_every_graph_is_captured(gpu: DepthEstimator, image: NDArray[np.uint8]) -> None:
     gpu.estimate(image)
-    assert all(plan.replay is not None for plan in _pipeline(gpu)._plans.values())
+    assert all(graph.replay is not None for graph in _pipeline(gpu)._graphs.values())
 
 
 @pytest.mark.parametrize('count', [1, 2, 4])
@@ -167,11 +167,11 @@ def test_the_next_upload_does_not_wait_for_the_computation(
 
 def test_live_settings_use_the_same_graph(gpu: DepthEstimator, image: NDArray[np.uint8]) -> None:
     full = gpu.estimate(image).depth_hw
-    plans = list(_pipeline(gpu)._plans.values())
+    graphs = list(_pipeline(gpu)._graphs.values())
     limited = gpu.settings.changed(max_depth=float(np.nanmedian(full)))
     depth = gpu._engine.submit([Frame(image)], limited).result()[0].depth_hw
     np.testing.assert_array_equal(np.isfinite(depth), full <= np.float32(limited.max_depth))
-    assert set(_pipeline(gpu)._plans.values()) == set(plans)
+    assert set(_pipeline(gpu)._graphs.values()) == set(graphs)
 
 
 def test_graphs_are_captured_while_another_thread_fetches(
@@ -200,7 +200,7 @@ def test_graphs_are_captured_while_another_thread_fetches(
         pinned_too.set()
         thread.join(DEADLINE_S)
         assert not wrong
-        assert all(plan.replay is not None for plan in _pipeline(gpu)._plans.values())
+        assert all(graph.replay is not None for graph in _pipeline(gpu)._graphs.values())
 
 
 def test_short_memory_is_one_clear_error_and_passes(

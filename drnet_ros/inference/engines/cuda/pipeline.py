@@ -4,12 +4,12 @@ Three streams, and a ring of slots that batches go through:
 
     host      fill host_in                                               read host_out
     upload          host_in -> device_in                                       ^
-    compute                    device_in -> plan -> device_out                 |
+    compute                    device_in -> graph -> device_out                |
     download                                         device_out -> host_out ---+
 
 From stream to stream an event passes the work on; the host waits for a slot's last event alone,
-before it reads the slot's result and before it fills the slot again. What a plan does to batches
-of one shape, network included, is one CUDA graph on buffers of its own.
+before it reads the slot's result and before it fills the slot again. Each shape of batches has a
+`BatchGraph`: the whole work, network included, as one CUDA graph with its own buffers.
 
 Who may touch memory when (test_cuda_order.py proves it for all buffers and all waits):
 - Device memory is allocated on the compute stream, as PyTorch's allocator hands what is freed to
@@ -55,10 +55,10 @@ __all__ = ['CudaPipeline', 'as_engine_error']
 _LOG = logging.getLogger(__name__)
 _SLOTS = 3  # one uploading, one computing, one downloading
 # Or one for each camera, if there are more: n cameras with images of one size make batches of 1
-# to n frames, and with n sizes n batches of one. A plan has 7 bytes for each pixel of its batch
-# (14.5 MB for one image of 1080p) and some MB of matrices and graph; what the network needs is
-# shared by all. Plans for 1 to 16 images of 1080p are 2 GB, and go when memory is short.
-_KEPT_PLANS = 8
+# to n frames, and with n sizes n batches of one. A graph has 7 bytes for each pixel of its batch
+# (14.5 MB for one image of 1080p) and some MB of matrices and kernels; what the network needs is
+# shared by all. Graphs for 1 to 16 images of 1080p are 2 GB, and go when memory is short.
+_KEPT_GRAPHS = 8
 _WARM_UPS = 3  # libraries choose algorithms and make workspaces: nothing of that can be captured
 
 
@@ -76,7 +76,7 @@ class CudaPipeline:
         self._runtime = runtime
         self._infer = infer
         self._resize_type = resize_type
-        self._plans: OrderedDict[Shape, BatchGraph] = OrderedDict()
+        self._graphs: OrderedDict[Shape, BatchGraph] = OrderedDict()
         self._rays: OrderedDict[tuple[CameraModel, int], Tensor] = OrderedDict()
         self._ring: deque[Slot] = deque()
         self._is_split = False
@@ -106,15 +106,15 @@ class CudaPipeline:
             raise DeviceLostError(self._lost)
         each: list[Batch] = [[frame] for frame in batch]
         try:
-            parts = self._try(each if self._is_split else [batch], settings, network_hw)
-            if parts is None:  # no longer in an except clause, whose traceback keeps tensors
+            batches = self._try(each if self._is_split else [batch], settings, network_hw)
+            if batches is None:  # no longer in an except clause, whose traceback keeps tensors
                 self._free()
                 self._is_split = self._is_split or len(batch) > 1
                 _LOG.warning('out of memory on %s: caches freed', self._runtime.device)
-                parts = [self._launch(frames, settings, network_hw) for frames in each]
+                batches = [self._launch(frames, settings, network_hw) for frames in each]
         except RuntimeError as error:
             raise self._failure(error) from error
-        return parts[0] if len(parts) == 1 else SplitBatch(parts)
+        return batches[0] if len(batches) == 1 else SplitBatch(batches)
 
     def close(self) -> None:
         """Free what the pipeline holds; results under way may still be fetched."""
@@ -122,10 +122,10 @@ class CudaPipeline:
         try:
             self._free()
         except RuntimeError as error:  # of a lost device nothing can be freed
-            _LOG.warning('memory of %s is not freed: %s', self._runtime.device, _line(error))
+            _LOG.warning('cannot free the memory of %s: %s', self._runtime.device, _line(error))
 
     def _free(self) -> None:
-        self._plans.clear()
+        self._graphs.clear()
         self._rays.clear()
         self._ring.clear()
         self._runtime.release()
@@ -152,11 +152,11 @@ class CudaPipeline:
     ) -> PendingBatch:
         runtime = self._runtime
         upload, compute, download = runtime.upload, runtime.compute, runtime.download
-        places = slice_outputs(batch, settings)
-        float_count = places[-1].cloud.stop
+        slices = slice_outputs(batch, settings)
+        float_count = slices[-1].cloud.stop
         with runtime.on(compute):
-            plan = self._plan(Shape.of(batch, settings, network_hw), len(settings.cameras))
-            byte_count = plan.input.numel()
+            graph = self._graph(Shape.of(batch, settings, network_hw), len(settings.cameras))
+            byte_count = graph.input.numel()
             # Of a slot that fails half-way nothing is known: it comes back only at the end.
             slot = self._idle_slot(byte_count, float_count)
         fill_input(slot.host_in.numpy()[:byte_count], batch, settings)
@@ -165,18 +165,18 @@ class CudaPipeline:
             slot.uploaded.record(upload)
         with runtime.on(compute):
             compute.wait_event(slot.uploaded)
-            plan.input.copy_(slot.device_in[:byte_count])
-            (plan.replay or plan.compute)()
-            self._gather(slot.device_out, plan, places, settings)
+            graph.input.copy_(slot.device_in[:byte_count])
+            (graph.replay or graph.compute)()
+            self._gather(slot.device_out, graph, slices, settings)
             slot.computed.record(compute)
         with runtime.on(download):
             download.wait_event(slot.computed)
             slot.host_out[:float_count].copy_(slot.device_out[:float_count], non_blocking=True)
             slot.done.record(download)
-        part = PendingBatch(slot, places, self._failure)
-        slot.part = weakref.ref(part)
+        pending = PendingBatch(slot, slices, self._failure)
+        slot.batch = weakref.ref(pending)
         self._ring.append(slot)
-        return part
+        return pending
 
     def _idle_slot(self, byte_count: int, float_count: int) -> Slot:
         if len(self._ring) < _SLOTS:
@@ -189,34 +189,34 @@ class CudaPipeline:
         return Slot(self._runtime, byte_count, max(float_count, slot.host_out.numel()))
 
     def _gather(
-        self, floats: Tensor, plan: BatchGraph, places: list[OutputSlice], settings: Settings
+        self, floats: Tensor, graph: BatchGraph, slices: list[OutputSlice], settings: Settings
     ) -> None:
         """Collect the results of a batch; clouds differ from frame to frame, and need no graph."""
-        floats[: plan.depth.numel()].copy_(plan.depth.flatten())
-        for index, place in enumerate(places):
-            if place.geometry.ray_camera is None or not place.cloud_shape:
+        floats[: graph.depth.numel()].copy_(graph.depth.flatten())
+        for index, output in enumerate(slices):
+            if output.geometry.ray_camera is None or not output.cloud_shape:
                 continue
-            cloud = floats[place.cloud].view(place.cloud_shape)
-            directions = self._device_rays(place.geometry.ray_camera, settings.point_stride)
-            color = plan.colors(index) if settings.point_color else None
-            fill_cloud(cloud, plan.depth[index], directions, color, settings.point_stride)
+            cloud = floats[output.cloud].view(output.cloud_shape)
+            directions = self._device_rays(output.geometry.ray_camera, settings.point_stride)
+            color = graph.colors(index) if settings.point_color else None
+            fill_cloud(cloud, graph.depth[index], directions, color, settings.point_stride)
 
-    def _plan(self, shape: Shape, camera_count: int) -> BatchGraph:
-        if shape not in self._plans:
-            plan = BatchGraph(shape, self._infer, self._runtime.device, self._resize_type)
+    def _graph(self, shape: Shape, camera_count: int) -> BatchGraph:
+        if shape not in self._graphs:
+            graph = BatchGraph(shape, self._infer, self._runtime.device, self._resize_type)
             for _ in range(_WARM_UPS):
-                plan.compute()
+                graph.compute()
             try:
-                plan.replay = self._runtime.capture(plan.compute)
+                graph.replay = self._runtime.capture(graph.compute)
             except RuntimeError as error:
-                _LOG.warning('works without a CUDA graph, and slower: %s', _line(error))
-            self._plans[shape] = plan
+                _LOG.warning('cannot use a CUDA graph, so the network is slower: %s', _line(error))
+            self._graphs[shape] = graph
             # A graph in flight is freed when it is done (cuGraphExecDestroy), and its memory is
             # the compute stream's; so nothing has to wait here.
-            if len(self._plans) > max(_KEPT_PLANS, camera_count):
-                self._plans.popitem(last=False)
-        self._plans.move_to_end(shape)
-        return self._plans[shape]
+            if len(self._graphs) > max(_KEPT_GRAPHS, camera_count):
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end(shape)
+        return self._graphs[shape]
 
     def _device_rays(self, camera: CameraModel, stride: int) -> Tensor:
         key = camera, stride

@@ -148,10 +148,10 @@ def slice_outputs(batch: Batch, settings: Settings) -> list[OutputSlice]:
         settings: Its settings.
 
     Returns:
-        A place for each frame; the last one's cloud ends where the floats end.
+        A slice for each frame; the last one's cloud ends where the floats end.
     """
     stride, channels = settings.point_stride, 4 if settings.point_color else 3
-    places = []
+    slices = []
     area = math.prod(batch[0][1].depth_hw)
     end = len(batch) * area
     for index, (frame, geometry) in enumerate(batch):
@@ -161,8 +161,8 @@ def slice_outputs(batch: Batch, settings: Settings) -> list[OutputSlice]:
             shape = (*(-(-side // stride) for side in geometry.depth_hw), channels)
             end += math.prod(shape)
         depth = slice(index * area, (index + 1) * area)
-        places.append(OutputSlice(geometry, depth, slice(start, end), shape))
-    return places
+        slices.append(OutputSlice(geometry, depth, slice(start, end), shape))
+    return slices
 
 
 def fill_input(data: UInt8Array, batch: Batch, settings: Settings) -> None:

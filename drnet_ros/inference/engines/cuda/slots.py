@@ -35,7 +35,7 @@ class Slot:
             float_count: Most floats of output.
         """
         self.uploaded, self.computed, self.done = (runtime.event() for _ in range(3))
-        self.part: weakref.ref[PendingBatch] | None = None
+        self.batch: weakref.ref[PendingBatch] | None = None
         self.host_in = runtime.pinned(byte_count, torch.uint8)
         self.host_out = runtime.pinned(float_count, torch.float32)
         self.device_in = torch.empty(byte_count, dtype=torch.uint8, device=runtime.device)
@@ -65,21 +65,21 @@ class Slot:
 
     def reclaim(self) -> None:
         """Wait until the slot is idle, its result saved if anybody may still ask for it."""
-        part = None if self.part is None else self.part()
-        if part is None:
+        batch = None if self.batch is None else self.batch()
+        if batch is None:
             self.wait(None)
         else:
-            part.result(None)
+            batch.result(None)
 
 
 class PendingBatch(Pending):
     """Frames on their way through a slot, and then their results."""
 
     def __init__(
-        self, slot: Slot, places: list[OutputSlice], fail: Callable[[RuntimeError], EngineError]
+        self, slot: Slot, slices: list[OutputSlice], fail: Callable[[RuntimeError], EngineError]
     ) -> None:
         self._slot: Slot | None = slot
-        self._places = places
+        self._slices = slices
         self._fail = fail
         self._done: list[DepthFrame] = []
         self._lock = threading.Lock()  # the result may be fetched while the slot is reclaimed
@@ -91,7 +91,7 @@ class PendingBatch(Pending):
         try:
             if self._slot is not None and is_mine and self._slot.wait(deadline):
                 floats = self._slot.host_out.numpy()
-                self._done = [place.read(floats) for place in self._places]
+                self._done = [output.read(floats) for output in self._slices]
                 self._slot = None
         except RuntimeError as error:
             raise self._fail(error) from error
@@ -105,17 +105,17 @@ class PendingBatch(Pending):
 
 
 class SplitBatch(Pending):
-    """A batch that runs in several parts."""
+    """A batch that runs as several smaller ones."""
 
-    def __init__(self, parts: list[PendingBatch]) -> None:
-        self._parts = parts
+    def __init__(self, batches: list[PendingBatch]) -> None:
+        self._batches = batches
         self._done: list[DepthFrame] = []
 
     def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
-        """Wait for every part."""
+        """Wait for all of them."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         done: list[DepthFrame] = []
-        for part in self._parts:
-            done += part.result(None if deadline is None else deadline - time.monotonic())
+        for batch in self._batches:
+            done += batch.result(None if deadline is None else deadline - time.monotonic())
         self._done = self._done or done
         return self._done

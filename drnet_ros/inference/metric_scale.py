@@ -1,0 +1,121 @@
+"""Sparse depth and uncertainty, applied to what an engine computed; the same for every engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from drnet_ros.inference.engines.engine import Pending
+from drnet_ros.inference.rescaling import rescale
+from drnet_ros.inference.sparse_depth.scaling import SparseScaler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drnet_ros.inference.frames import DepthFrame, Frame
+    from drnet_ros.inference.settings import Settings
+    from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
+
+__all__ = ['MetricScale', 'engine_settings', 'is_scaled']
+
+# Depth out of range may come into it when it is scaled, so that the range is applied afterwards.
+_WIDEST_M = 0.001, 80.0
+
+
+def is_scaled(frames: Sequence[Frame]) -> bool:
+    """Return whether anything is to be done to the engine's results."""
+    return any(frame.sparse_depth is not None or frame.stddev for frame in frames)
+
+
+def engine_settings(frames: Sequence[Frame], settings: Settings) -> Settings:
+    """Return what the engine must compute with, so that results can be scaled afterwards."""
+    if all(frame.sparse_depth is None for frame in frames):
+        return settings
+    return replace(settings, min_depth=_WIDEST_M[0], max_depth=_WIDEST_M[1])
+
+
+class MetricScale:
+    """Scales depth frames by sparse depth; for one thread at a time."""
+
+    def __init__(self, model: ScaleModel) -> None:
+        """Know no camera as yet.
+
+        Args:
+            model: The calibrated numbers of the weights.
+        """
+        self._scaler = SparseScaler(model)
+
+    def reset(self, stream: str | None = None) -> None:
+        """Forget what earlier frames said of the scale.
+
+        Args:
+            stream: Of which camera; None for all.
+        """
+        self._scaler.reset(stream)
+
+    def scaled(self, pending: Pending, frames: Sequence[Frame], settings: Settings) -> Pending:
+        """Return a pending result that scales frames when it is fetched.
+
+        Args:
+            pending: The engine's result, computed with `engine_settings`; fetch results in the
+                order of the stamps.
+            frames: What was submitted.
+            settings: The range that depth must have in the end.
+        """
+        return _ScaledPending(self, pending, frames, settings)
+
+    def apply(self, frame: Frame, result: DepthFrame, settings: Settings) -> DepthFrame:
+        """Scale the depth of a frame, and its cloud.
+
+        Args:
+            frame: What was submitted.
+            result: What came of it; its arrays are changed in place.
+            settings: The range that depth must have in the end.
+
+        Returns:
+            The same arrays, with standard deviation and scale where they are asked for.
+        """
+        depth, sparse_depth = result.depth_hw, frame.sparse_depth
+        if sparse_depth is None and not frame.stddev:
+            rescale(result, 1.0, settings)
+            return result
+        camera = result.camera
+        if camera is not None and settings.image_is_rectified:
+            camera = camera.rectified()
+        scaling = self._scaler.scale(
+            depth, camera, sparse_depth, stream=frame.stream, stamp_ns=frame.stamp_ns
+        )
+        if scaling is None:  # nothing is valid
+            return replace(result, stddev_hw=depth.copy()) if frame.stddev else result
+        factors = 1.0 if sparse_depth is None else scaling.field.factors(depth)
+        rescale(result, factors, settings)
+        stddev = None
+        if frame.stddev:
+            stddev = scaling.field.stddev(depth, scaling.coarse, self._scaler.model)
+        return replace(result, stddev_hw=stddev, scale=scaling.scale)
+
+
+class _ScaledPending(Pending):
+    def __init__(
+        self, scale: MetricScale, pending: Pending, frames: Sequence[Frame], settings: Settings
+    ) -> None:
+        self._scale = scale
+        self._pending = pending
+        self._frames = frames
+        self._settings = settings
+        self._done: list[DepthFrame] | None = None
+
+    def wait_for_turn(self) -> None:
+        """Wait as the engine's own work does."""
+        self._pending.wait_for_turn()
+
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
+        """Wait for the engine, then scale each frame."""
+        if self._done is None:
+            results = self._pending.result(timeout_s)
+            self._done = [
+                self._scale.apply(frame, result, self._settings)
+                for frame, result in zip(self._frames, results, strict=True)
+            ]
+            self._frames = ()
+        return self._done

@@ -1,0 +1,33 @@
+"""What a frame's depth was scaled by, in a few figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ['DepthScale']
+
+
+@dataclass(frozen=True, slots=True)
+class DepthScale:
+    """By what, and on what grounds, the depth of a frame was scaled.
+
+    Attributes:
+        factor: The global factor; single pixels have their own where points are near.
+        relative_stddev: Standard deviation of the factor, as a share of it.
+        points: Number of points that the depth rests on; 0 if only the filter or nothing is known.
+        dropped: Points left out, by reason; see `observations.Selection.dropped`, and 'outlier'
+            for those that the others contradict, 'refused' for all where none is believed.
+        source: `SparseDepth.source` of the frame.
+        age_s: Seconds since points were last used for this camera; 0 if in this frame, None if
+            never.
+        refusal: Why none of the points is used, in words; '' otherwise.
+    """
+
+    factor: float
+    relative_stddev: float
+    points: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    source: str = ''
+    age_s: float | None = None
+    refusal: str = ''

@@ -1,0 +1,161 @@
+"""From points in an image to the few that a scale field is made of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drnet_ros.inference.sparse_depth.kernel import Observations
+from drnet_ros.inference.sparse_depth.robust import consensus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+    from drnet_ros.inference.sparse_depth.projection import ImagePoints
+    from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
+
+__all__ = ['MAX_FACTOR', 'MAX_POINTS', 'MIN_FACTOR', 'Selection', 'observe']
+
+MIN_FACTOR, MAX_FACTOR = 0.3, 3.0
+"""Beyond these, true over estimated depth is that of a wrong point, not of a wrong estimate."""
+
+MAX_POINTS = 150
+"""So many points at most make a field."""
+
+_LOG_LIMITS = math.log(MIN_FACTOR), math.log(MAX_FACTOR)
+_MAX_COMPARED = 3000
+# Sides of the cells that keep one point each, in widths of the image.
+_CELL_SIDES = np.geomspace(1 / 160, 1 / 4, 16)
+# Points of one scene agree within a factor of 1.5 or so, however wrong the estimate is.
+_AGREEMENT = math.log(1.5)
+_LEAST_AGREEING = 0.4
+_FEW = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """Points that a field may be made of.
+
+    Attributes:
+        points: At most `MAX_POINTS`, spread over the image.
+        centre: The log ratio that most agree on; 0 without points.
+        dropped: How many were left out, by reason: 'invalid', 'outside', 'skipped' (of a very
+            large cloud), 'no_estimate' (the estimate has a gap there), 'factor' (beyond
+            `MIN_FACTOR` to `MAX_FACTOR`) and 'redundant' (another point is close by).
+        refusal: Why none is used though some lie in the image, in words; '' otherwise.
+    """
+
+    points: Observations
+    centre: float
+    dropped: Mapping[str, int]
+    refusal: str = ''
+
+
+def observe(
+    points: ImagePoints,
+    depth_hw: NDArray[np.float32],
+    coarse: CoarseDepth,
+    model: ScaleModel,
+    expected: float,
+) -> Selection:
+    """Compare points with an estimate, and choose those to use.
+
+    Args:
+        points: Points in the pixels of the estimate.
+        depth_hw: The estimate in metres, float32 (H, W), NaN where invalid.
+        coarse: Its cells.
+        model: The calibrated numbers; its noise is added to the points' own.
+        expected: The log ratio to expect, for points that do not agree on any.
+    """
+    width = depth_hw.shape[1]
+    rows, columns = points.rows, points.columns
+    estimate = depth_hw[rows, columns]
+    with np.errstate(invalid='ignore', divide='ignore'):
+        log_ratio = np.log(points.depth_m / estimate)
+    known = np.flatnonzero(np.isfinite(log_ratio))
+    dropped = {
+        'invalid': points.invalid,
+        'outside': points.outside,
+        'skipped': points.skipped,
+        'no_estimate': len(points) - len(known),
+    }
+    if len(known) > _MAX_COMPARED:
+        step = -(-len(known) // _MAX_COMPARED)
+        dropped['skipped'] += len(known) - len(known[::step])
+        known = known[::step]
+    if not len(known):
+        return Selection(_none(), 0.0, dropped)
+    ratios = log_ratio[known]
+    centre = consensus(ratios, expected)
+    refusal = _refusal(ratios, centre)
+    if refusal:
+        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal)
+    is_plausible = (ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])
+    dropped['factor'] = len(known) - int(np.count_nonzero(is_plausible))
+    known = known[is_plausible]
+    kept = known[_spread_out(rows[known], columns[known], log_ratio[known], width)]
+    dropped['redundant'] = len(known) - len(kept)
+    edge = model.point_edge_noise * coarse.spread_at(rows[kept], columns[kept])
+    chosen = Observations(
+        ((columns[kept] + 0.5) / width).astype(np.float32),
+        ((rows[kept] + 0.5) / width).astype(np.float32),
+        np.log(estimate[kept]),
+        log_ratio[kept],
+        (points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2).astype(np.float32),
+    )
+    return Selection(chosen, centre, dropped)
+
+
+def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
+    if not _LOG_LIMITS[0] <= centre <= _LOG_LIMITS[1]:
+        return (
+            f'the points ask for a factor of {math.exp(centre):.3g}, which must be within '
+            f'{MIN_FACTOR} to {MAX_FACTOR}: check their unit, scale and frame'
+        )
+    agreeing = float(np.mean(np.abs(ratios - centre) < _AGREEMENT))
+    if len(ratios) > _FEW and agreeing < _LEAST_AGREEING:
+        return (
+            f'{agreeing:.0%} of the points agree on a factor, at least {_LEAST_AGREEING:.0%} '
+            'must: check their frame, the extrinsics and the stamps'
+        )
+    return ''
+
+
+def _spread_out(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], ratios: NDArray[np.float32], width: int
+) -> NDArray[np.intp]:
+    """Return one point for each cell of the image: that with the median ratio of its cell.
+
+    Cells are as small as they can be for `MAX_POINTS`.
+    """
+    if len(rows) <= MAX_POINTS:
+        return np.arange(len(rows))
+    low, high = 0, len(_CELL_SIDES) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if len(np.unique(_cells(rows, columns, width, middle))) <= MAX_POINTS:
+            high = middle
+        else:
+            low = middle + 1
+    cells = _cells(rows, columns, width, low)
+    order = np.lexsort((ratios, cells))
+    _, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
+    return order[starts + counts // 2][:MAX_POINTS]
+
+
+def _cells(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], width: int, size: int
+) -> NDArray[np.intp]:
+    side = max(1.0, width * float(_CELL_SIDES[size]))
+    across = int(width / side) + 1
+    return (rows / side).astype(np.intp) * across + (columns / side).astype(np.intp)
+
+
+def _none() -> Observations:
+    return Observations(*(np.empty(0, np.float32) for _ in range(5)))

@@ -1,0 +1,110 @@
+"""Sparse metric depth: points that a robot knows in its camera's optical frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drnet_ros.errors import SparseDepthError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ['DEFAULT_RELATIVE_STDDEV', 'SparseDepth']
+
+DEFAULT_RELATIVE_STDDEV = 0.03
+"""Deviation of a point's depth, as a share of it, where a source states none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseDepth:
+    """Points of known metric position, seen by the camera of one image.
+
+    Any number of points is allowed, none included. Points that are not finite, lie at or behind
+    the camera, or have no positive finite deviation are left out when the points are used, and
+    counted; they are no error.
+
+    Attributes:
+        points_xyz: Metres in the camera's optical frame (x right, y down, z forward) at the time
+            of the image; float (N, 3). The array is not copied: leave it unchanged.
+        relative_stddev: One standard deviation of z divided by z: (N,), or a scalar for all
+            points. None is `DEFAULT_RELATIVE_STDDEV`.
+        source: Where the points come from, for reports, such as 'scan'.
+    """
+
+    points_xyz: NDArray[np.floating[Any]]
+    relative_stddev: NDArray[np.floating[Any]] | float | None = None
+    source: str = field(default='', kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Convert and check the arrays.
+
+        Raises:
+            SparseDepthError: If an array is not numeric or has another shape, or a scalar
+                deviation is not positive and finite.
+        """
+        points = _as_floats('points_xyz', self.points_xyz)
+        if points.ndim != 2 or points.shape[1] != 3:
+            msg = f'points_xyz must have the shape (N, 3), got {points.shape}'
+            raise SparseDepthError(msg)
+        object.__setattr__(self, 'points_xyz', points)
+        given = DEFAULT_RELATIVE_STDDEV if self.relative_stddev is None else self.relative_stddev
+        stddev = _as_floats('relative_stddev', given)
+        if stddev.ndim == 0:
+            if not 0 < float(stddev) < math.inf:
+                msg = f'relative_stddev must be positive and finite, got {float(stddev)}'
+                raise SparseDepthError(msg)
+            object.__setattr__(self, 'relative_stddev', float(stddev))
+            return
+        if stddev.shape != points.shape[:1]:
+            msg = (
+                f'relative_stddev must be a scalar or have the shape ({len(points)},), one for '
+                f'each point, got {stddev.shape}'
+            )
+            raise SparseDepthError(msg)
+        object.__setattr__(self, 'relative_stddev', stddev)
+
+    def __len__(self) -> int:
+        """Return the number of points, unusable ones included."""
+        return len(self.points_xyz)
+
+    @property
+    def stddev_n(self) -> NDArray[np.floating[Any]]:
+        """One relative deviation for each point, (N,)."""
+        return np.broadcast_to(np.asarray(self.relative_stddev), self.points_xyz.shape[:1])
+
+    @classmethod
+    def fused(cls, sources: Sequence[SparseDepth]) -> SparseDepth:
+        """Put the points of several sources together, each with its own deviation.
+
+        Args:
+            sources: The sources; empty ones do no harm.
+
+        Returns:
+            All points; `source` names each source once, joined by '+'.
+        """
+        if len(sources) == 1:
+            return sources[0]
+        names = dict.fromkeys(source.source for source in sources if len(source))
+        if not names:
+            return cls(np.empty((0, 3)))
+        return cls(
+            np.concatenate([source.points_xyz for source in sources]),
+            np.concatenate([source.stddev_n for source in sources]),
+            source='+'.join(name for name in names if name),
+        )
+
+
+def _as_floats(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
+    try:
+        array = np.asarray(values)
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f'{name} must be an array of numbers, got {type(values).__name__}'
+        raise SparseDepthError(msg) from error
+    return array

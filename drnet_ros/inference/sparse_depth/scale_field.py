@@ -1,0 +1,148 @@
+"""A factor for each pixel of a depth estimate, with its uncertainty, from sparse depth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from drnet_ros.inference.sparse_depth.process import condition
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+    from drnet_ros.inference.sparse_depth.observations import Selection
+    from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
+
+__all__ = ['ScaleField', 'estimate_scale_field', 'uniform_scale_field']
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScaleField:
+    """Factors for the pixels of one depth image: offset + slope * depth, by cells.
+
+    Attributes:
+        log_factor: Logarithm of the global factor: the mean over the points, or the prior's.
+        log_factor_variance: Its variance.
+        local_variance: Variance that single places add to it.
+        offset: float32 (rows, columns).
+        slope: In 1 / metres of estimated depth, of the same size.
+        log_variance: Variance of the logarithm of a pixel's factor, of the same size.
+        outliers: Points that the others contradict.
+        used: Points that the field rests on; 0 if on the prior alone.
+    """
+
+    log_factor: float
+    log_factor_variance: float
+    local_variance: float
+    offset: NDArray[np.float32]
+    slope: NDArray[np.float32]
+    log_variance: NDArray[np.float32]
+    outliers: int = 0
+    used: int = 0
+
+    def factors(self, depth_hw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the factor of each pixel.
+
+        Args:
+            depth_hw: Estimated depth in metres, float32 (H, W).
+
+        Returns:
+            float32 (H, W), NaN where depth is.
+        """
+        size = depth_hw.shape[::-1]
+        factors = cv2.resize(self.slope, size)
+        factors *= depth_hw
+        factors += cv2.resize(self.offset, size)
+        return factors
+
+    def stddev(
+        self, depth_hw: NDArray[np.float32], coarse: CoarseDepth, model: ScaleModel
+    ) -> NDArray[np.float32]:
+        """Return one standard deviation of each pixel's scaled depth.
+
+        Args:
+            depth_hw: Scaled depth in metres, float32 (H, W).
+            coarse: The cells of the estimate.
+            model: The calibrated numbers.
+
+        Returns:
+            Metres, float32 (H, W), NaN where depth is.
+        """
+        relative = cv2.resize(self.log_variance, coarse.spread.shape[::-1])
+        relative += np.float32(model.noise_stddev**2)
+        relative += (np.float32(model.edge_noise) * coarse.spread) ** 2
+        factor = model.sparse_stddev_factor if self.used else model.stddev_factor
+        relative = cv2.resize(np.sqrt(relative) * np.float32(factor), depth_hw.shape[::-1])
+        relative *= depth_hw
+        return relative
+
+
+def estimate_scale_field(
+    selection: Selection,
+    coarse: CoarseDepth,
+    model: ScaleModel,
+    prior_log_factor: float,
+    prior_variance: float,
+) -> ScaleField:
+    """Estimate the field that makes an estimate agree with points.
+
+    Args:
+        selection: At least one point.
+        coarse: The cells of the estimate.
+        model: The calibrated numbers.
+        prior_log_factor: Logarithm of the global factor to expect.
+        prior_variance: Its variance.
+    """
+    posterior = condition(
+        model,
+        selection.points,
+        selection.centre,
+        prior_log_factor=prior_log_factor,
+        prior_variance=prior_variance,
+    )
+    near_log_factor, far_log_factor, variance = posterior.over(coarse)
+    near_factor, far_factor = np.exp(near_log_factor), np.exp(far_log_factor)
+    near, far = np.exp(coarse.near), np.exp(coarse.far)
+    slope = (far_factor - near_factor) / (far - near)
+    used = int(np.count_nonzero(posterior.is_used))
+    return ScaleField(
+        posterior.log_factor,
+        posterior.log_factor_variance,
+        posterior.local_variance,
+        near_factor - slope * near,
+        slope,
+        variance,
+        len(selection.points) - used,
+        used,
+    )
+
+
+def uniform_scale_field(
+    coarse: CoarseDepth, model: ScaleModel, log_factor: float, variance: float
+) -> ScaleField:
+    """Return the field of a global factor alone.
+
+    Args:
+        coarse: The cells of the estimate.
+        model: The calibrated numbers.
+        log_factor: Logarithm of the factor.
+        variance: Its variance.
+    """
+    ones = np.ones(coarse.near.shape, np.float32)
+    _, v = coarse.cell_positions()
+    slopes = (model.row_slope_stddev * (v - v.mean())) ** 2
+    log_depth = (coarse.near + coarse.far) / 2
+    slopes = slopes[:, None] + (model.depth_slope_stddev * (log_depth - log_depth.mean())) ** 2
+    return ScaleField(
+        log_factor,
+        variance,
+        model.local_stddev**2,
+        ones * np.float32(math.exp(log_factor)),
+        ones * np.float32(0),
+        (variance + model.local_stddev**2 + slopes).astype(np.float32),
+    )

@@ -1,0 +1,90 @@
+"""How the depth of one image is wrong, as a statistical model with a few calibrated numbers.
+
+The logarithm of true depth over estimated depth is a Gaussian process over the image and the
+logarithm of the estimate (Rasmussen and Williams, 2006, chapters 2 and 4; the trend as in section
+2.7):
+
+    ln(z / d)(u, v, l) = b + s (l - l0) + t (v - v0) + local(u, v, l) + noise
+
+b, s and t are normal around 0: a global factor, one that changes with depth, and one that changes
+down the image. u and v are in widths of the image, l = ln d. The local part has the exponential
+covariance amplitude^2 exp(-sqrt((du^2 + dv^2) / a^2 + dl^2 / c^2)). The noise of a pixel grows
+with the range of l around it: the edges of an estimate are never exactly in place.
+
+Without sparse depth the standard deviation of an estimate is that of the model; with sparse depth
+the process is conditioned on it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from drnet_ros.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ['ScaleModel']
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleModel:
+    """The numbers of the model; natural logarithms and widths of the image are the units.
+
+    Attributes:
+        factor_stddev: Of b, the global factor.
+        depth_slope_stddev: Of s.
+        row_slope_stddev: Of t.
+        local_stddev: Amplitude of the local part.
+    local_length: Its length in the image.
+    local_depth_length: Its length in log depth.
+    noise_stddev: Noise of every pixel.
+        edge_noise: Noise for each unit of the spread of log depth around a pixel.
+        point_edge_noise: The same for the ratio at a point of sparse depth, which is exact there.
+        stddev_factor: What the standard deviation is multiplied by without sparse depth.
+        sparse_stddev_factor: What it is multiplied by with sparse depth.
+    """
+
+    factor_stddev: float = 0.335
+    depth_slope_stddev: float = 0.21
+    row_slope_stddev: float = 0.55
+    local_stddev: float = 0.18
+    local_length: float = 0.72
+    local_depth_length: float = 0.9
+    noise_stddev: float = 0.012
+    edge_noise: float = 0.76
+    point_edge_noise: float = 0.14
+    stddev_factor: float = 1.0
+    sparse_stddev_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            WeightsError: If one is not a positive finite number.
+        """
+        for entry in fields(self):
+            number = getattr(self, entry.name)
+            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+            if not is_number or not 0 < number < math.inf:
+                msg = f'{entry.name} of the scale model must be a positive number, got {number!r}'
+                raise WeightsError(msg)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the numbers by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ScaleModel:
+        """Build from the numbers by name; those that are not named keep their defaults.
+
+        Raises:
+            WeightsError: If a name is unknown or a number is not usable.
+        """
+        unknown = values.keys() - {entry.name for entry in fields(cls)}
+        if unknown:
+            msg = f'the scale model has no number {min(unknown)!r}; install a drnet_ros that fits'
+            raise WeightsError(msg)
+        return cls(**values)

@@ -1,0 +1,1 @@
+"""ROS messages to arrays and back, without ROS: for messages of rclpy and of recordings alike."""

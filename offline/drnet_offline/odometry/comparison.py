@@ -1,0 +1,109 @@
+"""What paths are compared with, and how far they are from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drnet_offline.errors import OfflineError
+from drnet_offline.odometry.running import RECORDED
+from drnet_offline.odometry.trajectories import (
+    compare,
+    find_truth,
+    pose_topics,
+    read_truth,
+    trajectory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evo.core.trajectory import PoseTrajectory3D
+
+    from drnet_offline.odometry.running import Path3D
+    from drnet_ros.recordings.recording import Recording
+    from drnet_ros.recordings.topics import TopicChoice
+
+__all__ = ['recorded_truth', 'summarise', 'truth_by_method']
+
+
+def recorded_truth(
+    recording: Recording, choice: TopicChoice, source: str | None
+) -> tuple[PoseTrajectory3D | None, str]:
+    """Return what paths are compared with, before any are there.
+
+    Args:
+        recording: The recording.
+        choice: Its topics.
+        source: A topic or a file in TUM format; None for the topic whose name says so.
+
+    Returns:
+        The true trajectory, None if paths are compared with odometry of the recorded depth; and
+        what it is, in words.
+
+    Raises:
+        OfflineError: It cannot be had, and there is nothing else to compare with.
+    """
+    source = source or find_truth(recording)
+    if source is not None:
+        return read_truth(recording, source), source
+    if choice.depth is None:
+        raise _no_truth(recording)
+    hint = _pose_words(recording)
+    advice = f'; --ground-truth TOPIC names one{hint}' if hint else ''
+    return None, f'none: compared with odometry of the {RECORDED}{advice}'
+
+
+def truth_by_method(
+    recording: Recording, recorded: PoseTrajectory3D | None, paths: Sequence[Path3D]
+) -> dict[str, PoseTrajectory3D]:
+    """Return what the paths of each method are compared with.
+
+    Args:
+        recording: The recording.
+        recorded: The true trajectory of `recorded_truth`.
+        paths: The paths.
+
+    Raises:
+        OfflineError: There is neither a true trajectory nor a path of the recorded depth.
+    """
+    if recorded is not None:
+        return {path.method: recorded for path in paths}
+    own = {p.method: trajectory(p.poses, p.stamps_s) for p in paths if p.source == RECORDED}
+    if not own:
+        raise _no_truth(recording)
+    return own
+
+
+def summarise(paths: Sequence[Path3D], truth: Mapping[str, PoseTrajectory3D]) -> dict[str, Any]:
+    """Return the errors of all paths, and those of a camera that never moves, as plain values.
+
+    Args:
+        paths: At least one.
+        truth: What they are compared with, by method.
+    """
+    rows = []
+    for path in paths:
+        errors = compare(truth[path.method], trajectory(path.poses, path.stamps_s))
+        rows.append(
+            {'method': path.method, 'depth': path.name, 'lost': path.lost} | errors.to_json()
+        )
+    first = paths[0]
+    still = compare(
+        truth[first.method], trajectory([np.eye(4)] * len(first.stamps_s), first.stamps_s)
+    )
+    return {'paths': rows, 'standing_still': still.to_json()}
+
+
+def _no_truth(recording: Recording) -> OfflineError:
+    return OfflineError(
+        'odometry needs something to compare with: recorded depth, or poses of the camera by '
+        f'--ground-truth FILE in TUM format or TOPIC{_pose_words(recording)}'
+    )
+
+
+def _pose_words(recording: Recording) -> str:
+    """Say which topics may be ground truth though their names do not say so, '' without any."""
+    names = pose_topics(recording)
+    return f' (poses, perhaps of something else, are on {", ".join(names)})' if names else ''

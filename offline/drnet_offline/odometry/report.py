@@ -1,0 +1,117 @@
+"""The results of `drnet vo`: tables for a terminal, and a folder with report.html."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evo.tools.file_interface import write_tum_trajectory_file
+from rich import box
+from rich.table import Table
+
+from drnet_offline.odometry.plots import draw_paths
+from drnet_offline.odometry.trackers import METHODS
+from drnet_offline.odometry.trajectories import aligned_to, trajectory
+from drnet_offline.report.page import html_table, inline_image, render_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evo.core.trajectory import PoseTrajectory3D
+    from rich.console import Console
+
+    from drnet_offline.odometry.running import Path3D
+
+__all__ = ['print_summary', 'write_report']
+
+_HEAD = ('depth', 'APE', 'scaled APE', 'scale', 'RPE 1 s', 'rotation 1 s', 'lost')
+_ABOUT = (
+    'APE: distance of positions after the best rigid alignment; scaled APE: after one that may '
+    'scale, by the factor in the next column. RPE: error of the motion within one second, its '
+    'translation and its rotation. All root mean squares, by evo. Standing still: a camera that '
+    'never moves, for comparison. Lost: frames whose motion could not be told.'
+)
+
+
+def print_summary(console: Console, summary: dict[str, Any]) -> None:
+    """Print what the ground truth is, and a table for each method."""
+    still = summary['standing_still']
+    console.print(
+        f'ground truth: {summary["ground_truth"]}, {still["poses"]} poses over '
+        f'{still["length_m"]:.2f} m',
+        highlight=False,
+    )
+    for method in dict.fromkeys(row['method'] for row in summary['paths']):
+        console.print(_table(method, summary))
+    for name, factor in summary['scale_factors'].items():
+        console.print(f'rescaled: {name} times {factor:.3f}', highlight=False)
+
+
+def write_report(
+    folder: Path,
+    summary: dict[str, Any],
+    paths: Sequence[Path3D],
+    truth: Mapping[str, PoseTrajectory3D],
+) -> None:
+    """Write report.html, trajectories in TUM format and plots as PNG files.
+
+    Args:
+        folder: Existing folder.
+        summary: What `comparison.summarise` returned, with `recording`, `ground_truth`,
+            `scale_factors` and `command`.
+        paths: The paths.
+        truth: What they are compared with, by method.
+    """
+    about = f'Ground truth: {summary["ground_truth"]}. {_ABOUT}'
+    sections = [('What is compared', f'<p>{escape(about)}</p>')]
+    for method, reference in truth.items():
+        own = [path for path in paths if path.method == method]
+        plot = _write_paths(folder, method, own, reference)
+        table = html_table(_HEAD, _rows(method, summary))
+        note = f'<p class="note">{escape(METHODS[method])}</p>'
+        sections.append((method, note + table + inline_image(plot)))
+    sections.append(('Command', f'<pre>{escape(summary["command"])}</pre>'))
+    title = f'Odometry on {Path(summary["recording"]).name}'
+    (folder / 'report.html').write_text(render_page(title, sections), encoding='utf-8')
+
+
+def _write_paths(
+    folder: Path, method: str, paths: Sequence[Path3D], reference: PoseTrajectory3D
+) -> Path:
+    """Write the trajectories of a method, and draw them; returns the picture."""
+    write_tum_trajectory_file(str(folder / f'ground_truth_{method}.tum'), reference)
+    aligned = {}
+    for path in paths:
+        found = trajectory(path.poses, path.stamps_s)
+        file_name = re.sub(r'[^A-Za-z0-9._=-]+', '_', f'{method}_{path.name}')
+        write_tum_trajectory_file(str(folder / f'{file_name}.tum'), found)
+        aligned[path.name] = aligned_to(reference, found)
+    return draw_paths(folder / f'paths_{method}.png', reference, aligned)
+
+
+def _rows(method: str, summary: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = [row for row in summary['paths'] if row['method'] == method]
+    rows.append({'depth': 'standing still', 'lost': '', **summary['standing_still']})
+    return [
+        (
+            row['depth'],
+            f'{row["ape_m"] * 1000:.1f} mm',
+            f'{row["ape_scaled_m"] * 1000:.1f} mm',
+            '' if row['scale'] is None else f'{row["scale"]:.2f}',
+            f'{row["rpe_m"] * 1000:.1f} mm',
+            f'{row["rpe_deg"]:.2f} deg',
+            str(row['lost']),
+        )
+        for row in rows
+    ]
+
+
+def _table(method: str, summary: dict[str, Any]) -> Table:
+    table = Table(title=method, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for column in _HEAD:
+        table.add_column(column, no_wrap=True)
+    for row in _rows(method, summary):
+        table.add_row(*row)
+    return table
