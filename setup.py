@@ -39,10 +39,12 @@ setup(
     python_requires='>=3.10',
     install_requires=[
         'setuptools',
+        'backports.zstd',
         'numpy',
         'opencv-python-headless',
         'openvino',
         'rosbags',
+        'ruamel.yaml',
         'safetensors',
     ],
     extras_require={

@@ -192,6 +192,29 @@ def test_decompress_keeps_16_bits(
         np.testing.assert_array_equal(np.frombuffer(image.data, np.uint16), gray.ravel())
 
 
+@pytest.mark.parametrize(
+    'format_',
+    ['rgb8; png compressed rgb8', 'bgr8; png compressed bgr8', 'bayer_rggb8; png compressed '],
+)
+def test_decompress_follows_the_format(graph: Graph, tmp_path: Path, format_: str) -> None:
+    color = np.broadcast_to(np.array((200, 90, 30), np.uint8), (48, 64, 3))
+    pixels = {
+        'rgb8': color,
+        'bgr8': color[..., ::-1],
+        'bayer_rggb8': np.tile(np.array([[200, 90], [90, 30]], np.uint8), (24, 32)),
+    }[format_.partition(';')[0]]
+    path = write_images(tmp_path / 'bag', {'/image/compressed': compressed(pixels, format_)})
+    with Recording(path) as recording:
+        outlets = create_outlets(graph.node, recording.topics, decompress=True)
+        images = graph.collect(Image, '/image')
+        (outlet,) = outlets.values()
+        graph.wait(lambda: outlet.subscriber_count, 'match of the subscriber')
+        assert [outlet.publish(message) for message in recording.messages()] == [True]
+    (image,) = images.wait_for(1)
+    assert image.encoding == 'rgb8'
+    np.testing.assert_array_equal(np.frombuffer(image.data, np.uint8).reshape(48, 64, 3), color)
+
+
 def test_only_one_topic_is_decompressed_to_a_name_and_the_others_are_said(
     graph: Graph, start_program: ProgramFactory, tmp_path: Path
 ) -> None:

@@ -117,6 +117,28 @@ def test_compressed_transport(graph: Graph, start_node: NodeFactory, extension: 
     )
 
 
+@pytest.mark.parametrize(
+    ('format_', 'is_mosaic'),
+    [('rgb8; png compressed rgb8', False), ('bayer_rggb8; png compressed ', True)],
+)
+def test_format_of_a_compressed_image_is_followed(
+    graph: Graph, start_node: NodeFactory, format_: str, is_mosaic: bool
+) -> None:
+    start_node(image_transport='compressed')
+    depths = graph.collect(Image, 'depth/image_rect')
+    color = np.broadcast_to(np.array((200, 90, 30), np.uint8), (48, 64, 3))
+    mosaic = np.tile(np.array([[200, 90], [90, 30]], np.uint8), (24, 32))
+    # OpenCV writes the first channel as blue: given RGB, as here, red and blue change places.
+    _, encoded = cv2.imencode('.png', mosaic if is_mosaic else color)
+    message = CompressedImage(header=header(4, 2, 'cam'), format=format_)
+    message.data.frombytes(encoded.tobytes())
+    graph.publisher(CompressedImage, 'image/compressed').publish(message)
+    depth = depths.wait_for_stamp(header(4, 2, 'cam'))
+    np.testing.assert_allclose(
+        np.frombuffer(depth.data, np.float32).reshape(48, 64), depth_of(color)
+    )
+
+
 def test_compressed_topic_follows_a_remapped_image(graph: Graph, start_node: NodeFactory) -> None:
     start_node(image_transport='compressed', arguments=('-r', 'image:=/cam/image_raw'))
     graph.publisher(CompressedImage, '/cam/image_raw/compressed')

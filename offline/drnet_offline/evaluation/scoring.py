@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from drnet_ros.inference.camera import CameraModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -35,6 +37,7 @@ def evaluate(
     dataset: DepthDataset,
     protocol: Protocol,
     on_image: Callable[[DepthSample, NDArray[np.float32]], None] = lambda *_: None,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, float]:
     """Score an estimator.
 
@@ -44,6 +47,7 @@ def evaluate(
         dataset: Images with depth; the camera's focal length is passed on with each.
         protocol: Which pixels count.
         on_image: Called after each image with its dense depth, float32 (H, W) in metres.
+        collected: Makes what is entered for each image, and may keep its error to itself.
 
     Returns:
         All figures of `DepthMetrics.compute`.
@@ -54,20 +58,30 @@ def evaluate(
     metrics = DepthMetrics(protocol)
     settings = estimator.settings
     for index in range(len(dataset)):
-        sample = dataset[index]
-        height, width = sample.depth_hw.shape
-        camera = pinhole(sample.focal_px, height, width)
-        depth = estimator.estimate(sample.rgb_hwc, camera).depth_hw
-        dense = np.nan_to_num(depth, nan=settings.min_depth)
-        metrics.update(dense, sample.depth_hw)
-        on_image(sample, dense)
+        with collected():
+            sample = dataset[index]
+            height, width = sample.depth_hw.shape
+            camera = pinhole(sample.focal_px, height, width)
+            depth = estimator.estimate(sample.rgb_hwc, camera).depth_hw
+            dense = np.nan_to_num(depth, nan=settings.min_depth)
+            metrics.update(dense, sample.depth_hw)
+            on_image(sample, dense)
     return _figures(metrics)
 
 
 def evaluate_mean_depth(
-    train: DepthDataset, dataset: DepthDataset, protocol: Protocol
+    train: DepthDataset,
+    dataset: DepthDataset,
+    protocol: Protocol,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, float]:
     """Score the mean depth map of the training images: what any network must clearly beat.
+
+    Args:
+        train: Images with depth whose mean is taken.
+        dataset: Those that it is scored on.
+        protocol: Which pixels count.
+        collected: As in `evaluate`.
 
     Raises:
         DatasetError: A file cannot be read, or images differ in size.
@@ -75,15 +89,19 @@ def evaluate_mean_depth(
     total: NDArray[np.float64] | None = None
     count: NDArray[np.int64] | None = None
     for index in range(len(train)):
-        depth = train[index].depth_hw
-        if total is None or count is None:
-            total, count = np.zeros(depth.shape), np.zeros(depth.shape, np.int64)
-        if depth.shape != total.shape:
-            msg = f'{train[index].name} has size {depth.shape}, the ones before it {total.shape}'
-            raise DatasetError(msg)
-        valid = np.isfinite(depth)
-        total += np.where(valid, depth, 0.0)
-        count += valid
+        with collected():
+            depth = train[index].depth_hw
+            if total is None or count is None:
+                total, count = np.zeros(depth.shape), np.zeros(depth.shape, np.int64)
+            if depth.shape != total.shape:
+                msg = (
+                    f'{train[index].name} must have the size of those before it, {total.shape}, '
+                    f'got {depth.shape}'
+                )
+                raise DatasetError(msg)
+            valid = np.isfinite(depth)
+            total += np.where(valid, depth, 0.0)
+            count += valid
     if total is None or count is None:
         msg = 'the mean depth map needs training images, got none'
         raise DatasetError(msg)
@@ -91,7 +109,8 @@ def evaluate_mean_depth(
     mean_hw[count == 0] = mean_hw[count > 0].mean()
     metrics = DepthMetrics(protocol)
     for index in range(len(dataset)):
-        metrics.update(mean_hw, dataset[index].depth_hw)
+        with collected():
+            metrics.update(mean_hw, dataset[index].depth_hw)
     return _figures(metrics)
 
 
