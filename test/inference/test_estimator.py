@@ -220,7 +220,6 @@ def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_pa
         while not (found := children.read_text(encoding='utf-8').split()):
             assert time.monotonic() < until, 'no conversion started'
             time.sleep(0.05)
-        time.sleep(1.0)
         assert _is_running(int(found[0]))
         parent.kill()
     until = time.monotonic() + 60

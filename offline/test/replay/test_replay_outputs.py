@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, RunInProcess, Scene, known_depth, load, write
 from matplotlib.figure import Figure
+from random_weights import random_weights
 
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.replay.decoding import read_depths
@@ -148,7 +149,7 @@ def test_a_variant_may_be_called_as_what_ends_a_script(
     bag = write(tmp_path / 'bag', Scene.make(4))
     weights = tmp_path / 'a<!--<script>b<' / 'script>.safetensors'  # "</script>" in a path
     weights.parent.mkdir()
-    weights.write_bytes(b'any')
+    random_weights(weights)
     assert drnet('bag', bag, '--report', tmp_path / 'report', '--versus', weights)[0] == 0
     page = (tmp_path / 'report' / 'report.html').read_text()
     scripts = Scripts()
