@@ -207,6 +207,7 @@ def _is_running(pid: int) -> bool:
     return stat.rpartition(')')[2].split()[0] != 'Z'
 
 
+@pytest.mark.slow
 def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
     script = (
         'import sys; from pathlib import Path; '

@@ -194,6 +194,7 @@ def test_cycles_leave_nothing_behind(start_node: NodeFactory) -> None:
     assert [ref for ref in engines if ref() is not None] == []
 
 
+@pytest.mark.slow
 def test_cycles_of_the_real_engine_leak_no_memory_threads_or_handles(
     graph: Graph, tmp_path: Path
 ) -> None:

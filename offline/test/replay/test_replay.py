@@ -27,7 +27,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from drnet_offline.replay import journal
 from drnet_ros.recordings.recording import Recording
 
-pytestmark = pytest.mark.usefixtures('known_network')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
 
 
 def figures(estimates: Sequence[Array], truths: Sequence[Array]) -> dict[str, float]:

@@ -29,6 +29,8 @@ from drnet_ros.inference.engines.openvino_network import Network, Slot
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
+pytestmark = pytest.mark.slow
+
 # Half of a camera with the training camera's field of view, so that scaling counts.
 CAMERA = CameraModel(128, 96, 50.0, 50.0, 63.5, 47.5)
 # Errors of depth against torch in fp32, relative if not in metres. Measured: in fp32 1e-5 at most;
