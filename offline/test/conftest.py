@@ -144,10 +144,10 @@ def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KnownEngine, 'count', 0)
     monkeypatch.setattr(KnownEngine, 'fails_at', -1)
 
-    def known_estimator(settings: Settings) -> DepthEstimator:
+    def open_estimator(settings: Settings) -> DepthEstimator:
         return DepthEstimator(settings, engine=KnownEngine())
 
-    monkeypatch.setattr(playback, 'DepthEstimator', known_estimator)
+    monkeypatch.setattr(playback, 'DepthEstimator', open_estimator)
 
 
 @pytest.fixture

@@ -81,9 +81,11 @@ class KnownPending(Pending):
 
 
 class KnownEngine(Engine):
-    """Counts frames, and fails at one if told to."""
+    """Counts frames over all engines, and fails at one if told to."""
 
-    name, device, precision = 'known', 'test', 'exact'
+    name = 'known'
+    device = 'test'
+    precision = 'exact'
     count = 0
     fails_at = -1
 
