@@ -93,12 +93,12 @@ def test_all_is_settled_when_each_frame_is_accounted_for(
 ) -> None:
     values = [KeyValue(key=f'frames_{name}', value=str(count)) for name, count in counts.items()]
     status = DiagnosticStatus(hardware_id='drnet_ros', values=values)
-    collector._on_diagnostics(DiagnosticArray(status=[status]))
+    collector.on_diagnostics(DiagnosticArray(status=[status]))
     for sec in range(depths):
         depth = Image(height=1, width=1, encoding='32FC1', step=4)
         depth.header.stamp.sec = sec
         depth.data.frombytes(bytes(4))
-        collector._on_depth(
+        collector.on_depth(
             depth,
             {
                 'source_timestamp': sec,

@@ -17,7 +17,8 @@ from drnet_ros.inference import CameraModel, DepthEstimator, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines import devices
 from drnet_ros.inference.engines.factory import create_engine
-from drnet_ros.inference.engines.openvino_cache import cache_folder, model_key
+from drnet_ros.inference.engines.model_cache import cache_folder, model_key
+from drnet_ros.inference.engines.openvino_cache import conversion_to
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -133,13 +134,13 @@ def test_a_machine_without_driver_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -
 def test_cached_models_are_named_by_all_that_goes_into_them(weights: str, tmp_path: Path) -> None:
     path = Path(weights)
     metadata = read_metadata(path)
-    key = model_key(path, metadata, (96, 128))
+    key = model_key(path, metadata, conversion_to((96, 128)))
     copy = tmp_path / 'renamed.safetensors'
     copy.write_bytes(path.read_bytes())
-    assert model_key(copy, metadata, (96, 128)) == key
-    assert model_key(path, metadata, (128, 96)) != key
+    assert model_key(copy, metadata, conversion_to((96, 128))) == key
+    assert model_key(path, metadata, conversion_to((128, 96))) != key
     copy.write_bytes(path.read_bytes() + b'x')
-    assert model_key(copy, metadata, (96, 128)) != key
+    assert model_key(copy, metadata, conversion_to((96, 128))) != key
 
 
 def test_cache_folder_is_the_users_or_a_private_one_where_it_cannot_be_written(
@@ -209,8 +210,9 @@ def _is_running(pid: int) -> bool:
 def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
     script = (
         'import sys; from pathlib import Path; '
-        'from drnet_ros.inference.engines import openvino_cache; '
-        'openvino_cache._convert(Path(sys.argv[1]), (1024, 1024), Path(sys.argv[2]))'
+        'from drnet_ros.inference.engines import model_cache, openvino_cache; '
+        'to = openvino_cache.conversion_to((1024, 1024)); '
+        'model_cache._convert(Path(sys.argv[1]), to, Path(sys.argv[2]))'
     )
     with subprocess.Popen([sys.executable, '-c', script, weights, str(tmp_path)]) as parent:
         children = Path(f'/proc/{parent.pid}/task/{parent.pid}/children')

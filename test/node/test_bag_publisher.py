@@ -21,6 +21,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from drnet_ros.node.bag_outlets import create_outlets
+from drnet_ros.node.bag_pace import Pace
 from drnet_ros.recordings.recording import Recording
 
 PLAYER = 'drnet_ros.node.bag_publisher'
@@ -93,6 +94,43 @@ def test_messages_are_published_unchanged_in_real_time_and_reliably(
     output, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
     assert f'done after {5 * COUNT} messages' in output
+
+
+def test_pace_cuts_gaps_and_does_not_wait_for_times_that_go_back() -> None:
+    pace = Pace(10.0)
+    year_ns = 1_700_000_000_000_000_000
+    steps = [
+        (0, 0.0, ''),
+        (year_ns, 10.0, 'no message for 1700000000.0 s: played after 10 s'),
+        (year_ns + 500_000_000, 10.5, ''),
+        (year_ns - 1_500_000_000, 10.5, 'times go back by 2.000 s'),
+        (year_ns - 1_000_000_000, 11.0, ''),
+        (year_ns + 9_000_000_000, 21.0, ''),
+        (year_ns + 19_001_000_000, 31.0, 'no message for 10.0 s'),
+    ]
+    for stamp_ns, position_s, problem in steps:
+        said = pace.advance(stamp_ns)
+        assert said.startswith(problem), stamp_ns
+        assert bool(said) == bool(problem)
+        assert pace.position_s == pytest.approx(position_s)
+
+
+def test_a_message_recorded_at_time_0_holds_nothing_up(
+    start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    path = tmp_path / 'bag'
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection(
+            '/note', 'std_msgs/msg/String', typestore=get_typestore(Stores.LATEST)
+        )
+        for stamp_ns in (0, 1_700_000_000_000_000_000, 1_700_000_000_100_000_000):
+            writer.write(topic, stamp_ns, serialize_message(String(data='x')))
+    process = start_program(PLAYER, path, '--longest-gap', 0.5)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert 'done after 3 messages' in output
+    assert 'playing an unknown time' in output
+    assert 'at 0.5 s: no message for 1700000000.0 s: played after 0.5 s' in output
 
 
 def test_it_waits_for_as_many_subscribers_as_asked_for(

@@ -62,7 +62,7 @@ class SettingsFields:
         str,
         ParameterInfo(
             group='Engine',
-            choices=('auto', 'torch', 'openvino'),
+            choices=('auto', 'torch', 'openvino', 'onnxruntime'),
             text="Library that runs the network. 'auto' is torch if a CUDA GPU is usable, else "
             'openvino.',
         ),
@@ -85,6 +85,15 @@ class SettingsFields:
             'natively and that keeps the accuracy.',
         ),
     ] = 'auto'
+    threads: Annotated[
+        int,
+        ParameterInfo(
+            group='Engine',
+            minimum=0,
+            maximum=256,
+            text='CPU threads of the network; 0 is one for each core that the process may use.',
+        ),
+    ] = 0
     input_size: Annotated[
         Size,
         ParameterInfo(

@@ -36,7 +36,7 @@ Weights = Annotated[
 Guided = Annotated[
     bool, typer.Option('--guided-filter', help='With guided upsampling (random weights).')
 ]
-Engines = Annotated[Many, typer.Option(help='auto, openvino or torch. Repeatable.')]
+Engines = Annotated[Many, typer.Option(help='auto, openvino, onnxruntime or torch. Repeatable.')]
 Device = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'cuda:N'.")]
 Precisions = Annotated[
     Many, typer.Option(help='auto (as the node), fp32, bf16 or fp16. Repeatable.')
@@ -55,7 +55,8 @@ MaxBatch = Annotated[
 Versus = Annotated[
     Many,
     typer.Option(
-        help="Networks to compare with: 'rside', 'depth_anything_v2_small', 'drnet' (with "
+        help="Networks to compare with: 'rside', 'depth_anything_v2_small', 'bilinear' (the same "
+        "without its guided filter), 'drnet' (with "
         '--versus-engine or -precision) or a backbone. Repeatable.'
     ),
 ]

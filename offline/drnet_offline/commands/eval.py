@@ -77,7 +77,8 @@ def evaluate_command(
 
     # PyTorch comes with these: what is refused is refused before.
     from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.scoring import evaluate_mean_depth, tabulate  # noqa: PLC0415
+    from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
+    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
     from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
     from drnet_offline.problems import Problems  # noqa: PLC0415
     from drnet_offline.stopping import stopping  # noqa: PLC0415

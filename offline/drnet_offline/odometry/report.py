@@ -7,7 +7,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evo.tools.file_interface import write_tum_trajectory_file
 from rich import box
 from rich.table import Table
 
@@ -82,6 +81,9 @@ def _write_paths(
     folder: Path, method: str, paths: Sequence[Path3D], reference: PoseTrajectory3D
 ) -> Path:
     """Write the trajectories of a method, and draw them; returns the picture."""
+    # An extra of the package: without it `trajectory` has said so before.
+    from evo.tools.file_interface import write_tum_trajectory_file  # noqa: PLC0415
+
     write_tum_trajectory_file(str(folder / f'ground_truth_{method}.tum'), reference)
     aligned = {}
     for path in paths:

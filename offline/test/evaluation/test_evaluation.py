@@ -19,7 +19,8 @@ from drnet_offline.errors import DatasetError
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.evaluation.scale import ScaleMetrics
-from drnet_offline.evaluation.scoring import PAPER_ROWS, evaluate, evaluate_mean_depth, tabulate
+from drnet_offline.evaluation.scoring import evaluate, evaluate_mean_depth
+from drnet_offline.evaluation.tables import PAPER_ROWS, tabulate
 from drnet_offline.evaluation.worst_images import WorstImages
 from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel

@@ -107,7 +107,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     arguments = ('--set', 'points=true', '--protocol', 'full', '--protocol', 'eigen')
     assert drnet('bag', bag, '--json', tmp_path / 'whole.json', *arguments)[0] == 0
     assert drnet('bag', bag, '--report', tmp_path / 'whole', *arguments)[0] == 0
-    monkeypatch.setattr(journal, '_EVERY_S', 0.0)
+    monkeypatch.setattr(journal, 'SAVE_EVERY_S', 0.0)
     KnownEstimator.count, KnownEstimator.fails_at = 0, 12
     outputs = ['--report', tmp_path / 'r', '--json', tmp_path / 'r.json', *arguments]
     outputs += ['--write', tmp_path / 'r.mcap']
