@@ -48,7 +48,7 @@ class Variant:
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, object]:
-    """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05', 'points=false'.
+    """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05'.
 
     Raises:
         OfflineError: A word is no NAME=VALUE, the name is unknown or has no effect on a recording,
