@@ -33,7 +33,7 @@ def pose(x_m: float = 0.0, z_m: float = 0.0, yaw: float = 0.0) -> NDArray[np.flo
 
 
 def view(texture: NDArray[np.uint8], world_from_camera: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the wall z = 2 m of the world, 400 pixels of texture a metre, as the camera sees it."""
+    """Return the wall z = 2 m of the world, 400 pixels a metre, as the camera sees it."""
     camera_from_world = np.linalg.inv(world_from_camera)
     # Columns: one metre along x, along y, and the place of the texture's corner.
     to_camera = np.column_stack(
@@ -94,7 +94,8 @@ def test_what_was_lost_from_view_is_known_when_it_comes_back() -> None:
     found = list(followed([*there, *away, *away[::-1], there[-1]]))
     middle = len(there) + len(away)
     inside = [len(project(points, CAMERA)) for points in (found[middle], found[-1])]
-    assert inside[0] < 60 < inside[1]
+    assert inside[0] < inside[1] / 2
+    assert inside[1] > 100
     relative = np.abs(found[-1].points_xyz[:, 2] / WALL_M - 1)
     assert np.median(relative) < 0.02
 
@@ -122,8 +123,9 @@ def test_images_of_another_size_start_anew() -> None:
 def test_rays_meet_where_least_squares_says() -> None:
     generator = np.random.default_rng(2)
     point = np.array([0.3, -0.2, 3.0])
-    centres = generator.normal(0, 0.2, (6, 3)) + (50.0, -20.0, 0.0)
-    point += (50.0, -20.0, 0.0)
+    far_away = np.array([50.0, -20.0, 0.0])
+    centres = generator.normal(0, 0.2, (6, 3)) + far_away
+    point += far_away
     directions = point - centres + generator.normal(0, 0.01, (6, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     sums = RaySums()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ['CALIBRATION_DRAWS', 'Calibration', 'calibrate', 'store_scale_model']
 
 CALIBRATION_DRAWS = ('scan', 'points:20', 'points:100', 'tof:8x8')
-"""The sparse depth that deviations are calibrated for."""
+"""The sparse depth that deviations are calibrated for, each image with one of them in turn."""
 
 _PIXELS = 1000  # of each image
 # Errors have longer tails than a normal distribution: a factor between that for one deviation and
@@ -85,11 +85,12 @@ def calibrate(
     for dataset in datasets:
         errors: tuple[list[NDArray[np.float64]], ...] = ([], [])
         for index in range(len(dataset)):
-            _measure(estimator, model, dataset[index], generator, errors)
+            kind = CALIBRATION_DRAWS[index % len(CALIBRATION_DRAWS)]
+            _measure(estimator, model, dataset[index], kind, generator, errors)
             images += 1
             on_image()
-        if not errors[0]:
-            msg = 'a data set to calibrate with must have images with valid depth, got none'
+        if not all(errors):
+            msg = 'a data set to calibrate with must have images with valid depth, got too few'
             raise DatasetError(msg)
         for kept, found in zip((without, given), errors, strict=True):
             joined = np.concatenate(found)
@@ -122,6 +123,7 @@ def _measure(
     estimator: DepthEstimator,
     model: ScaleModel,
     sample: DepthSample,
+    drawn_kind: str,
     generator: np.random.Generator,
     errors: tuple[list[NDArray[np.float64]], ...],
 ) -> None:
@@ -132,7 +134,7 @@ def _measure(
     if not is_known.any():
         return
     scaler = SparseScaler(model)
-    for kind in (None, *CALIBRATION_DRAWS):
+    for kind in (None, drawn_kind):
         sparse, is_scored = None, is_known
         if kind is not None:
             sparse, is_drawn = draw_sparse_depth(kind, sample.depth_hw, camera, generator)
