@@ -58,9 +58,9 @@ def vo(
     json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
 ) -> None:
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
-    from drnet_offline.files import write_text  # noqa: PLC0415
     from drnet_offline.odometry import comparison  # noqa: PLC0415
     from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
+    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
     from drnet_offline.replay.summary import plain  # noqa: PLC0415
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
     from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
