@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 from command_line import exit_code
-from known_scenes import KnownEstimator, RunInProcess
+from known_scenes import KnownEngine, RunInProcess
 from random_weights import random_weights
 
 from drnet_offline.replay import playback
@@ -141,9 +141,13 @@ def estimator(weights: Path) -> Iterator[DepthEstimator]:
 @pytest.fixture
 def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in of `known_scenes` in the place of the network of `drnet bag`."""
-    monkeypatch.setattr(KnownEstimator, 'count', 0)
-    monkeypatch.setattr(KnownEstimator, 'fails_at', -1)
-    monkeypatch.setattr(playback, 'DepthEstimator', KnownEstimator)
+    monkeypatch.setattr(KnownEngine, 'count', 0)
+    monkeypatch.setattr(KnownEngine, 'fails_at', -1)
+
+    def open_estimator(settings: Settings) -> DepthEstimator:
+        return DepthEstimator(settings, engine=KnownEngine())
+
+    monkeypatch.setattr(playback, 'DepthEstimator', open_estimator)
 
 
 @pytest.fixture
