@@ -57,7 +57,7 @@ def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path
 
 @pytest.mark.usefixtures('full_disk')
 def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(OfflineError, match='cannot write .*File too large'):
+    with pytest.raises(OfflineError, match=r'cannot write .*File too large'):
         make_folder(tmp_path / 'output')
 
 

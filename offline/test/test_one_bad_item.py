@@ -1,4 +1,4 @@
-"""One bad item costs itself alone: `drnet predict`, `eval` and `bag` go on, list it, and exit 1."""
+"""One bad item costs itself alone: `drnet predict`, `eval` and `bag` go on, then exit with 1."""
 
 from __future__ import annotations
 
