@@ -17,7 +17,7 @@ import pytest
 
 from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.errors import OfflineError
-from drnet_offline.files import (
+from drnet_offline.outputs.files import (
     check_space,
     encode_image,
     make_folder,
@@ -25,7 +25,7 @@ from drnet_offline.files import (
     write_image,
     write_text,
 )
-from drnet_offline.output_lock import OutputLock
+from drnet_offline.outputs.lock import OutputLock
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 LIMIT_BYTES = 2000
@@ -121,7 +121,7 @@ def test_the_second_run_on_one_output_learns_who_is_at_work(
 
 def test_an_output_is_free_again_after_its_process_was_killed(tmp_path: Path) -> None:
     program = (
-        'import sys; from pathlib import Path; from drnet_offline.output_lock import OutputLock; '
+        'import sys; from pathlib import Path; from drnet_offline.outputs.lock import OutputLock; '
         'lock = OutputLock(Path(sys.argv[1])); print("held", flush=True); input()'
     )
     words = [sys.executable, '-c', program, str(tmp_path)]

@@ -128,10 +128,10 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
     Returns:
         The summary.
     """
-    from drnet_offline.files import check_space, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_space, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
     from drnet_offline.replay.replay import Replay  # noqa: PLC0415
     from drnet_offline.replay.space import needed_bytes  # noqa: PLC0415
-    from drnet_offline.stopping import stopping  # noqa: PLC0415
 
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with ExitStack() as stack:

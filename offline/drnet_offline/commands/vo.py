@@ -66,9 +66,9 @@ def vo(
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
         # PyTorch and evo come with these: what is refused is refused before.
-        from drnet_offline.files import write_text  # noqa: PLC0415
         from drnet_offline.odometry import comparison  # noqa: PLC0415
         from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
+        from drnet_offline.outputs.files import write_text  # noqa: PLC0415
         from drnet_offline.replay.summary import plain  # noqa: PLC0415
         from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.image_files import Photo, read_photo
 from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.files import write_image
+from drnet_offline.outputs.files import write_image
 from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import CameraError, ImageError
 from drnet_ros.inference.camera import CameraModel
