@@ -70,15 +70,17 @@ def bag(
 
     An interrupted run continues when it is called again with the same arguments.
     """
-    from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
-    from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
-
     base = settings_of(weights, input_size, temporal_filter, set_)
     task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
-    outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
     with ExitStack() as opened:
         recording = opened.enter_context(Recording(path))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
+        from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
+
+        outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
