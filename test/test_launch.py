@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LAUNCH_FILE = ROOT / 'launch' / 'depth.launch.py'
 CONTRACT = {'params_file', 'image', 'camera_info', 'namespace', 'weights', 'rviz', 'log_level'}

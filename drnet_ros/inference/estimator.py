@@ -9,9 +9,9 @@ from drnet_ros.errors import SettingsError, WeightsError
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
-from drnet_ros.inference.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata

@@ -52,6 +52,7 @@ class Collector:
     sent_ns: dict[int, int] = field(default_factory=dict)
     published_ns: dict[int, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
+    status_count: int = 0
     _stride: int = 1
     _cloud_count: int = 0
 
@@ -127,6 +128,7 @@ class Collector:
         for status in message.status:
             if status.hardware_id == 'drnet_ros':
                 self.status = {item.key: item.value for item in status.values}
+                self.status_count += 1
 
 
 def _stamp_ns(message: Any) -> int:

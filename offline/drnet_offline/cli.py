@@ -14,6 +14,7 @@ from rich.console import Console
 
 from drnet_offline.commands.bag import bag
 from drnet_offline.commands.bench import bench
+from drnet_offline.commands.calibrate import calibrate_command
 from drnet_offline.commands.eval import evaluate_command
 from drnet_offline.commands.export import export
 from drnet_offline.commands.predict import predict
@@ -54,6 +55,7 @@ def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 app.command()(_stoppable(train))
 app.command('eval')(_stoppable(evaluate_command))
 app.command()(_stoppable(bench))
+app.command('calibrate')(_stoppable(calibrate_command))
 app.command()(_stoppable(export))
 app.command()(_stoppable(bag))
 app.command()(_stoppable(vo))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ __all__ = [
     'check_space',
     'encode_image',
     'make_folder',
+    'named_disk',
     'whole_file',
     'write_bytes',
     'write_image',
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _JPEG_QUALITY = 90
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # An empty file can be made on a full disk.
 _PROBE_BYTES = 65536
 
@@ -118,6 +121,24 @@ def make_folder(folder: Path) -> None:
         (folder / '.drnet_probe').unlink()
 
 
+@contextmanager
+def named_disk(path: Path) -> Iterator[None]:
+    """Name an output in the error of a full disk, which does not say where it came up.
+
+    Args:
+        path: What is being written in this `with` statement.
+
+    Raises:
+        OfflineError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _cannot_write(path, error) from error
+        raise
+
+
 def check_space(path: Path, needed_bytes: int) -> None:
     """Refuse to begin what the disk has no room for.
 
@@ -128,10 +149,10 @@ def check_space(path: Path, needed_bytes: int) -> None:
     Raises:
         OfflineError: Less is free.
     """
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(path.absolute().parent).free
     if needed_bytes > free:
         msg = (
-            f'{path} will have about {needed_bytes / 1e9:.2f} GB, but its disk has only '
+            f'{path} needs up to {needed_bytes / 1e9:.2f} GB, but its disk has only '
             f'{free / 1e9:.2f} GB free: free some or name another place'
         )
         raise OfflineError(msg)

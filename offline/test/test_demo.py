@@ -23,6 +23,8 @@ rclpy = pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).resolve().parents[1] / 'demo' / 'run_demo.py'
 FRAMES_IN_CLIP = 64
 ROOM_DEPTH_M = 5.0

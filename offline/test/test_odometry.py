@@ -22,6 +22,8 @@ from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Setti
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.recordings.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 file_interface = pytest.importorskip(
     'evo.tools.file_interface', reason='odometry is judged by evo'
 )

@@ -60,7 +60,7 @@ def test_ply_keeps_points_and_colours(tmp_path: Path) -> None:
 def test_damaged_image_is_named(estimator: DepthEstimator, tmp_path: Path) -> None:
     broken = tmp_path / 'broken.jpg'
     broken.write_bytes(b'no image')
-    with pytest.raises(DatasetError, match=r'cannot read the image .*broken\.jpg'):
+    with pytest.raises(DatasetError, match=r'broken\.jpg must be a JPEG or PNG file'):
         predict_file(estimator, broken, tmp_path, None, ply=False)
 
 

@@ -24,6 +24,8 @@ from drnet_ros.node.bag_outlets import create_outlets
 from drnet_ros.node.bag_pace import Pace
 from drnet_ros.recordings.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 PLAYER = 'drnet_ros.node.bag_publisher'
 PERIOD_NS = 100_000_000
 COUNT = 6

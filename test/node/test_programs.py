@@ -32,6 +32,8 @@ from std_msgs.msg import Header
 
 from drnet_ros.node.execution import _Spinner
 
+pytestmark = pytest.mark.slow
+
 NODE = 'drnet_ros.node.program'
 START_S = 60.0
 

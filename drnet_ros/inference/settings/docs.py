@@ -44,7 +44,7 @@ Some limits involve more than one number:
 - `min_depth` must be less than `max_depth`.
 - Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
 - `cameras` are 1 to 16 different names.
-- Engine `openvino` does not run on `cuda`. It runs guided-filter networks in `fp32` only.
+- Engines `openvino` and `onnxruntime` run on the CPU; `onnxruntime` in `fp32` only.
 """
 
 

@@ -13,6 +13,7 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
+from drnet_offline.files import write_text
 
 if TYPE_CHECKING:
     from drnet_offline.benchmark.machine import Machine
@@ -134,7 +135,7 @@ def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> N
         outcome = measure(groups, plan, status.update)
     _print(outcome, machine)
     if json_ is not None:
-        json_.write_text(json.dumps(_record(outcome, machine), indent=2) + '\n', encoding='utf-8')
+        write_text(json_, json.dumps(_record(outcome, machine), indent=2) + '\n')
     if plot is not None:
         from drnet_offline.benchmark.plots import write_plot  # noqa: PLC0415 - matplotlib
 

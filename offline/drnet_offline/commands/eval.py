@@ -45,6 +45,13 @@ Scale = Annotated[
         'spreads and changes from image to image.',
     ),
 ]
+Sparse = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='Also score with sparse depth drawn from the truth, the other pixels scored: scan, '
+        'points:N, tof:8x8 or range; may be given again.'
+    ),
+]
 Pictures = Annotated[
     Path | None,
     typer.Option(help='Folder for worst.jpg and one picture for each of the worst images.'),
@@ -62,6 +69,7 @@ def evaluate_command(
     engine: Engine = 'auto',
     mean_depth: MeanDepth = False,
     scale: Scale = False,
+    sparse: Sparse = None,
     pictures: Pictures = None,
     worst: Worst = 6,
     json_: Json = None,
@@ -78,6 +86,7 @@ def evaluate_command(
     # PyTorch comes with these: what is refused is refused before.
     from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
     from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
+    from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
     from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
     from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
     from drnet_offline.problems import Problems  # noqa: PLC0415
@@ -99,10 +108,13 @@ def evaluate_command(
             train_set = open_dataset(data, part='train', validation_blocks=blocks)
             figures = evaluate_mean_depth(train_set, dataset, rules, unread.collected)
             rows['mean depth map of train'] = figures
+        if sparse:
+            record['sparse'] = _score_sparse(dataset, rules, settings, sparse, unread)
         problems.lines += [line for line in unread.lines if line not in problems.lines]
         record['unreadable'] = problems.lines
         words: list[RenderableType] = [tabulate(rows, rules, is_nyu=has_paper)]
         words += [_describe_scale(record['scale'])] if scale else []
+        words += [tabulate_sparse(record['sparse'], rules)] if sparse else []
         _report(words, record, json_)
     # Figures first: pictures take seconds, and their folder may go away meanwhile.
     if failures is not None and pictures is not None:
@@ -164,6 +176,29 @@ def _score(
     record = {**head, **figures, 'scale': plain, 'scale_set_from_truth': aligned}
     label = f'{about["backbone"]} {about["network_size"]}'
     return record, {label: figures, 'the same, scale from truth': aligned}
+
+
+def _score_sparse(
+    dataset: DepthDataset,
+    rules: Protocol,
+    settings: Settings,
+    kinds: list[str],
+    problems: Problems,
+) -> dict[str, dict[str, float]]:
+    from drnet_offline.evaluation.sparse_scoring import evaluate_sparse  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    settings = settings.changed(edge_threshold=0.0)
+    with DepthEstimator(settings) as estimator, Progress(console=console) as progress:
+        task = progress.add_task('sparse depth', total=len(dataset))
+        return evaluate_sparse(
+            estimator,
+            dataset,
+            rules,
+            kinds,
+            on_image=lambda: progress.advance(task),
+            collected=problems.collected,
+        )
 
 
 def _describe_scale(scale: dict[str, float | None]) -> str:

@@ -58,6 +58,7 @@ def vo(
     json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
 ) -> None:
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
+    from drnet_offline.files import write_text  # noqa: PLC0415
     from drnet_offline.odometry import comparison  # noqa: PLC0415
     from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
     from drnet_offline.replay.summary import plain  # noqa: PLC0415
@@ -85,10 +86,10 @@ def vo(
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     if json_ is not None:
-        json_.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+        write_text(json_, json.dumps(summary, indent=2) + '\n')
     if output is not None:
         write_report(output, summary, paths, truth)
-        console.print(f'written {output / "report.html"}', highlight=False)
+        console.print(f'written {output / "report.html"}', markup=False, highlight=False)
     if damage:
         raise RecordingError(damage)
 

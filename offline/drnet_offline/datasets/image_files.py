@@ -134,7 +134,7 @@ def _whole_header(path: Path, data: bytes) -> ImageHeader | None:
     except ImageError as error:
         if error.kind == 'unknown_encoding':
             return None
-        msg = f'{path} is cut short or damaged: {error}'
+        msg = f'{path} is cut short, damaged or no image: {error}'
         raise DatasetError(msg) from error
 
 
@@ -144,7 +144,7 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     except cv2.error:  # larger than OpenCV takes
         pixels = None
     if pixels is None:
-        msg = f'{path} is damaged, too large or no image: fetch or write it again'
+        msg = f'{path} is cut short, damaged or no image: fetch or write it again'
         raise DatasetError(msg)
     return pixels
 

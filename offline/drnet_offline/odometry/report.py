@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
+from drnet_offline.files import write_text
 from drnet_offline.odometry.plots import draw_paths
 from drnet_offline.odometry.trackers import METHODS
 from drnet_offline.odometry.trajectories import aligned_to, trajectory
@@ -73,7 +74,7 @@ def write_report(
         sections.append((method, note + table + inline_image(plot)))
     sections.append(('Command', f'<pre>{escape(summary["command"])}</pre>'))
     title = f'Odometry on {Path(summary["recording"]).name}'
-    (folder / 'report.html').write_text(render_page(title, sections), encoding='utf-8')
+    write_text(folder / 'report.html', render_page(title, sections))
 
 
 def _write_paths(

@@ -149,6 +149,11 @@ def depth_message(store: Any, stamp_ns: int, scene: Scene, truth: Array, encodin
         data = np.concatenate([np.zeros(12, np.uint8), png])
         words = '16UC1; compressedDepth png'
         return message(store, 'CompressedImage', stamp_ns, frame, format=words, data=data)
+    if encoding in {'png', 'jpeg'}:
+        samples = truth if encoding == 'png' else (truth // 256).astype(np.uint8)
+        data = cv2.imencode(f'.{encoding}', samples)[1].ravel()
+        words = f'16UC1; {encoding} compressed '
+        return message(store, 'CompressedImage', stamp_ns, frame, format=words, data=data)
     if encoding == '32FC1':
         metres = np.where(truth > 0, truth / np.float32(1000), np.nan).astype(np.float32)
         return raw(store, stamp_ns, frame, encoding, metres)
@@ -157,8 +162,8 @@ def depth_message(store: Any, stamp_ns: int, scene: Scene, truth: Array, encodin
 
 def messages_of(store: Any, scene: Scene, encoding: str) -> Iterator[tuple[int, str, Any]]:
     depth_topic = '/cam/depth/image_rect'
-    if encoding == 'compressedDepth':
-        depth_topic += '/compressedDepth'
+    suffixes = {'compressedDepth': '/compressedDepth', 'png': '/compressed', 'jpeg': '/compressed'}
+    depth_topic += suffixes.get(encoding, '')
     for stamp, image, truth in zip(scene.stamps, scene.images, scene.truths, strict=True):
         yield stamp, '/cam/image_raw', raw(store, stamp, 'optical', 'rgb8', image)
         hw = (image.shape[0], image.shape[1])

@@ -86,7 +86,7 @@ def test_nothing_valid_is_named(estimator: DepthEstimator) -> None:
 
 def test_table_has_both_means_and_the_paper() -> None:
     figures = evaluate_mean_depth(FlatDataset(2.0), FlatDataset(2.0), PROTOCOLS['full'])
-    table = tabulate({'mine': figures}, PROTOCOLS['full'])
+    table = tabulate({'mine': figures}, PROTOCOLS['full'], is_nyu=True)
     cells = [list(column.cells) for column in table.columns]
     assert cells[0][:2] == ['mine', 'mine']
     assert cells[1][:2] == ['pixels', 'images']
@@ -101,6 +101,8 @@ def test_table_has_both_means_and_the_paper() -> None:
     ]
     assert len(PAPER_ROWS) == 13  # the twelve of Table II, and the guided filter's of IV
     assert 'n = 1 images' in str(table.title)
+    others = tabulate({'mine': figures}, PROTOCOLS['full'], is_nyu=False)
+    assert list(others.columns[0].cells) == ['mine', '']
 
 
 def test_scale_by_hand() -> None:

@@ -27,7 +27,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from drnet_offline.replay import journal
 from drnet_ros.recordings.recording import Recording
 
-pytestmark = pytest.mark.usefixtures('known_network')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
 
 
 def figures(estimates: Sequence[Array], truths: Sequence[Array]) -> dict[str, float]:
@@ -64,6 +64,7 @@ def of_pixels(d: Array, g: Array) -> dict[str, float]:
         ('sqlite3', 'compressedDepth'),
         ('ros1', '16UC1'),
         ('ros1', 'compressedDepth'),
+        ('mcap', 'png'),
     ],
 )
 def test_figures_equal_an_independent_computation(
@@ -155,6 +156,9 @@ def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
         (('--image-topic', '/cam/camera_info'), 'must be of type'),
         (('--depth-topic', '/cam/camera_info'), 'must be of type'),
         (('--set', 'colour=red'), 'must be NAME=VALUE'),
+        (('--set', 'max_dept=3'), 'did you mean max_depth?'),
+        (('--set', 'cameras=a'), 'cameras must be left out: it is for the running node'),
+        (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),
         (('--json', '/nowhere/out.json'), 'there is no folder'),
     ],

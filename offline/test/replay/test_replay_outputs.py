@@ -23,7 +23,7 @@ from drnet_ros.errors import SettingsError
 from drnet_ros.inference import Settings
 from drnet_ros.recordings.recording import Recording
 
-pytestmark = pytest.mark.usefixtures('known_network')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'ros1'])

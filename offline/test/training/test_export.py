@@ -20,6 +20,8 @@ from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD, read_metadata
 from drnet_ros.weights import resolve_weights
 
+pytestmark = pytest.mark.slow
+
 EMBEDDED = resolve_weights('embedded')
 # Depths are metres: float32 sums in another order differ by some millionths.
 SAME_M = 1e-4
@@ -33,7 +35,6 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return random_weights(path, config, f_training=80.0, licence='ours')
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_onnx_of_free_size_is_the_embedded_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

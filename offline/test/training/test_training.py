@@ -29,6 +29,8 @@ from drnet_ros.errors import WeightsError
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
 
+pytestmark = pytest.mark.slow
+
 RunDrnet = Callable[..., subprocess.Popen[str]]
 VAL = 3
 

@@ -23,6 +23,8 @@ from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
 from drnet_ros.network.checkpoint import load_network
 
+pytestmark = pytest.mark.slow
+
 WriteFolder = Callable[..., Path]
 RunDrnet = Callable[..., subprocess.Popen[str]]
 TRAIN, VAL = 8, 3
