@@ -40,7 +40,10 @@ def check_pixels(height: int, width: int) -> None:
         msg = f'an image must have at least one pixel, got {width} x {height}'
         raise ImageError(msg, kind='zero_size')
     if height * width > MAX_PIXELS:
-        msg = f'an image must have at most {MAX_PIXELS} pixels, got {width} x {height}'
+        msg = (
+            f'an image must have at most {MAX_PIXELS / 1e6:.1f} megapixels, got '
+            f'{width} x {height}: {height * width / 1e6:.1f}; resize it, depth needs no more'
+        )
         raise ImageError(msg, kind='too_large')
 
 

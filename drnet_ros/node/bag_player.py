@@ -171,6 +171,9 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
 
 def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
     logger = node.get_logger()
+    for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
+        if not node.has_parameter(name):
+            logger.warning(f'parameter {name!r} has no effect: bag_publisher has options, see -h')
     with Recording(options.bag) as recording:
         recording.require(options.topics)
         outlets = create_outlets(

@@ -146,6 +146,7 @@ class DepthNode(LifecycleNode):
         except DrnetError as error:
             return self._refuse(error)
         self._worker.start()
+        self._node_parameters.warn_of_unused_qos()
         self.get_logger().info(
             'active: waiting for images on '
             + ', '.join(camera.image_topic for camera in self._cameras.values())
