@@ -88,7 +88,7 @@ class CameraModel:
             ('P', self.p, 12),
         ):
             if len(values) != count or not all(map(math.isfinite, values)):
-                msg = f'{name} must have {count} finite values, got {list(values)}'
+                msg = f'{name} must have finite values, {count} of them, got {list(values)}'
                 raise CameraError(msg)
         if not (self.p[0] > 0 and self.p[5] > 0):
             msg = f'P must have positive focal lengths or be zeros, got {list(self.p)}'

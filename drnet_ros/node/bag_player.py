@@ -20,7 +20,7 @@ from rclpy.utilities import remove_ros_args
 from drnet_ros.errors import DrnetError, RecordingError, one_line
 from drnet_ros.node.bag_outlets import Outlet, create_outlets
 from drnet_ros.node.bag_pace import Pace
-from drnet_ros.node.environment import ARGUMENT_ERRORS, use_large_message_profile
+from drnet_ros.node.environment import ARGUMENT_ERRORS, log_arguments, use_large_message_profile
 from drnet_ros.recordings.recording import Recording
 
 __all__ = ['PlayOptions', 'Player', 'run']
@@ -158,7 +158,12 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     use_large_message_profile()
     try:
         options = _parse(given)
-        rclpy.init(args=['bag_publisher', *given], signal_handler_options=SignalHandlerOptions.NO)
+        no_log, warning = log_arguments()
+        rclpy.init(
+            args=['bag_publisher', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
+        )
+        if warning:
+            get_logger('bag_publisher').warning(warning)
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
         _run(node, options, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:

@@ -24,6 +24,9 @@ __all__ = ['MatchingSubscription']
 
 MessageT = TypeVar('MessageT')
 
+_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+# More are no help in one line.
+_MOST_NAMES = 8
 _RELIABILITIES = {
     'reliable': ReliabilityPolicy.RELIABLE,
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
@@ -101,6 +104,18 @@ class MatchingSubscription:
         package, _, _ = self._message_type.__module__.partition('.')
         own = f'{package}/msg/{self._message_type.__name__}'
         return tuple(sorted({info.topic_type for info in infos} - {own}))
+
+    def topics_of_images(self) -> tuple[str, ...]:
+        """Return topics that somebody publishes images on, if nobody publishes on this one."""
+        if self.publisher_count:
+            return ()
+        return tuple(
+            sorted(
+                name
+                for name, types in self._node.get_topic_names_and_types()
+                if types and types[0] in _IMAGE_TYPES and self._node.count_publishers(name)
+            )
+        )[:_MOST_NAMES]
 
     @property
     def reliability(self) -> str:
