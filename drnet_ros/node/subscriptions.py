@@ -106,16 +106,18 @@ class MatchingSubscription:
         return tuple(sorted({info.topic_type for info in infos} - {own}))
 
     def topics_of_images(self) -> tuple[str, ...]:
-        """Return topics that somebody publishes images on, if nobody publishes on this one."""
+        """Return topics that others publish images on, if nobody publishes on this one."""
         if self.publisher_count:
             return ()
-        return tuple(
-            sorted(
-                name
-                for name, types in self._node.get_topic_names_and_types()
-                if types and types[0] in _IMAGE_TYPES and self._node.count_publishers(name)
-            )
-        )[:_MOST_NAMES]
+        own = self._node.get_name(), self._node.get_namespace()
+        names = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if types and types[0] in _IMAGE_TYPES
+            for info in self._node.get_publishers_info_by_topic(name)[:1]
+            if (info.node_name, info.node_namespace) != own
+        ]
+        return tuple(sorted(names)[:_MOST_NAMES])
 
     @property
     def reliability(self) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from known_depth import KnownEngine
 from node_fixtures import EVER_S
@@ -23,6 +25,7 @@ from node_graph import (
     rgb_image,
     values_of,
 )
+from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -115,12 +118,23 @@ def test_no_input_is_a_warning_that_names_the_topic(graph: Graph, start_node: No
     health.wait_for(WARN, 'no input: /cam/image_raw has a publisher, but no image has come')
 
 
+@pytest.fixture
+def driver() -> Iterator[Node]:
+    """A node with a context of its own: DDS allows one type for each topic in a context."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('driver', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
 def test_a_topic_of_another_type_is_named_with_what_helps(
-    graph: Graph, start_node: NodeFactory
+    graph: Graph, start_node: NodeFactory, driver: Node
 ) -> None:
     start_node(arguments=('-r', 'image:=/cam/image/compressed'))
     health = Health(graph)
-    graph.node.create_publisher(CompressedImage, '/cam/image/compressed', 1)
+    driver.create_publisher(CompressedImage, '/cam/image/compressed', 1)
     health.wait_for(
         WARN,
         'no input: /cam/image/compressed has sensor_msgs/msg/CompressedImage, no Image: set '
@@ -129,11 +143,11 @@ def test_a_topic_of_another_type_is_named_with_what_helps(
 
 
 def test_raw_images_on_the_compressed_topic_are_named(
-    graph: Graph, start_node: NodeFactory
+    graph: Graph, start_node: NodeFactory, driver: Node
 ) -> None:
     start_node(image_transport='compressed')
     health = Health(graph)
-    graph.node.create_publisher(Image, 'image/compressed', 1)
+    driver.create_publisher(Image, 'image/compressed', 1)
     health.wait_for(WARN, '/image/compressed has sensor_msgs/msg/Image, no CompressedImage: set')
 
 
