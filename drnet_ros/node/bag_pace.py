@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ['Pace']
+__all__ = ['Pace', 'length_text']
+
+# Nobody records for a year: some messages were recorded before the clock was set.
+_LONGEST_RECORDING_S = 366 * 24 * 3600.0
 
 
 class Pace:
@@ -45,3 +48,14 @@ class Pace:
                 '(--longest-gap)'
             )
         return ''
+
+
+def length_text(duration_s: float) -> str:
+    """Return how long a recording is, if its times make sense.
+
+    Args:
+        duration_s: Seconds between its first and its last message.
+    """
+    if duration_s < _LONGEST_RECORDING_S:
+        return f'{duration_s:.1f} s'
+    return 'an unknown time (its first and last message lie years apart)'

@@ -19,8 +19,8 @@ from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError, RecordingError, one_line
 from drnet_ros.node.bag_outlets import Outlet, create_outlets
-from drnet_ros.node.bag_pace import Pace
-from drnet_ros.node.environment import ARGUMENT_ERRORS, use_large_message_profile
+from drnet_ros.node.bag_pace import Pace, length_text
+from drnet_ros.node.environment import ARGUMENT_ERRORS, log_arguments, use_large_message_profile
 from drnet_ros.recordings.recording import Recording
 
 __all__ = ['PlayOptions', 'Player', 'run']
@@ -28,8 +28,6 @@ __all__ = ['PlayOptions', 'Player', 'run']
 _POLL_S = 0.05
 _PROGRESS_PERIOD_S = 0.2
 _DELIVERY_TIMEOUT_S = 2.0
-# Nobody records for a year: some messages were recorded before the clock was set.
-_LONGEST_RECORDING_S = 366 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +156,12 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     use_large_message_profile()
     try:
         options = _parse(given)
-        rclpy.init(args=['bag_publisher', *given], signal_handler_options=SignalHandlerOptions.NO)
+        no_log, warning = log_arguments()
+        rclpy.init(
+            args=['bag_publisher', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
+        )
+        if warning:
+            get_logger('bag_publisher').warning(warning)
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
         _run(node, options, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
@@ -171,6 +174,9 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
 
 def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
     logger = node.get_logger()
+    for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
+        if not node.has_parameter(name):
+            logger.warning(f'parameter {name!r} has no effect: bag_publisher has options, see -h')
     with Recording(options.bag) as recording:
         recording.require(options.topics)
         outlets = create_outlets(
@@ -182,7 +188,9 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
                 f'{", ".join(sorted(recording.topics)) or "it is empty"}'
             )
             raise RecordingError(msg)
-        logger.info(f'playing {_length(recording)} of {options.bag}: {_names(outlets)}')
+        logger.info(
+            f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
+        )
         player = Player(
             recording,
             outlets,
@@ -202,13 +210,6 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
             f'{"stopped" if stop.is_set() else "done"} after {count} messages'
             f'{f", {left_out} left out" if left_out else ""}'
         )
-
-
-def _length(recording: Recording) -> str:
-    """Return how long a recording is, if its times make sense."""
-    if recording.duration_s < _LONGEST_RECORDING_S:
-        return f'{recording.duration_s:.1f} s'
-    return 'an unknown time (its first and last message lie years apart)'
 
 
 def _names(outlets: dict[str, Outlet]) -> str:

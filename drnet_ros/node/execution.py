@@ -20,6 +20,7 @@ from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
 from drnet_ros.node.environment import (
     ARGUMENT_ERRORS,
+    log_arguments,
     return_large_blocks,
     use_large_message_profile,
 )
@@ -54,7 +55,12 @@ def run(
         _parse(given)
         # Signals only wake a thread here: rclpy's own handlers would take the context away from
         # under the worker.
-        rclpy.init(args=['depth_node', *given], signal_handler_options=SignalHandlerOptions.NO)
+        no_log, warning = log_arguments()
+        rclpy.init(
+            args=['depth_node', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
+        )
+        if warning:
+            get_logger('depth_node').warning(warning)
         node = create_node()
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('depth_node').fatal(one_line(error))

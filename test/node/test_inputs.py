@@ -21,7 +21,7 @@ from node_graph import (
     rgb_image,
     values_of,
 )
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.node import intrinsics
@@ -85,13 +85,18 @@ def test_qos_override_parameters_decide_over_everything(
         **{
             'qos_overrides./image.subscription.reliability': 'best_effort',
             'qos_overrides./image.subscription.depth': 3,
+            'qos_overrides./image.subscription.durability': 'transient_local',
             'qos_overrides./points.publisher.reliability': 'best_effort',
+            'qos_overrides./depth/camera_info.publisher.durability': 'transient_local',
         }
     )
-    graph.publisher(Image, 'image', qos('reliable'))
+    graph.publisher(Image, 'image', qos('reliable', is_latched=True))
     wait_for_reliability(graph, 'best_effort')
     (subscription,) = (s for s in node.subscriptions if s.topic_name == '/image')
     assert subscription.qos_profile.depth == 3
+    assert subscription.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
+    (info,) = graph.node.get_publishers_info_by_topic('depth/camera_info')
+    assert info.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
     (info,) = graph.node.get_publishers_info_by_topic('points')
     assert info.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
 

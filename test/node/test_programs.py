@@ -70,6 +70,23 @@ def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
     assert output.count('\n') == output.count('[FATAL]') == 1, output
 
 
+@pytest.mark.parametrize('home', ['', '/proc/nobody', None], ids=['no', 'read-only', 'log dir'])
+def test_a_log_folder_that_cannot_be_written_is_a_warning(
+    start_program: ProgramFactory, home: str | None
+) -> None:
+    logs = {'ROS_LOG_DIR': '', 'HOME': home} if home is not None else {'ROS_LOG_DIR': '/proc/no'}
+    process = start_program(
+        NODE, '--ros-args', '-p', 'max_depth:=120.0', environment={**logs, 'ROS_HOME': ''}
+    )
+    output, _ = process.communicate(timeout=START_S)
+    assert process.returncode == 1
+    warning, fatal = output.splitlines()
+    folder = {'': '~/.ros/log', '/proc/nobody': '/proc/nobody/.ros/log', None: '/proc/no'}[home]
+    assert f'no log file is written: {folder} cannot be' in warning
+    assert 'set ROS_LOG_DIR to a folder that can be written' in warning
+    assert 'max_depth must be at most 80.0 m' in fatal
+
+
 def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
     process = start_program(NODE, '--weights', 'x')
     output, _ = process.communicate(timeout=START_S)

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -24,13 +25,17 @@ from drnet_ros.errors import EngineError
 if TYPE_CHECKING:
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Conversion', 'cache_folder', 'cached_model', 'end_with_parent', 'model_key']
+__all__ = ['NO_ROOM', 'Conversion', 'cache_folder', 'cached_model', 'end_with_parent', 'model_key']
 
 _LOG = logging.getLogger(__name__)
 _VARIABLE = 'DRNET_CACHE_DIR'
 _CONVERT_TIMEOUT_S = 600
 _PART_PREFIX = '.part_'
 _CHUNK_BYTES = 1 << 20
+_MAKE_ROOM = f'free disk space there, or set {_VARIABLE} to a folder with room'
+
+NO_ROOM = 3
+"""Exit code of a conversion that cannot write its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,11 @@ def cache_folder() -> Path:
 
     Returns:
         `$DRNET_CACHE_DIR`, else `$XDG_CACHE_HOME/drnet_ros`, else `~/.cache/drnet_ros`; where that
-        cannot be written, a folder in the system's temporary one, private to this user.
+        cannot be written, a folder in the system's temporary one, private to this user and the
+        same at each start.
+
+    Raises:
+        EngineError: If no folder can be written.
     """
     folder = _named_folder()
     try:
@@ -69,16 +78,15 @@ def cache_folder() -> Path:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, RuntimeError) as error:
-        fallback = Path(tempfile.mkdtemp(prefix='drnet_ros_'))
+        fallback = _private_folder(folder, error)
         _LOG.warning(
-            'cannot write %s (%s): models are in %s, converted again at each start; '
-            'set %s to a folder that can be written',
+            'cannot write %s (%s): models are kept in %s; set %s to a folder that can be written',
             folder,
             error,
             fallback,
             _VARIABLE,
         )
-        return fallback
+        folder = fallback
     _remove_stale_parts(folder)
     return folder
 
@@ -87,6 +95,25 @@ def _named_folder() -> Path:
     """Return the folder as the environment names it; it may start with '~'."""
     named = os.environ.get(_VARIABLE)
     return Path(named or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'drnet_ros'))
+
+
+def _private_folder(named: Path, reason: Exception) -> Path:
+    """Return a folder in the system's temporary one that nobody else can have put there."""
+    try:
+        folder = Path(tempfile.gettempdir(), f'drnet_ros_{os.getuid()}')
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if not is_ours or found.st_mode & 0o022:
+            msg = f'{folder} belongs to somebody else'
+            raise PermissionError(msg)
+    except OSError as error:
+        msg = (
+            f'converted models need a folder that can be written, got {named} ({reason}) and '
+            f'{error}; set {_VARIABLE}'
+        )
+        raise EngineError(msg) from error
+    return folder
 
 
 def _remove_stale_parts(folder: Path) -> None:
@@ -135,13 +162,13 @@ def cached_model(
         The model's file.
 
     Raises:
-        EngineError: If the network cannot be converted.
+        EngineError: If the network cannot be converted, or the cache has no room for it.
     """
     home = folder / model_key(weights_path, metadata, conversion)
     if not (home / conversion.model_file).is_file():
         _LOG.info('converting %s for %s, once', weights_path.name, conversion.label)
         # A folder of its own, renamed when whole, is never seen half written.
-        part = Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
+        part = _new_part(folder)
         try:
             _convert(weights_path, conversion, part)
             with suppress(OSError):  # another process was faster, with the same result
@@ -149,6 +176,14 @@ def cached_model(
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return home / conversion.model_file
+
+
+def _new_part(folder: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
+    except OSError as error:
+        msg = f'the cache {folder} must have room for a model, got: {error}; {_MAKE_ROOM}'
+        raise EngineError(msg) from error
 
 
 def _convert(weights_path: Path, conversion: Conversion, folder: Path) -> None:
@@ -182,6 +217,9 @@ def _convert(weights_path: Path, conversion: Conversion, folder: Path) -> None:
     if done.returncode < 0:
         msg = f'converting {weights_path.name} must finish, got: {_killed_by(-done.returncode)}'
         raise EngineError(msg)
+    if done.returncode == NO_ROOM:
+        msg = f'the cache {folder.parent} must have room for {weights_path.name}, got: '
+        raise EngineError(msg + f'{done.stderr.strip().splitlines()[-1]}; {_MAKE_ROOM}')
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
         raise EngineError(lines[-1])

@@ -49,6 +49,6 @@ def converted_model(
         The model's .xml; its .bin lies beside it.
 
     Raises:
-        EngineError: If the network cannot be converted.
+        EngineError: If the network cannot be converted, or the cache has no room for it.
     """
     return cached_model(weights_path, metadata, conversion_to(size_hw), folder)

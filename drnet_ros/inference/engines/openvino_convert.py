@@ -7,6 +7,7 @@ It ends when its standard input does, so that it never outlives the node.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import openvino as ov
 
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
-from drnet_ros.inference.engines.model_cache import end_with_parent
+from drnet_ros.inference.engines.model_cache import NO_ROOM, end_with_parent
 from drnet_ros.inference.engines.openvino_float32 import save_model
 
 if TYPE_CHECKING:
@@ -116,15 +117,22 @@ def main(arguments: list[str]) -> int:
         arguments: Weights file, height, width and the folder to write to, which must exist.
 
     Returns:
-        The exit code: 0, or 1 after one line that says what failed.
+        The exit code: 0; 1 after one line that says what failed; `NO_ROOM` if the model cannot
+        be written.
     """
     weights, height, width, folder = arguments
     try:
         model = convert_network(Path(weights), (int(height), int(width)))
-        save_model(model, Path(folder) / MODEL_FILE)
     except (DrnetError, OSError) as error:
         sys.stderr.write(f'{error}\n')
         return 1
+    try:
+        save_model(model, Path(folder) / MODEL_FILE)
+    except (OSError, RuntimeError) as error:
+        free_mb = shutil.disk_usage(folder).free / 1e6
+        # OpenVINO's own words are those of a C++ stream: basic_ios::clear.
+        sys.stderr.write(f'{free_mb:.0f} MB free and {one_line(error)}\n')
+        return NO_ROOM
     return 0
 
 

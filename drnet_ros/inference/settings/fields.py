@@ -72,6 +72,7 @@ class SettingsFields:
         ParameterInfo(
             group='Engine',
             pattern=r'auto|cpu|cuda(:\d{1,3})?',
+            pattern_text="auto, cpu, cuda or cuda:N, where N is the GPU's number",
             text="Device that runs the network: 'auto', 'cpu', 'cuda', or 'cuda:N' for GPU "
             'number N.',
         ),
@@ -101,6 +102,7 @@ class SettingsFields:
             unit='px',
             minimum=0,
             maximum=MAX_SIDE,
+            elements='[height, width]',
             length=(2, 2),
             text="Size of the network's input [height, width]. The image is resized to about "
             'this area; its aspect ratio is kept and both sides are rounded to multiples of '
@@ -115,6 +117,9 @@ class SettingsFields:
             group='Input',
             length=(1, MAX_CAMERAS),
             pattern=r'|[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*',
+            pattern_text='names of letters, digits and _ that start with no digit, such as front '
+            "or left/wide, or '' for none",
+            elements=f'1 to {MAX_CAMERAS} names',
             text="Topic prefixes, one for each camera. [''] is one camera without a prefix. "
             'Frames that wait at the same time share one forward pass.',
         ),
@@ -166,6 +171,7 @@ class SettingsFields:
             unit='px',
             minimum=0,
             maximum=MAX_SIDE,
+            elements='[height, width]',
             length=(2, 2),
             live=True,
             text='Size of the depth image [height, width]. K and P of depth/camera_info are '
