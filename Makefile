@@ -34,6 +34,8 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# For a path with quotes: the shell expands it, not make.
+export BAG
 
 .PHONY: help setup demo test test-fast bench-gpu fuzz soak check format lock build clean distclean
 
@@ -58,7 +60,7 @@ $(STAMP): $(LOCKS)
 	@touch $@
 
 demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
-	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag '$(BAG)') $(DEMO_ARGS)
+	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag "$$BAG") $(DEMO_ARGS)
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

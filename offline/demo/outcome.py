@@ -12,7 +12,7 @@ import numpy as np
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
-from drnet_offline.files import write_text
+from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.headers import header_of
 from drnet_offline.report.pictures import draw_examples

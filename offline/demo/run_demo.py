@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from drnet_offline.files import make_folder
-from drnet_offline.output_lock import OutputLock
+from drnet_offline.outputs.files import make_folder
+from drnet_offline.outputs.lock import OutputLock
 from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, base_topic, choose_topics

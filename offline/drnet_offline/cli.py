@@ -22,7 +22,7 @@ from drnet_offline.commands.train import train
 from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
 from drnet_offline.errors import StoppedError
-from drnet_offline.stopping import stopping
+from drnet_offline.outputs.stopping import stopping
 from drnet_ros.errors import DrnetError, one_line
 
 __all__ = ['app', 'main']

@@ -17,7 +17,7 @@ import pytest
 
 from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.errors import OfflineError
-from drnet_offline.files import (
+from drnet_offline.outputs.files import (
     check_space,
     encode_image,
     make_folder,
@@ -25,7 +25,7 @@ from drnet_offline.files import (
     write_image,
     write_text,
 )
-from drnet_offline.output_lock import OutputLock
+from drnet_offline.outputs.lock import OutputLock
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 LIMIT_BYTES = 2000
@@ -57,7 +57,7 @@ def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path
 
 @pytest.mark.usefixtures('full_disk')
 def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(OfflineError, match='cannot write .*File too large'):
+    with pytest.raises(OfflineError, match=r'cannot write .*File too large'):
         make_folder(tmp_path / 'output')
 
 
@@ -121,7 +121,7 @@ def test_the_second_run_on_one_output_learns_who_is_at_work(
 
 def test_an_output_is_free_again_after_its_process_was_killed(tmp_path: Path) -> None:
     program = (
-        'import sys; from pathlib import Path; from drnet_offline.output_lock import OutputLock; '
+        'import sys; from pathlib import Path; from drnet_offline.outputs.lock import OutputLock; '
         'lock = OutputLock(Path(sys.argv[1])); print("held", flush=True); input()'
     )
     words = [sys.executable, '-c', program, str(tmp_path)]

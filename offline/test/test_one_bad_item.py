@@ -1,4 +1,4 @@
-"""One bad item costs itself alone: `drnet predict`, `eval` and `bag` go on, list it, and exit 1."""
+"""One bad item costs itself alone: `predict`, `eval` and `bag` go on, list it, and exit 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from known_scenes import ROS2, RunInProcess, Scene, load, messages_of, write
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from drnet_offline.output_lock import OutputLock
+from drnet_offline.outputs.lock import OutputLock
 from drnet_offline.replay.index import index_recording
 from drnet_offline.replay.space import needed_bytes
 from drnet_ros.inference import Settings

@@ -10,7 +10,7 @@ import pytest
 from plyfile import PlyData
 
 from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.prediction import find_images, parse_camera, predict_file
+from drnet_offline.outputs.prediction import find_images, parse_camera, predict_file
 from drnet_offline.report.ply import write_ply
 from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel

@@ -146,7 +146,8 @@ def _spread_out(
     cells = _cells(rows, columns, width, low)
     order = np.lexsort((ratios, cells))
     _, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
-    return order[starts + counts // 2][:MAX_POINTS]
+    chosen: NDArray[np.intp] = order[starts + counts // 2]
+    return chosen[:MAX_POINTS]
 
 
 def _cells(

@@ -178,4 +178,5 @@ def _directions(pixels: NDArray[np.float32], camera: CameraModel) -> NDArray[np.
         with np.errstate(all='ignore'):
             undistort(camera.distortion_model, camera.d, x, y)
     rays = np.stack([x, y, np.ones_like(x)], axis=1)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    return unit

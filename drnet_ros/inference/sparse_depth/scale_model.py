@@ -56,8 +56,8 @@ class ScaleModel:
     noise_stddev: float = 0.012
     edge_noise: float = 0.76
     point_edge_noise: float = 0.14
-    stddev_factor: float = 1.0
-    sparse_stddev_factor: float = 1.0
+    stddev_factor: float = 1.08
+    sparse_stddev_factor: float = 1.6
 
     def __post_init__(self) -> None:
         """Check the numbers.

@@ -70,15 +70,17 @@ def bag(
 
     An interrupted run continues when it is called again with the same arguments.
     """
-    from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
-    from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
-
     base = settings_of(weights, input_size, temporal_filter, set_)
     task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
-    outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
     with ExitStack() as opened:
         recording = opened.enter_context(Recording(path))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
+        from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
+
+        outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
@@ -126,10 +128,10 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
     Returns:
         The summary.
     """
-    from drnet_offline.files import check_space, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_space, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
     from drnet_offline.replay.replay import Replay  # noqa: PLC0415
     from drnet_offline.replay.space import needed_bytes  # noqa: PLC0415
-    from drnet_offline.stopping import stopping  # noqa: PLC0415
 
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with ExitStack() as stack:

@@ -13,7 +13,7 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
-from drnet_offline.files import write_text
+from drnet_offline.outputs.files import write_text
 
 if TYPE_CHECKING:
     from drnet_offline.benchmark.machine import Machine

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset, DepthSample
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_offline.evaluation.worst_images import WorstImages
-    from drnet_offline.problems import Problems
+    from drnet_offline.outputs.problems import Problems
 
 __all__ = ['evaluate_command']
 
@@ -89,8 +89,8 @@ def evaluate_command(
     from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
     from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
     from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
-    from drnet_offline.problems import Problems  # noqa: PLC0415
-    from drnet_offline.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
     rules = PROTOCOLS[protocol]
@@ -125,7 +125,7 @@ def evaluate_command(
 
 def _prepare(json_: Path | None, pictures: Path | None) -> None:
     """Refuse outputs that cannot be written, before the work begins."""
-    from drnet_offline.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
 
     for folder in (json_.parent if json_ is not None else None, pictures):
         if folder is not None:
@@ -137,7 +137,7 @@ def _print(said: RenderableType) -> None:
 
 
 def _report(words: list[RenderableType], record: dict[str, Any], json_: Path | None) -> None:
-    from drnet_offline.files import write_text  # noqa: PLC0415
+    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
 
     for said in words:
         _print(said)

@@ -29,11 +29,11 @@ def predict(
     engine: Engine = 'auto',
 ) -> None:
     """Write metric depth for images: uint16 millimetres at the image's size, 0 where invalid."""
-    from drnet_offline.files import make_folder  # noqa: PLC0415
-    from drnet_offline.output_lock import OutputLock  # noqa: PLC0415
-    from drnet_offline.prediction import find_images, parse_camera, predict_file  # noqa: PLC0415
-    from drnet_offline.problems import Problems  # noqa: PLC0415
-    from drnet_offline.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
+    from drnet_offline.outputs.prediction import find_images, parse_camera, predict_file  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
     model = parse_camera(camera) if camera is not None else None
     if ply and model is None:

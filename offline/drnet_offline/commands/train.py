@@ -54,8 +54,8 @@ def train(
     --rdzv-backend c10d --rdzv-endpoint HOST:29500 --no-python drnet train ...
     """
     from drnet_offline.datasets.opening import detect_layout  # noqa: PLC0415
-    from drnet_offline.files import make_folder  # noqa: PLC0415
-    from drnet_offline.output_lock import OutputLock  # noqa: PLC0415
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config, parse_override  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))

@@ -13,7 +13,7 @@ import numpy as np
 from drnet_offline.errors import DatasetError
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.images.file_header import ImageHeader, parse_image_header
-from drnet_ros.inference.limits import MAX_PIXELS, check_pixels, check_shape
+from drnet_ros.inference.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +60,7 @@ def read_photo(path: Path) -> Photo:
         path: A JPEG or PNG file.
 
     Raises:
-        DatasetError: The file is missing, cut short or no image.
-        ImageError: It is of a shape that the network can make nothing of, or far too large.
+        DatasetError: The file is missing, cut short, far too large or no image.
     """
     data = _read(path)
     header = _whole_header(path, data)
@@ -71,8 +70,11 @@ def read_photo(path: Path) -> Photo:
     pixels = header.height * header.width
     reduction = next((r for r in _REDUCED if pixels <= r * r * MAX_PIXELS), 0)
     if not reduction:
-        check_pixels(header.height, header.width)
-    check_shape(header.height // reduction, header.width // reduction)
+        msg = (
+            f'{path} must have at most {max(_REDUCED) ** 2 * MAX_PIXELS} pixels, got '
+            f'{header.width} x {header.height}: resize it'
+        )
+        raise DatasetError(msg)
     return Photo(_to_rgb(_decode(path, data, _REDUCED[reduction])), reduction)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows, plain_label
-from drnet_offline.files import make_folder, write_image
+from drnet_offline.outputs.files import make_folder, write_image
 
 if TYPE_CHECKING:
     from pathlib import Path

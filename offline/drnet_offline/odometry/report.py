@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
-from drnet_offline.files import write_text
 from drnet_offline.odometry.plots import draw_paths
 from drnet_offline.odometry.trackers import METHODS
 from drnet_offline.odometry.trajectories import aligned_to, trajectory
+from drnet_offline.outputs.files import write_text
 from drnet_offline.report.page import html_table, inline_image, render_page
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from drnet_offline.files import whole_file
+from drnet_offline.outputs.files import whole_file
 from drnet_offline.replay.scores import DEPTH_BINS_M, RATIO_BINS, Scores
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.files import write_text
+from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.columns import Columns, columns_of, write_csv
 from drnet_offline.report.charts import (
     draw_error_by_depth,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.files import make_folder, write_text
-from drnet_offline.output_lock import OutputLock
+from drnet_offline.outputs.files import make_folder, write_text
+from drnet_offline.outputs.lock import OutputLock
 from drnet_offline.replay.summary import summarise
 from drnet_offline.replay.writing import check_folder_of, check_output, write_recording
 from drnet_ros.errors import RecordingError

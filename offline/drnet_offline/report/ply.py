@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from plyfile import PlyData, PlyElement
 
-from drnet_offline.files import whole_file
+from drnet_offline.outputs.files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path

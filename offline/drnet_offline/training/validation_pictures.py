@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
-from drnet_offline.files import write_image
+from drnet_offline.outputs.files import write_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -173,6 +173,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_result(
     whole: Path, preset: Path, data: Path, tmp_path: Path, run_drnet: RunDrnet
 ) -> None:

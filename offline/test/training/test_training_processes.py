@@ -35,6 +35,7 @@ def configure(preset: Path, data: Path, **overrides: Any) -> TrainConfig:
     return load_config(str(preset), {'data.root': str(data), **overrides})
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3 * WAIT_S)
 def test_two_processes_give_what_one_gives(
     preset: Path, tmp_path: Path, write_folder: WriteFolder, run_drnet: RunDrnet

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.image_files import Photo, read_photo
 from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.files import write_image
+from drnet_offline.outputs.files import write_image
 from drnet_offline.report.ply import write_ply
+from drnet_ros.errors import CameraError, ImageError
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, to_millimetres
-from drnet_ros.inference.limits import MAX_PIXELS
+from drnet_ros.inference.limits import MAX_PIXELS, check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +89,8 @@ def predict_file(
         What a person must know of the depth, '' if it is of the image's size.
 
     Raises:
-        DatasetError: The image cannot be read, or depth would overwrite it.
-        ImageError: The image is of a shape that the network can make nothing of.
-        CameraError: The intrinsics cannot be those of the image.
+        DatasetError: The image cannot be read, is of a shape that the network can make nothing of
+            or cannot have these intrinsics, or depth would overwrite it.
         OfflineError: A file cannot be written.
     """
     target = output / f'{path.stem}.png'
@@ -99,7 +99,12 @@ def predict_file(
         raise DatasetError(msg)
     photo = read_photo(path)
     height, width = photo.rgb_hwc.shape[:2]
-    frame = estimator.estimate(photo.rgb_hwc, _camera_of(photo, camera), points=ply)
+    try:
+        check_shape(height, width)
+        frame = estimator.estimate(photo.rgb_hwc, _camera_of(photo, camera), points=ply)
+    except (CameraError, ImageError) as error:
+        msg = f'{path}: {error}'
+        raise DatasetError(msg) from error
     settings = estimator.settings
     write_image(target, to_millimetres(frame.depth_hw))
     preview = colourise(frame.depth_hw, settings.min_depth, settings.max_depth)
