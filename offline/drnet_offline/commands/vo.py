@@ -82,15 +82,9 @@ def vo(
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
         truth = comparison.truth_by_method(recording, recorded, paths)
-    summary = plain(
-        {
-            **comparison.summarise(paths, truth),
-            'recording': str(path),
-            'ground_truth': truth_name,
-            'scale_factors': factors,
-            'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        }
-    )
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    head = {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
+    summary = plain({**comparison.summarise(paths, truth), **head, 'command': command})
     _report(summary, paths, truth, output, json_)
     if damage:
         raise RecordingError(damage)
