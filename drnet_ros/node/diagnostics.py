@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from drnet_ros.node.scale_report import scale_problems, scale_values, source_values
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from drnet_ros.inference import DepthScale
+    from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
     from drnet_ros.node.gpu_health import GpuState
     from drnet_ros.node.statistics import Snapshot
 
@@ -42,6 +46,8 @@ class CameraHealth:
         infos_in: CameraInfos received since activation.
         infos_lost: CameraInfos that were published but never came in.
         gpu: The GPU that computes, None for a CPU.
+        sources: How the sources of sparse depth fare, by name; none if none is set.
+        scale: What the last depth was scaled by, None without sources.
     """
 
     state: str
@@ -54,6 +60,8 @@ class CameraHealth:
     infos_in: int
     infos_lost: int
     gpu: GpuState | None
+    sources: Mapping[str, SourceStatus]
+    scale: DepthScale | None
 
 
 def camera_status(
@@ -88,6 +96,8 @@ def camera_status(
         'last_failure': counts.last_failure,
         **description,
         **_gpu_values(health.gpu),
+        **source_values(health.sources),
+        **_scale_values(health.scale),
     }
     return DiagnosticStatus(
         level=level,
@@ -134,6 +144,8 @@ def _judge(health: CameraHealth) -> tuple[bytes, str]:
     if counts.recent_in and health.camera_problem:
         effect = 'no cloud, and a wrong scale unless the field of view is that of the training'
         reasons.append((_WARN, f'{health.camera_problem}: {effect}'))
+    if counts.recent_out:
+        reasons += [(_WARN, text) for text in scale_problems(health.scale, health.sources)]
     reasons += _pace_reasons(counts)
     if not reasons:
         return _OK, 'running'
@@ -169,6 +181,12 @@ def _gpu_reasons(gpu: GpuState | None) -> list[tuple[bytes, str]]:
     if gpu.free_mb is not None and gpu.free_mb < _LITTLE_MEMORY_MB:
         reasons.append((_WARN, f'GPU almost out of memory: {gpu.free_mb} MB free'))
     return reasons
+
+
+def _scale_values(scale: DepthScale | None) -> dict[str, str]:
+    if scale is None:
+        return {}
+    return {f'scale_{name}': value for name, value in scale_values(scale).items()}
 
 
 def _gpu_values(gpu: GpuState | None) -> dict[str, str]:
