@@ -121,10 +121,7 @@ def test_exact_data_give_the_factor_within_one_percent(
     name: str, send: Callable[[Robot], None], graph: Graph, start_node: NodeFactory
 ) -> None:
     robot = Robot(
-        graph,
-        start_node,
-        sparse_depth_sources=[name],
-        sparse_depth_extrinsics=[BASE_TO_OPTICAL],
+        graph, start_node, sparse_depth_sources=[name], sparse_depth_extrinsics=[BASE_TO_OPTICAL]
     )
     send(robot)
     depth, scale = robot.take(1000)
