@@ -34,8 +34,10 @@ export AMENT_PREFIX_PATH := $(VENV)
 export ROS_DISTRO := $(ROS)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# For a path with quotes: the shell expands it, not make.
+export BAG
 
-.PHONY: help setup demo test bench-gpu fuzz soak check format lock build clean distclean
+.PHONY: help setup demo test test-fast bench-gpu fuzz soak check format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,24 +60,27 @@ $(STAMP): $(LOCKS)
 	@touch $@
 
 demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
-	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag '$(BAG)') $(DEMO_ARGS)
+	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag "$$BAG") $(DEMO_ARGS)
 
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: setup  ## run all tests but those marked slow: whole trainings, conversions, benchmarks, real programs and recordings
+	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
 bench-gpu: setup  ## time the torch engine on an NVIDIA GPU: BENCH_ARGS="--weights W.safetensors --seconds 5"
 	@$(BIN)/python offline/benchmarks/gpu_benchmark.py $(BENCH_ARGS)
 
 fuzz: setup  ## send the live node 10,000 hostile messages (MESSAGES=n) and account for every one
-	@$(BIN)/python test/node/fuzz_node.py --messages $(MESSAGES)
+	@$(BIN)/python tools/fuzz.py --messages $(MESSAGES)
 
 soak: setup  ## run the node under full load and all kinds of trouble for MINUTES=20, write soak_output/
-	@$(BIN)/python test/soak/soak.py --minutes $(MINUTES)
+	@$(BIN)/python tools/soak/soak.py --minutes $(MINUTES)
 
 check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy drnet_ros test launch setup.py
+	$(BIN)/mypy drnet_ros test tools launch setup.py
 	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo clip benchmarks
 	$(BIN)/python -m drnet_ros.inference.settings.docs --check
 

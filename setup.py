@@ -39,15 +39,19 @@ setup(
     python_requires='>=3.10',
     install_requires=[
         'setuptools',
+        'backports.zstd',
         'numpy',
         'opencv-python-headless',
-        'openvino',
+        'openvino>=2026.4',  # keeps single operations in float32
         'rosbags',
+        'ruamel.yaml',
         'safetensors',
     ],
     extras_require={
         # Needed once per network to make the OpenVINO model, and always by the torch engine.
         'torch': ['timm', 'torch', 'torchvision'],
+        # The engine of that name; onnx and onnxscript, and torch, are needed once per network.
+        'onnxruntime': ['onnx', 'onnxruntime', 'onnxscript'],
         # Where ROS 2 itself is not installed. 9.1 is Kilted; 7.1 (Jazzy) works as well.
         'ros': [
             'ros-rclpy[fastrtps]>=7.1,<10',

@@ -4,6 +4,11 @@ A message says what must hold, what was got and what to do about it, in one line
 a command can show it as it is.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 __all__ = [
     'CameraError',
     'DeviceLostError',
@@ -15,6 +20,7 @@ __all__ = [
     'SettingsError',
     'SparseDepthError',
     'WeightsError',
+    'known_names',
     'missing_module',
     'one_line',
     'package_of',
@@ -86,6 +92,20 @@ def one_line(error: Exception) -> str:
         error: Any error.
     """
     return ' '.join(str(error).split())
+
+
+def known_names(name: str, known: Sequence[str]) -> str:
+    """Return what a user may have meant by a name that is not known.
+
+    Args:
+        name: What the user wrote.
+        known: All names that there are.
+
+    Returns:
+        'did you mean max_depth?', or all names where none is near.
+    """
+    near = get_close_matches(name, known, n=1)
+    return f'did you mean {near[0]}?' if near else f'known are {", ".join(known)}'
 
 
 def missing_module(error: ImportError, asked: str) -> str:

@@ -1,76 +1,119 @@
-"""Starts `depth_node`: ros2 launch drnet_ros depth.launch.py image:=/camera/image_raw."""
+"""Starts `depth_node`: ros2 launch drnet_ros depth.launch.py image:=/camera/image_raw.
 
+Whatever is given is checked before anything starts: a file that is not there, or RViz that is not
+installed, is one line and exit code 1.
+
+To start several, include this file several times, each in a GroupAction of its own and with a
+namespace of its own, as robot_example.launch.py does: what IncludeLaunchDescription is given
+otherwise also holds for everything after it.
+"""
+
+import json
 from pathlib import Path
 
+from ament_index_python.packages import PackageNotFoundError
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration
+from launch.logging import get_logger
+from launch.substitutions import LaunchConfiguration, SubstitutionFailure
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
+from drnet_ros.errors import SettingsError, one_line
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.launch_paths import params_path, weights_value
 
 CONFIG = Path(__file__).parents[1] / 'config'
+# Where a launch context keeps what this file was given the last time.
+GIVEN = 'drnet_ros_depth_launch_given'
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the arguments and what they start; nothing is looked up before."""
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                'params_file',
-                default_value=str(CONFIG / 'depth.yaml'),
-                description='Parameter file of the node; config/ has one file for each backbone.',
-            ),
-            DeclareLaunchArgument(
-                'image',
-                default_value='image',
-                description='Image topic; image_transport compressed reads TOPIC/compressed.',
-            ),
-            DeclareLaunchArgument(
-                'camera_info',
-                default_value='',
-                description="CameraInfo topic; '' is camera_info in the image's namespace.",
-            ),
-            DeclareLaunchArgument(
-                'namespace',
-                default_value='',
-                description='Namespace of the node and of all topics without a leading slash.',
-            ),
-            DeclareLaunchArgument(
-                'weights',
-                default_value='',
-                description="Weights file or 'embedded'; '' is that of params_file.",
-            ),
-            DeclareLaunchArgument(
-                'rviz',
-                default_value='false',
-                choices=['true', 'false'],
-                description='Start RViz with images and points; RViz must be installed.',
-            ),
-            DeclareLaunchArgument(
-                'rviz_frame',
-                default_value='camera_color_optical_frame',
-                description='Fixed frame of RViz: frame_id of the images or one that tf knows.',
-            ),
-            DeclareLaunchArgument(
-                'log_level',
-                default_value='info',
-                choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='Lowest severity of the messages that are logged.',
-            ),
-            DeclareLaunchArgument(
-                'respawn',
-                default_value='false',
-                choices=['true', 'false'],
-                description='Restart the node two seconds after it ends.',
-            ),
-            # A group, so that the environment of whatever includes this file stays as it is.
+            OpaqueFunction(function=_warn_of_arguments_left_over),
+            # A group, so that environment and arguments of what includes this file stay as they
+            # are, whatever the defaults here.
             GroupAction(
-                [OpaqueFunction(function=_set_environment), OpaqueFunction(function=_nodes)]
+                [
+                    *_arguments(),
+                    OpaqueFunction(function=_set_environment),
+                    OpaqueFunction(function=_nodes),
+                ]
             ),
         ]
     )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        DeclareLaunchArgument(
+            'params_file',
+            default_value=str(CONFIG / 'depth.yaml'),
+            description='Parameter file: a path, or a name in config/, such as resnet50.',
+        ),
+        DeclareLaunchArgument(
+            'image',
+            default_value='image',
+            description='Image topic; image_transport compressed reads TOPIC/compressed.',
+        ),
+        DeclareLaunchArgument(
+            'camera_info',
+            default_value='',
+            description="CameraInfo topic; '' is camera_info in the image's namespace.",
+        ),
+        DeclareLaunchArgument(
+            'namespace',
+            default_value='',
+            description='Namespace of the node and of all topics without a leading slash.',
+        ),
+        DeclareLaunchArgument(
+            'weights',
+            default_value='',
+            description="Weights file or 'embedded'; '' is that of params_file.",
+        ),
+        DeclareLaunchArgument(
+            'rviz',
+            default_value='false',
+            choices=['true', 'false'],
+            description='Start RViz with images and points; RViz must be installed.',
+        ),
+        DeclareLaunchArgument(
+            'rviz_frame',
+            default_value='camera_color_optical_frame',
+            description='Fixed frame of RViz: frame_id of the images or one that tf knows.',
+        ),
+        DeclareLaunchArgument(
+            'log_level',
+            default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='Lowest severity of the messages that are logged.',
+        ),
+        DeclareLaunchArgument(
+            'respawn',
+            default_value='false',
+            choices=['true', 'false'],
+            description='Restart the node two seconds after it ends.',
+        ),
+    ]
+
+
+def _warn_of_arguments_left_over(context: LaunchContext) -> None:
+    """Say what a second inclusion, in the same scope as the first, has from the first."""
+    given = {
+        argument.name: context.launch_configurations[argument.name]
+        for argument in _arguments()
+        if argument.name in context.launch_configurations
+    }
+    before = json.loads(context.launch_configurations.get(GIVEN, '{}'))
+    left_over = [f'{name}:={given[name]}' for name in before if before[name] == given.get(name)]
+    if left_over:
+        get_logger('depth.launch.py').warning(
+            f'included again, and as before with {", ".join(left_over)}: if that is left over '
+            'from the first time, put each IncludeLaunchDescription into its own GroupAction'
+        )
+    context.launch_configurations[GIVEN] = json.dumps(given)
 
 
 def _set_environment(_context: LaunchContext) -> None:
@@ -86,15 +129,20 @@ def _nodes(context: LaunchContext) -> list[Node]:
         ('camera_info', _value(context, 'camera_info') or _sibling(image, 'camera_info')),
     ]
     weights = _value(context, 'weights')
+    has_rviz = _value(context, 'rviz') == 'true'
+    parameters: list[str | dict[str, str]] = [
+        str(params_path(_value(context, 'params_file'), CONFIG))
+    ]
+    if weights:
+        parameters.append({'weights': weights_value(weights)})
+    if has_rviz:
+        _require('rviz2', 'rviz2', context)
     depth_node = Node(
         package='drnet_ros',
         executable='depth_node',
         name='depth_node',
         namespace=LaunchConfiguration('namespace'),
-        parameters=[
-            LaunchConfiguration('params_file'),
-            *([{'weights': weights}] if weights else []),
-        ],
+        parameters=parameters,
         remappings=remappings,
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         output='screen',
@@ -107,9 +155,19 @@ def _nodes(context: LaunchContext) -> list[Node]:
         namespace=LaunchConfiguration('namespace'),
         arguments=['-d', str(CONFIG / 'depth.rviz'), '-f', LaunchConfiguration('rviz_frame')],
         remappings=remappings,
-        condition=IfCondition(LaunchConfiguration('rviz')),
     )
-    return [depth_node, rviz]
+    return [depth_node, rviz] if has_rviz else [depth_node]
+
+
+def _require(package: str, executable: str, context: LaunchContext) -> None:
+    try:
+        ExecutableInPackage(executable, package).perform(context)
+    except (PackageNotFoundError, SubstitutionFailure) as error:
+        msg = (
+            f'{package} must be installed for rviz:=true, got: {one_line(error)}; '
+            f'apt install ros-$ROS_DISTRO-{package}, or leave rviz:=true out'
+        )
+        raise SettingsError(msg) from error
 
 
 def _value(context: LaunchContext, argument: str) -> str:

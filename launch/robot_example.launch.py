@@ -9,11 +9,18 @@ Replace the recording with your driver and keep the rest.
 
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
+
+from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 
@@ -39,11 +46,13 @@ def generate_launch_description() -> LaunchDescription:
                 description='Parameters of depth_node on this robot.',
             ),
             DeclareLaunchArgument('robot', default_value='robot', description='Its namespace.'),
-            # A group: neither namespace nor parameters reach what this file is included by.
+            # A group: neither namespace nor parameters reach what this file is included by, or
+            # what it includes after this.
             GroupAction(
                 [
                     PushRosNamespace(LaunchConfiguration('robot')),
-                    _camera(),
+                    OpaqueFunction(function=_check_recording),
+                    # It checks its arguments, so it comes before whatever would be left running.
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
@@ -52,21 +61,28 @@ def generate_launch_description() -> LaunchDescription:
                             'respawn': 'true',
                         }.items(),
                     ),
+                    OpaqueFunction(function=_camera),
                 ]
             ),
         ]
     )
 
 
-def _camera() -> Node:
-    return Node(
+def _check_recording(context: LaunchContext) -> None:
+    existing_path('bag', LaunchConfiguration('bag').perform(context))
+
+
+def _camera(context: LaunchContext) -> list[Node]:
+    bag = existing_path('bag', LaunchConfiguration('bag').perform(context))
+    camera = Node(
         package='drnet_ros',
         executable='bag_publisher',
         name='camera',
-        arguments=[LaunchConfiguration('bag'), '--decompress', '--loop', '--wait', '60'],
+        arguments=[str(bag), '--decompress', '--loop', '--wait', '60'],
         remappings=[
             (LaunchConfiguration('recorded_image'), 'camera/image_raw'),
             (LaunchConfiguration('recorded_info'), 'camera/camera_info'),
         ],
         output='screen',
     )
+    return [camera]

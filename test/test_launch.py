@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 LAUNCH_FILE = ROOT / 'launch' / 'depth.launch.py'
 CONTRACT = {'params_file', 'image', 'camera_info', 'namespace', 'weights', 'rviz', 'log_level'}
@@ -44,7 +46,7 @@ needs_ros2_launch = pytest.mark.skipif(
 
 
 class Launched:
-    """A running `ros2 launch drnet_ros FILE`."""
+    """A running `ros2 launch drnet_ros FILE`, or `ros2 launch PATH`."""
 
     def __init__(
         self, file: str, arguments: list[str], log: Path, environment: dict[str, str]
@@ -52,7 +54,7 @@ class Launched:
         self._log = log
         with log.open('w') as output:
             self._process = subprocess.Popen(
-                ['ros2', 'launch', 'drnet_ros', file, *arguments],
+                ['ros2', 'launch', *(() if '/' in file else ('drnet_ros',)), file, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -69,8 +71,8 @@ class Launched:
             lambda: re.search(pattern, self.output), lambda: f'{pattern}: {self.output}'
         )
 
-    def wait_until_it_ends(self) -> None:
-        self._process.wait(DEADLINE_S)
+    def wait_until_it_ends(self) -> int:
+        return self._process.wait(DEADLINE_S)
 
     def stop(self) -> None:
         """Interrupt as Ctrl-C does, and make sure that nothing is left."""
@@ -82,9 +84,14 @@ class Launched:
                 if self._process.poll() is None:
                     os.killpg(self._process.pid, signal.SIGKILL)
 
+    def pid_of(self, number: int) -> int:
+        """Return the process of the node that was started as that one."""
+        started = rf'\[depth_node-{number}\]: process started with pid \[(\d+)\]'
+        return int(self.wait_for(started)[1])
+
     def environment_of_node(self) -> dict[str, str]:
         """Return what the launch system handed to the node's process."""
-        pid = self.wait_for(r'\[depth_node-1\]: process started with pid \[(\d+)\]')[1]
+        pid = self.pid_of(1)
         text = wait_for(Path(f'/proc/{pid}/environ').read_text, lambda: f'environment of {pid}')
         return dict(entry.split('=', 1) for entry in text.split('\0') if '=' in entry)
 
@@ -194,14 +201,87 @@ def test_parameters_come_from_the_file_under_a_namespace_too(
 
 
 @needs_ros2_launch
-def test_weights_argument_wins_and_a_missing_file_is_one_clear_line(start: Start) -> None:
-    launched = start('weights:=/nowhere.safetensors')
+def test_weights_argument_wins_over_the_parameter_file(start: Start, tmp_path: Path) -> None:
+    weights = tmp_path / 'broken.safetensors'
+    weights.touch()
+    launched = start('params_file:=resnet50', f'weights:={weights}')
     launched.wait_until_it_ends()
-    fatal = [line for line in launched.output.splitlines() if 'FATAL' in line]
-    assert len(fatal) == 1
-    assert '/nowhere.safetensors' in fatal[0]
+    (fatal,) = [line for line in launched.output.splitlines() if 'FATAL' in line]
+    assert str(weights) in fatal
     assert 'exit code 1' in launched.output
     assert 'Traceback' not in launched.output
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(
+    ('file', 'argument', 'message'),
+    [
+        (LAUNCH_FILE.name, 'params_file:=/nope.yaml', "found nothing at '/nope.yaml'"),
+        (LAUNCH_FILE.name, 'params_file:=resnet5', 'did you mean resnet50?'),
+        (LAUNCH_FILE.name, 'weights:=/nope.safetensors', 'found no file at /nope.safetensors'),
+        (LAUNCH_FILE.name, 'rviz:=true', 'rviz2 must be installed for rviz:=true'),
+        ('robot_example.launch.py', 'bag:=/nope', "bag must exist, found nothing at '/nope'"),
+        ('robot_example.launch.py', 'bag:=. params_file:=/nope.yaml', 'params_file must exist'),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_exit_code_1_before_anything_starts(
+    start: Start, file: str, argument: str, message: str
+) -> None:
+    if 'rviz' in argument and shutil.which('rviz2'):
+        pytest.skip('rviz2 is installed here')
+    launched = start(*argument.split(), file=file)
+    assert launched.wait_until_it_ends() == 1
+    (error,) = [line for line in launched.output.splitlines() if 'ERROR' in line]
+    assert message in error
+    assert 'process started' not in launched.output
+    assert 'Traceback' not in launched.output
+
+
+@needs_ros2_launch
+def test_parameter_file_in_the_home_folder_is_found(
+    start: Start, observer: Any, tmp_path: Path
+) -> None:
+    (tmp_path / 'my.yaml').write_text('/**:\n  ros__parameters:\n    max_depth: 2.5\n')
+    start('params_file:=~/my.yaml', HOME=str(tmp_path)).wait_for(r'active: ')
+    assert parameter(observer, '/depth_node', 'max_depth').double_value == 2.5
+
+
+TWICE = """
+import sys
+from launch import LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription, LogInfo, OpaqueFunction
+
+def include(**arguments):
+    return IncludeLaunchDescription({depth!r}, launch_arguments=arguments.items())
+
+def show(context):
+    return [LogInfo(msg='then: ' + ' '.join(sorted(context.launch_configurations)))]
+
+def generate_launch_description():
+    first = include(image='/a', namespace='one', log_level='fatal')
+    second = include(namespace='two')
+    if {is_grouped}:
+        first, second = GroupAction([first]), GroupAction([second])
+    return LaunchDescription([first, OpaqueFunction(function=show), second])
+"""
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize('is_grouped', [True, False])
+def test_included_twice_what_is_left_over_from_the_first_time_is_said(
+    start: Start, tmp_path: Path, is_grouped: bool
+) -> None:
+    file = tmp_path / 'twice.launch.py'
+    file.write_text(TWICE.format(depth=str(LAUNCH_FILE), is_grouped=is_grouped))
+    launched = start(file=str(file))
+    launched.wait_for(r'\[depth_node-2\]: process started')
+    names = launched.wait_for(r'then: *(.*)')[1].split()
+    assert not {'weights', 'respawn', 'rviz', 'camera_info'} & set(names)
+    assert ('image' in names) is not is_grouped
+    said = 'included again, and as before with image:=/a, log_level:=fatal'
+    assert (said in launched.output) is not is_grouped
+    remapped = re.findall(r'image:=\S+', Path(f'/proc/{launched.pid_of(2)}/cmdline').read_text())
+    assert ('image:=/a' in ' '.join(remapped)) is not is_grouped
 
 
 @needs_ros2_launch

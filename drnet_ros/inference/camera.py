@@ -13,6 +13,7 @@ import numpy as np
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.distortion import checked_coefficients, undistort
 from drnet_ros.inference.limits import MAX_CAMERAS
+from drnet_ros.inference.matrices import Matrix, flat_matrix, flat_numbers
 
 if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray
@@ -76,7 +77,7 @@ class CameraModel:
         object.__setattr__(self, 'd', checked_coefficients(self.distortion_model, self.d))
         if not self.d:
             object.__setattr__(self, 'distortion_model', 'none')
-        if not any(self.p):
+        if not any(self.p) or (len(self.p) == 12 and self.p[0] == self.p[5] == 0):
             p = (self.fx, 0.0, self.cx, 0.0, 0.0, self.fy, self.cy, 0.0, 0.0, 0.0, 1.0, 0.0)
             object.__setattr__(self, 'p', p)
         if not any(self.r):
@@ -87,8 +88,11 @@ class CameraModel:
             ('P', self.p, 12),
         ):
             if len(values) != count or not all(map(math.isfinite, values)):
-                msg = f'{name} must have finite values, got {list(values)}'
+                msg = f'{name} must have finite values, {count} of them, got {list(values)}'
                 raise CameraError(msg)
+        if not (self.p[0] > 0 and self.p[5] > 0):
+            msg = f'P must have positive focal lengths or be zeros, got {list(self.p)}'
+            raise CameraError(msg)
 
     @classmethod
     def from_fields(  # noqa: PLR0913 - the fields of CameraInfo are what they are
@@ -96,11 +100,11 @@ class CameraModel:
         *,
         width: int,
         height: int,
-        k: Sequence[float],
+        k: Matrix,
         d: Sequence[float] = (),
         distortion_model: str = '',
-        r: Sequence[float] = (),
-        p: Sequence[float] = (),
+        r: Matrix = (),
+        p: Matrix = (),
         binning: tuple[int, int] = (0, 0),
         roi: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> CameraModel:
@@ -112,14 +116,14 @@ class CameraModel:
         Args:
             width: Columns of the full sensor.
             height: Rows of the full sensor.
-            k: Intrinsic matrix, 9 values by rows.
+            k: Intrinsic matrix: 9 values by rows, 3 rows of 3, or an array of either shape.
             d: Distortion coefficients.
             distortion_model: Their model; '' and 'none' are no distortion.
-            r: Rectification rotation, 9 values by rows; empty or zeros for none.
-            p: Projection matrix, 12 values by rows; empty or zeros for K without rectification.
+            r: Rectification rotation, given likewise; empty or zeros for none.
+            p: Projection matrix, 12 values or 3 rows of 4; empty or zeros for K without
+                rectification.
             binning: binning_x and binning_y; 0 means 1.
-            roi: x_offset, y_offset, width and height on the full sensor; a width or height
-                of 0 is all of it.
+            roi: x_offset, y_offset, width and height on the full sensor; all zeros is all of it.
 
         Returns:
             The camera at the size of its images.
@@ -127,20 +131,28 @@ class CameraModel:
         Raises:
             CameraError: If K is zero (the camera is not calibrated), or values are not usable.
         """
-        if len(k) != 9 or not any(k):
+        k_values = flat_matrix('K', k, (3, 3))
+        if not any(k_values):
             msg = 'K must be calibrated, got zeros only; calibrate the camera'
+            raise CameraError(msg)
+        fx, _, cx, _, fy, cy, *_ = k_values
+        if cx == cy == 0:
+            msg = (
+                f'K must have a principal point, got cx 0 and cy 0 with fx {fx} and fy {fy}: it '
+                'was not set; calibrate the camera'
+            )
             raise CameraError(msg)
         full = cls(
             int(width),
             int(height),
-            float(k[0]),
-            float(k[4]),
-            float(k[2]),
-            float(k[5]),
+            fx,
+            fy,
+            cx,
+            cy,
             distortion_model,
-            _floats(d),
-            _floats(r),
-            _floats(p),
+            flat_numbers('D', d),
+            flat_matrix('R', r, (3, 3)),
+            flat_matrix('P', p, (3, 4)),
         )
         return full._region(roi)._binned(*binning)  # noqa: SLF001
 
@@ -210,8 +222,14 @@ class CameraModel:
 
     def _region(self, roi: tuple[int, int, int, int]) -> CameraModel:
         left, top, width, height = roi
-        if width == 0 or height == 0:
+        if not any(roi):
             return self
+        if width <= 0 or height <= 0:
+            msg = (
+                f'the ROI must be all zeros for the whole image or have a size, got {width} x '
+                f'{height} at {left}, {top}'
+            )
+            raise CameraError(msg)
         if left < 0 or top < 0 or left + width > self.width or top + height > self.height:
             msg = (
                 f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
@@ -279,7 +297,3 @@ def rays(camera: CameraModel) -> FloatArray:
             planes[1, top : top + _ROWS_AT_ONCE] = y
     planes.flags.writeable = False
     return planes.transpose(1, 2, 0)
-
-
-def _floats(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

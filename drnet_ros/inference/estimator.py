@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.closing import Closing
-from drnet_ros.errors import SettingsError, WeightsError
-from drnet_ros.inference.camera import rays
+from drnet_ros.errors import CameraError, SettingsError, WeightsError
+from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
-from drnet_ros.inference.metric_scale import MetricScale, engine_settings, is_scaled
+from drnet_ros.inference.limits import check_image
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from drnet_ros.inference.arrays import UInt8Array
-    from drnet_ros.inference.camera import CameraModel
     from drnet_ros.inference.engines.engine import Engine, Pending
     from drnet_ros.inference.sparse_depth.points import SparseDepth
 
@@ -51,11 +51,12 @@ class DepthEstimator(Closing):
                 settings ask for.
 
         Raises:
+            SettingsError: If the settings are none.
             WeightsError: If the weights are missing, unreadable, or of another network than the
                 settings ask for.
             EngineError: If the engine cannot run as configured.
         """
-        self.settings = Settings() if settings is None else settings
+        self.settings = _checked_settings(settings)
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
         _check_network(self.settings, self.metadata)
@@ -158,9 +159,21 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the network fails.
-            ImageError: kind 'bad_shape', as `limits.check_shape` says.
-            CameraError: If the camera cannot be that of the image.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says, or 'bad_type' if it is
+                not an array as described.
+            CameraError: If the camera is none, cannot be that of the image, or `points` are asked
+                for without one.
         """
+        check_image(rgb_hwc)
+        if camera is not None and not isinstance(camera, CameraModel):
+            msg = (
+                f'camera must be a CameraModel, got {type(camera).__name__}; '
+                'CameraModel.from_fields makes one of width, height and K'
+            )
+            raise CameraError(msg)
+        if points and camera is None:
+            msg = 'points must have a camera, got none: without intrinsics there is no cloud'
+            raise CameraError(msg)
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]
 
@@ -205,6 +218,18 @@ class DepthEstimator(Closing):
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
         rays.cache_clear()  # up to 66 MB for each 4K camera
+
+
+def _checked_settings(settings: Settings | None) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        msg = (
+            f'settings must be a Settings, got {type(settings).__name__}; write '
+            'DepthEstimator(Settings(weights=...)), or Settings.from_mapping(...) for a dict'
+        )
+        raise SettingsError(msg)
+    return settings
 
 
 def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drnet_ros.errors import ImageError
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     'MAX_PIXELS',
     'MAX_SIDE',
     'MIN_SIDE',
+    'check_image',
     'check_pixels',
     'check_shape',
 ]
@@ -26,6 +29,30 @@ MAX_ASPECT_RATIO = 8
 """Largest ratio of the sides of such an image: four panoramas of 2:1 side by side fit."""
 
 
+def check_image(rgb_hwc: object) -> None:
+    """Refuse what is no image array, by name.
+
+    Args:
+        rgb_hwc: What should be uint8 (H, W, 3), RGB.
+
+    Raises:
+        ImageError: kind 'bad_type'.
+    """
+    if not isinstance(rgb_hwc, np.ndarray):
+        got = f'{type(rgb_hwc).__module__}.{type(rgb_hwc).__name__}'.removeprefix('builtins.')
+        advice = 'read the file, or convert with numpy.asarray(...)'
+    elif rgb_hwc.ndim != 3 or rgb_hwc.shape[2] != 3:
+        got = f'shape {rgb_hwc.shape}'
+        advice = 'give three channels, such as numpy.repeat(gray[..., None], 3, axis=2)'
+    elif rgb_hwc.dtype != np.uint8:
+        got = f'dtype {rgb_hwc.dtype}'
+        advice = 'scale it to 0..255 and convert with .astype(numpy.uint8)'
+    else:
+        return
+    msg = f'an image must be a numpy array, uint8 (H, W, 3), RGB, got {got}; {advice}'
+    raise ImageError(msg, kind='bad_type')
+
+
 def check_pixels(height: int, width: int) -> None:
     """Refuse empty images and those too large to be decoded.
 
@@ -40,7 +67,10 @@ def check_pixels(height: int, width: int) -> None:
         msg = f'an image must have at least one pixel, got {width} x {height}'
         raise ImageError(msg, kind='zero_size')
     if height * width > MAX_PIXELS:
-        msg = f'an image must have at most {MAX_PIXELS} pixels, got {width} x {height}'
+        msg = (
+            f'an image must have at most {MAX_PIXELS / 1e6:.1f} megapixels, got '
+            f'{width} x {height}: {height * width / 1e6:.1f}; resize it, depth needs no more'
+        )
         raise ImageError(msg, kind='too_large')
 
 

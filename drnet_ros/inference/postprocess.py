@@ -1,4 +1,4 @@
-"""From the network's output to a finished depth frame, on the CPU."""
+"""From the network's output to a finished depth frame, on the CPU; and frames rescaled later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor']
+__all__ = ['Geometry', 'PostProcessor', 'rescale']
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +161,25 @@ def _points(
 
 def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
+
+
+def rescale(result: DepthFrame, factors: FloatArray | float, settings: Settings) -> None:
+    """Multiply depth and cloud, in place; what leaves the range becomes invalid.
+
+    Args:
+        result: The depth frame; changed.
+        factors: One factor, or one for each pixel, float32 (H, W).
+        settings: The range, and the stride of the cloud.
+    """
+    depth, points = result.depth_hw, result.points
+    depth *= np.asarray(factors, np.float32)
+    limit_range(depth, settings.min_depth, settings.max_depth)
+    if points is None:
+        return
+    every = slice(None, None, settings.point_stride)
+    xyz = points[..., :3]
+    if isinstance(factors, np.ndarray):
+        xyz *= factors[every, every, np.newaxis]
+    else:
+        xyz *= np.float32(factors)
+    xyz[np.isnan(depth[every, every])] = np.nan

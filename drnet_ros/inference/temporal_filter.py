@@ -26,7 +26,7 @@ from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.image_motion import image_motion, small_gray
-from drnet_ros.inference.rescaling import rescale
+from drnet_ros.inference.postprocess import rescale
 
 if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel

@@ -102,16 +102,33 @@ def camera_info_fields(
         is_rectified: Whether the image is rectified, while K and D are those of the raw one.
 
     Returns:
-        All fields but the header. They are what was received where sizes agree; else the scaled
+        All fields but the header. They are what was received where sizes agree, with unset P, R
+        and distortion_model as the model that unset means; else the scaled
         camera, without binning and region of interest, which it has in its intrinsics already. Of
         a rectified image it is a camera with P's intrinsics in K too and no distortion, so that
         consumers of K and consumers of P see the same.
     """
     if is_rectified:
         return _camera_info(received, camera.rectified(), 'plumb_bob', np.zeros(5))
+    complete = _completed({name: getattr(received, name) for name in _CAMERA_INFO_FIELDS})
     if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
-        return {name: getattr(received, name) for name in _CAMERA_INFO_FIELDS}
-    return _camera_info(received, camera, received.distortion_model, received.d)
+        return complete
+    return _camera_info(received, camera, complete['distortion_model'], complete['d'])
+
+
+def _completed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Let fields that drivers leave unset say what unset means.
+
+    Consumers divide by P[0], and refuse a model without a name.
+    """
+    fx, _, cx, _, fy, cy, *_ = fields['k']
+    if not (fields['p'][0] or fields['p'][5]):
+        fields['p'] = np.array([fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1, 0], np.float64)
+    if not any(fields['r']):
+        fields['r'] = np.eye(3).ravel()
+    if not fields['distortion_model'] and not any(fields['d']):
+        fields['distortion_model'], fields['d'] = 'plumb_bob', np.zeros(5)
+    return fields
 
 
 def _camera_info(

@@ -56,7 +56,7 @@ def decode_image_message(message: Any) -> UInt8Array:
         ImageError: If the message is not a usable image.
     """
     if _is_compressed(message):
-        return decode_compressed_image(message.data)
+        return decode_compressed_image(message.data, message.format)
     return decode_image(**_raw_fields(message))
 
 

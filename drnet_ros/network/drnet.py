@@ -213,17 +213,22 @@ class DRNet(nn.Module):
         up = downs[4]
         depth: Tensor | None = None if self.coarsest is None else _in_metres(self.coarsest(up))
         depths = [] if depth is None else [depth]
+        images = self._images(x)
         for i, level in zip(range(4, -1, -1), self.levels, strict=True):
             down = downs[i - 1] if i else None
-            up, depth = level(up, depth, down, self._image(x, i))
+            up, depth = level(up, depth, down, images[i])
             if depth is not None:
                 depths.append(depth)
         if self.head is not None:
             depths.append(_in_metres(self.head(up)))
         return depths[::-1]
 
-    def _image(self, x: Tensor, i: int) -> Tensor | None:
-        """Return the input at the size of level i, if the guided filter asks for it."""
-        if not self.config.guided_filter or self.strides[i] == self.strides[i + 1]:
-            return None
-        return x if i == 0 else functional.avg_pool2d(x, self.strides[i])
+    def _images(self, x: Tensor) -> list[Tensor | None]:
+        """Return the input at the size of levels 0 to 4, if the guided filter asks for it."""
+        if not self.config.guided_filter:
+            return [None] * len(self.levels)
+        images: list[Tensor | None] = []
+        for stride, finer in zip(self.strides, (1, *self.strides), strict=False):
+            x = functional.avg_pool2d(x, stride // finer) if stride > finer else x
+            images.append(x)
+        return images

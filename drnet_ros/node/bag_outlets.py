@@ -18,6 +18,7 @@ from drnet_ros.inference.images.codec import (
     decode_compressed_gray16,
     decode_compressed_image,
 )
+from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.node.messages import depth_message, image_message
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
@@ -161,18 +162,21 @@ def _deserialised(message: RecordedMessage) -> CompressedImage:
 
 
 def _decode_image(message: CompressedImage) -> Image:
-    encoding = message.format.partition(';')[0].strip()
+    described = read_format(message.format)
+    if described.is_compressed_depth:
+        return _decode_depth(message)
     # A JPEG has only 8 bits left of them.
-    if encoding in _GRAY16_ENCODINGS and 'jpeg' not in message.format:
+    if described.encoding in _GRAY16_ENCODINGS and described.codec != 'jpeg':
         gray = decode_compressed_gray16(message.data)
-        return image_message(gray, message.header, encoding)
-    return image_message(decode_compressed_image(message.data), message.header, 'rgb8')
+        return image_message(gray, message.header, described.encoding)
+    rgb_hwc = decode_compressed_image(message.data, message.format)
+    return image_message(rgb_hwc, message.header, 'rgb8')
 
 
 def _decode_depth(message: CompressedImage) -> Image:
-    encoding = '16UC1' if message.format.startswith('16UC1') else '32FC1'
     depth_hw = decode_compressed_depth(format=message.format, data=message.data)
-    return depth_message(depth_hw, message.header, encoding)
+    is_millimetres = read_format(message.format).encoding in _GRAY16_ENCODINGS
+    return depth_message(depth_hw, message.header, '16UC1' if is_millimetres else '32FC1')
 
 
 def _message_class(msgtype: str) -> Any:

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
+from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
 from drnet_ros.node.sparse_input import SparseInput
@@ -40,6 +41,7 @@ class Camera:
         prefix: What its topic names start with.
         output: Its publishers.
         statistics: Its counters, from zero at each `open`.
+        input_check: What is odd about its images.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
@@ -52,6 +54,7 @@ class Camera:
         self.prefix = prefix
         self.output = CameraOutput(node, prefix)
         self.statistics = CameraStatistics()
+        self.input_check = InputCheck()
         self._node = node
         self._intrinsics = IntrinsicsCache()
         self._images: MatchingSubscription | None = None
@@ -82,6 +85,7 @@ class Camera:
             SettingsError: If a QoS override is not allowed; `close` it then.
         """
         self.statistics = CameraStatistics()
+        self.input_check = InputCheck()
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = None
         if transforms is not None:
@@ -171,6 +175,9 @@ class Camera:
             infos_in=infos.received_count if infos else 0,
             infos_lost=infos.lost_count if infos else 0,
             gpu=gpu,
+            image_types=images.other_types if images else (),
+            image_topics=images.topics_of_images() if images else (),
+            oddities=self.input_check.problems(),
             sources=self._sparse.status() if self._sparse else {},
             scale=self._scale if self._sparse else None,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 __all__ = ['CameraOutput']
 
 _QUEUE_DEPTH = 5
+_OVERRIDABLE = (
+    QoSPolicyKind.HISTORY,
+    QoSPolicyKind.DEPTH,
+    QoSPolicyKind.RELIABILITY,
+    QoSPolicyKind.DURABILITY,
+)
 
 
 class CameraOutput:
@@ -129,10 +135,7 @@ class CameraOutput:
             durability=DurabilityPolicy.VOLATILE,
         )
         return self._node.create_lifecycle_publisher(
-            message_type,
-            topic,
-            profile,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            message_type, topic, profile, qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
         )
 
 

@@ -14,10 +14,11 @@ from std_srvs.srv import Trigger
 from drnet_ros.errors import DrnetError, EngineError
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node.camera import Camera, camera_prefix
-from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status
+from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status, reasons_of
 from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
+from drnet_ros.node.problem_log import ProblemLog
 from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
 from drnet_ros.node.worker import Worker
@@ -74,6 +75,7 @@ class DepthNode(LifecycleNode):
         self._estimator: DepthEstimator | None = None
         self._description: dict[str, str] = {}
         self._cameras: dict[str, Camera] = {}
+        self._problem_logs: dict[str, ProblemLog] = {}
         self._worker: Worker | None = None
         self._transforms: TransformListener | None = None
         self._gpu: GpuMonitor | None = None
@@ -128,6 +130,8 @@ class DepthNode(LifecycleNode):
             self._gpu = open_monitor(self._description['device'])
             for prefix in map(camera_prefix, self.settings.cameras):
                 self._cameras[prefix] = Camera(self, prefix)
+                source = f'{prefix.rstrip("/")}: ' if prefix else ''
+                self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:
             return self._refuse(error)
         self.get_logger().info(
@@ -149,6 +153,7 @@ class DepthNode(LifecycleNode):
         except DrnetError as error:
             return self._refuse(error)
         self._worker.start()
+        self._node_parameters.warn_of_unused_qos()
         self.get_logger().info(
             'active: waiting for images on '
             + ', '.join(camera.image_topic for camera in self._cameras.values())
@@ -262,13 +267,11 @@ class DepthNode(LifecycleNode):
         message.header.stamp = self.get_clock().now().to_msg()
         gpu = self._read_gpu()
         for prefix, camera in self._cameras.items():
-            message.status.append(
-                camera_status(
-                    self._status_name(prefix),
-                    camera.health(self.state, self.settings, gpu),
-                    self._description,
-                )
-            )
+            health = camera.health(self.state, self.settings, gpu)
+            reasons = reasons_of(health)
+            name = self._status_name(prefix)
+            message.status.append(camera_status(name, health, reasons, self._description))
+            self._problem_logs[prefix].report(reasons)
         if not self._cameras:
             message.status.append(idle_status(self._status_name(''), self.state))
         self._diagnostics.publish(message)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from drnet_ros.node.scale_report import scale_problems, scale_values, source_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from drnet_ros.inference import DepthScale
     from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
     from drnet_ros.node.gpu_health import GpuState
     from drnet_ros.node.statistics import Snapshot
 
-__all__ = ['CameraHealth', 'camera_status', 'idle_status']
+__all__ = ['CameraHealth', 'Reason', 'camera_status', 'idle_status', 'reasons_of']
 
 _STALE_AFTER_S = 2.0
 _DROPPING_FRACTION = 0.1
@@ -28,6 +28,20 @@ _HELP = 'see docs/troubleshooting.md'
 _OK: bytes = DiagnosticStatus.OK
 _WARN: bytes = DiagnosticStatus.WARN
 _ERROR: bytes = DiagnosticStatus.ERROR
+
+
+class Reason(NamedTuple):
+    """Why a camera is not well.
+
+    Attributes:
+        kind: What it is about, the same while figures in the text change.
+        level: Level of the diagnostics.
+        text: The reason in words.
+    """
+
+    kind: str
+    level: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,9 @@ class CameraHealth:
         infos_in: CameraInfos received since activation.
         infos_lost: CameraInfos that were published but never came in.
         gpu: The GPU that computes, None for a CPU.
+        image_types: Types of the image topic's publishers that cannot be read as images.
+        image_topics: Topics of the graph that have images, if the one read has no publisher.
+        oddities: What is odd about the images, by kind.
         sources: How the sources of sparse depth fare, by name; none if none is set.
         scale: What the last depth was scaled by, None without sources.
     """
@@ -60,24 +77,30 @@ class CameraHealth:
     infos_in: int
     infos_lost: int
     gpu: GpuState | None
+    image_types: tuple[str, ...]
+    image_topics: tuple[str, ...]
+    oddities: Mapping[str, str]
     sources: Mapping[str, SourceStatus]
     scale: DepthScale | None
 
 
 def camera_status(
-    name: str, health: CameraHealth, description: Mapping[str, str]
+    name: str, health: CameraHealth, reasons: Sequence[Reason], description: Mapping[str, str]
 ) -> DiagnosticStatus:
     """Judge the health of one camera.
 
     Args:
         name: Name of the status.
         health: What is known.
+        reasons: What `reasons_of` makes of it.
         description: What runs: engine, device, weights and the like, shown as it is.
 
     Returns:
         The status: level, reasons, and all figures as values.
     """
-    level, message = _judge(health)
+    level = max((reason.level for reason in reasons), default=_OK)
+    texts = [reason.text for reason in reasons]
+    message = '; '.join([*texts, _HELP]) if texts else _well(health)
     counts = health.counts
     values = {
         'state': health.state,
@@ -124,62 +147,78 @@ def idle_status(name: str, state: str) -> DiagnosticStatus:
     )
 
 
-def _judge(health: CameraHealth) -> tuple[bytes, str]:
-    """Return the level, and its reasons in words."""
+def reasons_of(health: CameraHealth) -> list[Reason]:
+    """Return why a camera is not well.
+
+    Args:
+        health: What is known.
+
+    Returns:
+        The reasons; none if it is well, idle or not active.
+    """
     if health.gpu is not None and health.gpu.is_lost:
-        return _ERROR, f'GPU lost: restart the node, or else the computer; {_HELP}'
+        text = 'GPU lost: restart the node, or else the computer'
+        return [Reason('gpu', _ERROR, text)]
     if health.state != 'active':
-        return _OK, health.state
+        return []
     counts = health.counts
-    reasons: list[tuple[bytes, str]] = []
+    reasons = []
     if counts.input_age_s is None or counts.input_age_s > _STALE_AFTER_S:
-        reasons.append((_WARN, _missing_input(health)))
+        reasons.append(Reason('no images', _WARN, _missing_input(health)))
     if counts.recent_failed:
         level = _WARN if counts.recent_out else _ERROR
         share = f'{counts.recent_failed} of {counts.recent_in} frames'
-        reasons.append((level, f'failing ({share}): {counts.last_failure}'))
+        text = f'failing ({share}): {counts.last_failure}'
+        reasons.append(Reason('failing frames', level, text))
     reasons += _gpu_reasons(health.gpu)
     if not health.is_wanted and not reasons:
-        return _OK, 'idle: no subscriber to any output'
+        return []
     if counts.recent_in and health.camera_problem:
         effect = 'no cloud, and a wrong scale unless the field of view is that of the training'
-        reasons.append((_WARN, f'{health.camera_problem}: {effect}'))
+        text = f'{health.camera_problem}: {effect}'
+        reasons.append(Reason('camera_info', _WARN, text))
+    reasons += [Reason(kind, _WARN, text) for kind, text in health.oddities.items()]
     if counts.recent_out:
-        reasons += [(_WARN, text) for text in scale_problems(health.scale, health.sources)]
-    reasons += _pace_reasons(counts)
-    if not reasons:
-        return _OK, 'running'
-    return max(level for level, _ in reasons), '; '.join([*(text for _, text in reasons), _HELP])
+        problems = scale_problems(health.scale, health.sources)
+        reasons += [Reason(kind, _WARN, text) for kind, text in problems.items()]
+    return reasons + _pace_reasons(counts)
 
 
-def _pace_reasons(counts: Snapshot) -> list[tuple[bytes, str]]:
+def _well(health: CameraHealth) -> str:
+    if health.state != 'active':
+        return health.state
+    return 'running' if health.is_wanted else 'idle: no subscriber to any output'
+
+
+def _pace_reasons(counts: Snapshot) -> list[Reason]:
     """Return why not every image becomes depth."""
     reasons = []
     if counts.preparing_hw:
         height, width = counts.preparing_hw
         text = f'getting ready for images of {width} x {height}: no depth until then'
-        reasons.append((_WARN, text))
+        reasons.append(Reason('getting ready', _WARN, text))
     if counts.recent_dropped > _DROPPING_FRACTION * counts.recent_in:
         share = f'{counts.recent_dropped / max(1, counts.recent_in):.0%} of the frames'
-        reasons.append((_WARN, f'dropping {share}: images come faster than depth is computed'))
+        text = f'dropping {share}: images come faster than depth is computed'
+        reasons.append(Reason('dropped frames', _WARN, text))
     if counts.recent_lost > _DROPPING_FRACTION * (counts.recent_in + counts.recent_lost):
         share = f'{counts.recent_lost / (counts.recent_in + counts.recent_lost):.0%}'
-        reasons.append(
-            (_WARN, f'losing {share} of the published frames before they reach the node')
-        )
+        text = f'losing {share} of the published frames before they reach the node'
+        reasons.append(Reason('lost frames', _WARN, text))
     return reasons
 
 
-def _gpu_reasons(gpu: GpuState | None) -> list[tuple[bytes, str]]:
+def _gpu_reasons(gpu: GpuState | None) -> list[Reason]:
     if gpu is None:
         return []
     reasons = []
     is_hot = gpu.temperature_c is not None and gpu.temperature_c >= (gpu.slowdown_c or 1000)
     if gpu.is_slowed_by_heat or is_hot:
         text = f'over temperature: GPU at {gpu.temperature_c} C is slowed down, cool it'
-        reasons.append((_WARN, text))
+        reasons.append(Reason('GPU temperature', _WARN, text))
     if gpu.free_mb is not None and gpu.free_mb < _LITTLE_MEMORY_MB:
-        reasons.append((_WARN, f'GPU almost out of memory: {gpu.free_mb} MB free'))
+        text = f'GPU almost out of memory: {gpu.free_mb} MB free'
+        reasons.append(Reason('GPU memory', _WARN, text))
     return reasons
 
 
@@ -201,9 +240,24 @@ def _gpu_values(gpu: GpuState | None) -> dict[str, str]:
 
 
 def _missing_input(health: CameraHealth) -> str:
-    age_s = health.counts.input_age_s
+    topic, age_s = health.image_topic, health.counts.input_age_s
+    if health.image_types:
+        return f'no input: {topic} has {", ".join(health.image_types)}, {_advice(health)}'
     if age_s is not None:
-        return f'stale input: no image on {health.image_topic} for {age_s:.0f} s'
-    if health.image_publishers == 0:
-        return f'no input: {health.image_topic} has no publisher'
-    return f'no input: {health.image_topic} has a publisher, but no image has come'
+        return f'stale input: no image on {topic} for {age_s:.0f} s'
+    if health.image_publishers:
+        return f'no input: {topic} has a publisher, but no image has come'
+    text = f'no input: {topic} has no publisher'
+    if health.image_topics:
+        return f'{text}; there are images on {", ".join(health.image_topics)}'
+    return text
+
+
+def _advice(health: CameraHealth) -> str:
+    """Return what helps with a topic of another type."""
+    if health.image_types == ('sensor_msgs/msg/CompressedImage',):
+        base = health.image_topic.removesuffix('/compressed')
+        return f'no Image: set image_transport to compressed, and remap image to {base}'
+    if health.image_types == ('sensor_msgs/msg/Image',):
+        return 'no CompressedImage: set image_transport to raw, and remap image to this topic'
+    return 'which is no image: remap image to a topic that has images'

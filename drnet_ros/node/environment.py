@@ -6,6 +6,7 @@ import ctypes
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rclpy.exceptions import NameValidationException
 from rclpy.impl.implementation_singleton import rclpy_implementation
@@ -16,6 +17,7 @@ __all__ = [
     'ARGUMENT_ERRORS',
     'PROFILE_NAME',
     'PROFILE_VARIABLES',
+    'log_arguments',
     'return_large_blocks',
     'use_large_message_profile',
 ]
@@ -67,6 +69,33 @@ def _profile_variable() -> str:
     except (PackageNotFoundError, ValueError):
         major = _FIRST_RCLPY_WITH_FASTDDS_3
     return PROFILE_VARIABLES[0 if major >= _FIRST_RCLPY_WITH_FASTDDS_3 else 1]
+
+
+def log_arguments() -> tuple[list[str], str]:
+    """Return what keeps ROS from failing where it cannot write its log files.
+
+    Returns:
+        ROS arguments, none where logs can be written, and a warning that names the folder.
+    """
+    environment = os.environ
+    named = environment.get('ROS_LOG_DIR')
+    home = environment.get('ROS_HOME') or '~/.ros'
+    folder = Path(named or Path(home, 'log'))
+    try:
+        folder = folder.expanduser() if environment.get('HOME') else folder
+        if str(folder).startswith('~'):
+            msg = 'HOME is not set'
+            raise OSError(msg)  # noqa: TRY301 - one warning for all that can be wrong
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError) as error:
+        warning = (
+            f'no log file is written: {folder} cannot be ({error}); set ROS_LOG_DIR to a folder '
+            'that can be written'
+        )
+        return ['--ros-args', '--disable-external-lib-logs'], warning
+    return [], ''
 
 
 def return_large_blocks() -> bool:

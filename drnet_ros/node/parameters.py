@@ -17,7 +17,7 @@ from rclpy.exceptions import (
 )
 from rclpy.parameter import Parameter
 
-from drnet_ros.errors import SettingsError
+from drnet_ros.errors import SettingsError, known_names
 from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ['NodeParameters', 'describe']
 
 _SPECS = {spec.name: spec for spec in PARAMETERS}
+_QOS_PREFIX = 'qos_overrides.'
 # Parameters of rclpy itself, which nobody misspelled.
-_FOREIGN_PREFIXES = ('qos_overrides.', 'use_sim_time', 'start_type_description_service')
+_FOREIGN = ('use_sim_time', 'start_type_description_service')
 
 
 class NodeParameters:
@@ -89,10 +90,20 @@ class NodeParameters:
 
     def _warn_of_unknown(self) -> None:
         for name in sorted(self._overrides()):
-            if name not in _SPECS and not name.startswith(_FOREIGN_PREFIXES):
+            if name not in _SPECS and not name.startswith((_QOS_PREFIX, *_FOREIGN)):
                 self._node.get_logger().warning(
-                    f'parameter {name!r} is unknown and has no effect; known are '
-                    f'{", ".join(sorted(_SPECS))}'
+                    f'parameter {name!r} is unknown and has no effect; '
+                    f'{known_names(name, sorted(_SPECS))}'
+                )
+
+    def warn_of_unused_qos(self) -> None:
+        """Point out QoS overrides that no topic asked for; call it once all topics are there."""
+        declared = self._node.get_parameters_by_prefix('qos_overrides')
+        known = [_QOS_PREFIX + name for name in declared]
+        for name in sorted(self._overrides()):
+            if name.startswith(_QOS_PREFIX) and not self._node.has_parameter(name):
+                self._node.get_logger().warning(
+                    f'parameter {name!r} has no effect; {known_names(name, known)}'
                 )
 
     def _check(self, changes: list[Parameter[Any]]) -> SetParametersResult:

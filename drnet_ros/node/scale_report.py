@@ -73,30 +73,32 @@ def source_values(sources: Mapping[str, SourceStatus]) -> dict[str, str]:
     return values
 
 
-def scale_problems(scale: DepthScale | None, sources: Mapping[str, SourceStatus]) -> list[str]:
-    """Return why the scale is not as sure as the sources could make it, in words.
+def scale_problems(
+    scale: DepthScale | None, sources: Mapping[str, SourceStatus]
+) -> dict[str, str]:
+    """Return why the scale is not as sure as the sources could make it, in words by kind.
 
     Args:
         scale: The scale of the last image, None if there is none.
         sources: The status of the sources by name, none if none is set.
     """
     if not sources or scale is None:
-        return []
-    problems = [
-        f'{name}: {status.problem}'
+        return {}
+    problems = {
+        f'source {name}': f'{name}: {status.problem}'
         for name, status in sources.items()
         if status.problem and (status.is_fault or not scale.points)
-    ]
+    }
     if scale.refusal:
-        problems.append(scale.refusal)
+        problems['sparse depth'] = scale.refusal
     outliers = scale.dropped.get('outlier', 0)
     if outliers > _MANY_OUTLIERS * (scale.points + outliers):
-        problems.append(
+        problems['outliers'] = (
             f'{outliers} of {scale.points + outliers} points contradict the others: check their '
             'frame, the extrinsics and the stamps'
         )
     if scale.age_s is None:
-        problems.append('the scale is that of the image alone')
+        problems['scale'] = 'the scale is that of the image alone'
     elif scale.age_s > _STALE_S:
-        problems.append(f'the scale is {scale.age_s:.0f} s old')
+        problems['scale'] = f'the scale is {scale.age_s:.0f} s old'
     return problems

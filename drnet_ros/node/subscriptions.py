@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
@@ -24,9 +24,16 @@ __all__ = ['MatchingSubscription']
 
 MessageT = TypeVar('MessageT')
 
+_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+# More are no help in one line.
+_MOST_NAMES = 8
 _RELIABILITIES = {
     'reliable': ReliabilityPolicy.RELIABLE,
     'best_effort': ReliabilityPolicy.BEST_EFFORT,
+}
+_DURABILITIES = {
+    'volatile': DurabilityPolicy.VOLATILE,
+    'transient_local': DurabilityPolicy.TRANSIENT_LOCAL,
 }
 
 
@@ -64,7 +71,7 @@ class MatchingSubscription:
             reliability: 'auto', 'reliable' or 'best_effort'; the parameter
                 `qos_overrides.<topic>.subscription.reliability` goes first.
             takes_latched: Whether to get the last message of publishers that all keep it for
-                latecomers (transient local).
+                latecomers (transient local); the override parameter `durability` goes first.
             depth: Messages that wait for the executor, the newest ones.
             on_lost: Called with the number of messages that were published and never came.
 
@@ -82,7 +89,9 @@ class MatchingSubscription:
         self.lost_count = 0
         self._on_lost = on_lost
         self._losses = LossCounter(self._count_lost)
-        self._reliability = _overridden_reliability(node, self.resolved_topic, reliability)
+        topic = self.resolved_topic
+        self._reliability = _override(node, topic, 'reliability', reliability, _RELIABILITIES)
+        self._durability = _override(node, topic, 'durability', 'auto', _DURABILITIES)
         self._chosen = self._choose()
         self._subscription: Subscription[Any] | None = self._subscribe()
 
@@ -90,6 +99,28 @@ class MatchingSubscription:
     def publisher_count(self) -> int:
         """How many publishers the topic has, whether they match or not."""
         return self._node.count_publishers(self.resolved_topic)
+
+    @property
+    def other_types(self) -> tuple[str, ...]:
+        """Types of the topic's publishers that differ from ours: 'sensor_msgs/msg/Image'."""
+        infos = self._node.get_publishers_info_by_topic(self._topic)
+        package, _, _ = self._message_type.__module__.partition('.')
+        own = f'{package}/msg/{self._message_type.__name__}'
+        return tuple(sorted({info.topic_type for info in infos} - {own}))
+
+    def topics_of_images(self) -> tuple[str, ...]:
+        """Return topics that others publish images on, if nobody publishes on this one."""
+        if self.publisher_count:
+            return ()
+        own = self._node.get_name(), self._node.get_namespace()
+        names = [
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if types and types[0] in _IMAGE_TYPES
+            for info in self._node.get_publishers_info_by_topic(name)[:1]
+            if (info.node_name, info.node_namespace) != own
+        ]
+        return tuple(sorted(names)[:_MOST_NAMES])
 
     @property
     def reliability(self) -> str:
@@ -129,14 +160,16 @@ class MatchingSubscription:
         self._losses.publishers_are(frozenset(bytes(info.endpoint_gid) for info in publishers))
         offers = [info.qos_profile for info in publishers]
         all_reliable = all(offer.reliability is ReliabilityPolicy.RELIABLE for offer in offers)
-        all_latched = bool(offers) and all(
-            offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers
+        is_latched = (
+            self._takes_latched
+            and bool(offers)
+            and all(offer.durability is DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
         )
-        automatic = ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
-        is_latched = self._takes_latched and all_latched
+        reliability = ReliabilityPolicy.RELIABLE if all_reliable else ReliabilityPolicy.BEST_EFFORT
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
         return (
-            _RELIABILITIES.get(self._reliability, automatic),
-            DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
+            _RELIABILITIES.get(self._reliability, reliability),
+            _DURABILITIES.get(self._durability, durability),
         )
 
     def _subscribe(self) -> Subscription[Any]:
@@ -171,21 +204,24 @@ class MatchingSubscription:
             raise SettingsError(msg) from error
 
 
-def _overridden_reliability(node: Node, resolved_topic: str, reliability: str) -> str:
-    """Return the reliability asked for, from the override parameter if it is set.
+def _override(
+    node: Node, resolved_topic: str, policy: str, default: str, choices: Collection[str]
+) -> str:
+    """Return what the override parameter of a policy says, or the default.
 
-    rclpy would fix a reliability override when it first subscribes, at whatever was chosen then.
+    rclpy would fix such a parameter when it first subscribes, at whatever was chosen then.
     """
-    name = f'qos_overrides.{resolved_topic}.subscription.reliability'
-    text = f'reliability for subscription `{resolved_topic}`: auto, reliable or best_effort'
+    name = f'qos_overrides.{resolved_topic}.subscription.{policy}'
+    allowed = f'auto, {" or ".join(choices)}'
     if not node.has_parameter(name):
+        text = f'{policy} for subscription `{resolved_topic}`: {allowed}'
         node.declare_parameter(
             name,
-            reliability,
+            default,
             ParameterDescriptor(name=name, read_only=True, description=text, dynamic_typing=True),
         )
     value = node.get_parameter(name).value
-    if value not in {'auto', *_RELIABILITIES}:
-        msg = f'{name} must be auto, reliable or best_effort, got {value!r}'
+    if value not in {'auto', *choices}:
+        msg = f'{name} must be {allowed}, got {value!r}'
         raise SettingsError(msg)
     return str(value)

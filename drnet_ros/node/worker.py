@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
 from drnet_ros.inference import Frame
-from drnet_ros.messages.reading import decode_image_message, stamp_ns
+from drnet_ros.messages.reading import decode_image_message
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
@@ -201,13 +201,16 @@ class Worker:
                 camera.statistics.skipped()
                 return None
             rgb_hwc = decode_image_message(image.message)
+            taken_ns = camera.input_check.look(
+                image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
+            )
             found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]), settings)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
         info, model = found or (None, None)
         wants_points = model is not None and camera.output.wants_points(settings)
-        frame = Frame(rgb_hwc, model, wants_points, stamp_ns(image.message), image.prefix)
+        frame = Frame(rgb_hwc, model, wants_points, taken_ns, image.prefix)
         return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:

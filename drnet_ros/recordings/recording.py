@@ -6,6 +6,7 @@ reads them need not know what kind of bag they come from.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.closing import Closing
-from drnet_ros.errors import RecordingError
+from drnet_ros.errors import RecordingError, one_line
+from drnet_ros.recordings.storage import decompressed, find_storage
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -67,7 +69,7 @@ class Recording(Closing):
 
     Attributes:
         path: Where it lies.
-        topics: Its topics by name.
+        topics: Its topics by name, as its storage has them, whatever its metadata.yaml says.
         start_ns: When its first message was recorded, in ns since the epoch; 0 if it is empty.
         end_ns: When its last message was recorded.
     """
@@ -87,7 +89,8 @@ class Recording(Closing):
             raise RecordingError(msg)
         self._typestore = get_typestore(Stores.LATEST)
         with self._readable(), ExitStack() as opened:
-            self._reader = AnyReader([self.path], default_typestore=self._typestore)
+            self._storage = find_storage(self.path, opened)
+            self._reader = AnyReader(self._storage.files, default_typestore=self._typestore)
             self._reader.open()
             opened.callback(self._reader.close)
             self._typestore.register(
@@ -97,16 +100,18 @@ class Recording(Closing):
                     if name not in self._typestore.fielddefs
                 }
             )
-            self.topics = MappingProxyType(_topics(self._reader.connections))
+            self.topics = MappingProxyType(
+                _topics(self._reader.connections, self._storage.latched)
+            )
             has_messages = any(topic.count for topic in self.topics.values())
             self.start_ns = self._reader.start_time if has_messages else 0
             # The reader's end is exclusive.
             self.end_ns = self._reader.end_time - 1 if has_messages else 0
-            opened.pop_all()  # it stays open from here on, until `close`
+            self._opened = opened.pop_all()  # it stays open from here on, until `close`
 
     def close(self) -> None:
         """Close the files."""
-        self._reader.close()
+        self._opened.close()
 
     @property
     def duration_s(self) -> float:
@@ -123,7 +128,9 @@ class Recording(Closing):
             The messages.
 
         Raises:
-            RecordingError: If a topic is not in the recording, or the recording is damaged.
+            RecordingError: If a topic is not in the recording, or the recording is damaged. After
+                the last message, if there should have been others: another number is listed in
+                metadata.yaml or in the storage, or a file is missing.
         """
         self.require(topics)
         wanted = [
@@ -131,12 +138,14 @@ class Recording(Closing):
             for connection in self._reader.connections
             if not topics or connection.topic in topics
         ]
-        if not wanted:
-            return
+        read: Counter[str] = Counter()
         with self._readable():
-            for connection, stamp_ns, raw in self._reader.messages(wanted):
-                data = raw if self._reader.is2 else self._cdr(raw, connection.msgtype)
+            for connection, stamp_ns, raw in self._reader.messages(wanted) if wanted else ():
+                read[connection.topic] += 1
+                is2 = self._reader.is2
+                data = decompressed(raw) if is2 else self._cdr(raw, connection.msgtype)
                 yield RecordedMessage(stamp_ns, connection.topic, connection.msgtype, bytes(data))
+        self._check_complete(read, topics)
 
     def deserialize(self, message: RecordedMessage) -> Any:
         """Deserialise a message of a type that comes with ROS 2.
@@ -196,6 +205,20 @@ class Recording(Closing):
                 continue
         return added
 
+    def _check_complete(self, read: Counter[str], topics: Collection[str]) -> None:
+        """Compare what was read with all that says how much there is."""
+        problems = list(self._storage.problems)
+        stored = {topic.name: topic.count for topic in self.topics.values()}
+        for source, listed in (('its index', stored), ('metadata.yaml', self._storage.listed)):
+            problems += [
+                f'{source} lists {count} messages of {name}, {read[name]} could be read'
+                for name, count in listed.items()
+                if count != read[name] and (not topics or name in topics)
+            ]
+        if problems:
+            msg = f'{self.path} is not complete: {"; ".join(problems)}'
+            raise RecordingError(msg)
+
     def _cdr(self, raw: bytes, msgtype: str) -> memoryview:
         # By the definitions of ROS 2, so that the header loses its sequence number.
         return self._typestore.ros1_to_cdr(raw, msgtype)
@@ -205,10 +228,13 @@ class Recording(Closing):
         """Turn what the library raises for a damaged recording into one error of our own."""
         try:
             yield
+        except RecordingError:
+            raise
         # A damaged bag lets errors of sqlite, zstd, lz4, yaml and struct through the library.
         except Exception as error:
             advice = _advice(error)
-            msg = f'{self.path} must be a readable rosbag2 or ROS 1 bag, got: {error}{advice}'
+            text = one_line(error)
+            msg = f'{self.path} must be a readable rosbag2 or ROS 1 bag, got: {text}{advice}'
             raise RecordingError(msg) from error
 
 
@@ -232,7 +258,9 @@ def _definition(connection: Connection) -> dict[str, Any]:
     return {}
 
 
-def _topics(connections: Collection[Connection]) -> Mapping[str, RecordedTopic]:
+def _topics(
+    connections: Collection[Connection], latched: Collection[str]
+) -> Mapping[str, RecordedTopic]:
     topics: dict[str, RecordedTopic] = {}
     for connection in connections:
         known = topics.get(connection.topic)
@@ -240,7 +268,9 @@ def _topics(connections: Collection[Connection]) -> Mapping[str, RecordedTopic]:
             connection.topic,
             connection.msgtype,
             connection.msgcount + (known.count if known else 0),
-            _is_latched(connection) or (known is not None and known.is_latched),
+            _is_latched(connection)
+            or connection.topic in latched
+            or (known is not None and known.is_latched),
         )
     return topics
 

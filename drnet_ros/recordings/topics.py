@@ -15,7 +15,8 @@ IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 
-_TRANSPORTS = ('/compressed', '/compressedDepth')
+# The best first: raw, without loss, perhaps JPEG.
+_TRANSPORTS = ('', '/compressedDepth', '/compressed')
 _DEPTH_WORDS = ('depth', 'disparity')
 # Images that are no photographs, or not of the color camera.
 _OTHER_WORDS = (*_DEPTH_WORDS, 'infra', '/ir', 'mask', 'segment', 'semantic', 'label', 'preview')
@@ -47,7 +48,7 @@ def base_topic(name: str) -> str:
     Returns:
         The name of the raw topic, such as '/camera/image_raw'.
     """
-    for suffix in _TRANSPORTS:
+    for suffix in _TRANSPORTS[1:]:
         if name.endswith(suffix):
             return name[: -len(suffix)]
     return name
@@ -124,17 +125,28 @@ def _depth_of(image: str, topics: Iterable[RecordedTopic]) -> str | None:
         for topic in topics
         if _has(topic.name, ('depth',))
         and base_topic(topic.name) != base_topic(image)
-        and (topic.msgtype == IMAGE_TYPE or topic.name.endswith('/compressedDepth'))
+        and (
+            topic.msgtype == IMAGE_TYPE
+            or (topic.msgtype == COMPRESSED_TYPE and topic.name.endswith(_TRANSPORTS[1:]))
+        )
     ]
     good = [name for name in names if _has(name, _GOOD_DEPTH_WORDS)]
     return _nearest(image, good or names)
 
 
 def _nearest(image: str, names: Iterable[str]) -> str | None:
-    """Return the name that shares the longest start with the image topic; raw ones first."""
+    """Return the name that shares the longest start with the image topic.
+
+    Of one topic in several transports it is the one that loses least: raw, compressedDepth, then
+    compressed, which may be JPEG.
+    """
     return min(
         names,
-        key=lambda name: (-len(commonprefix([image, name])), name.endswith(_TRANSPORTS), name),
+        key=lambda name: (
+            -len(commonprefix([image, base_topic(name)])),
+            _TRANSPORTS.index(name[len(base_topic(name)) :]),
+            name,
+        ),
         default=None,
     )
 

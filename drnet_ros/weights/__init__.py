@@ -28,6 +28,10 @@ def resolve_weights(weights: str) -> Path:
         msg = f'weights must be a path that can be read, got {weights!r}: {error}'
         raise WeightsError(msg) from error
     if not is_there:
-        msg = f"weights must be 'embedded' or a .safetensors file, found no file at {path}"
+        msg = (
+            f"weights must be 'embedded' or a .safetensors file, found no file at {path}; only "
+            'the lite network is embedded (config depth.yaml): weights of another one come from '
+            '`drnet train --config PRESET`, give the path of those'
+        )
         raise WeightsError(msg)
     return path

@@ -12,7 +12,8 @@ import numpy as np
 import openvino as ov
 
 from drnet_ros.inference import Settings
-from drnet_ros.inference.engines.openvino_cache import cache_folder, converted_model
+from drnet_ros.inference.engines.model_cache import cache_folder
+from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_engine import choose_precision, compile_options
 from drnet_ros.inference.preprocess import network_size
 from drnet_ros.network.metadata import read_metadata

@@ -16,6 +16,7 @@ import clip_camera
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from drnet_offline.evaluation.depth_colours import add_depth_bar, draw_depth
@@ -62,7 +63,8 @@ def main() -> None:
     """Draw all pictures."""
     frames = read_frames()
     exact = np.concatenate([frame.exact_hw[::8, ::8].ravel() for frame in frames])
-    limits_m = tuple(np.nanpercentile(exact, [1, 99]).tolist())
+    nearest_m, farthest_m = np.nanpercentile(exact, [1, 99]).tolist()
+    limits_m = (float(nearest_m), float(farthest_m))
     pictures = ROOT / 'docs' / 'pictures'
     pictures.mkdir(exist_ok=True)
     still = frames[STILL_FRAME]
@@ -115,8 +117,8 @@ def draw_panels(
     height, width = rows[0][0].shape[:2]
     panel_in = panel_px / DPI, panel_px * height / width / DPI
     size_in = panel_in[0] * len(rows[0]) + BAR_IN, panel_in[1] * len(rows) + 0.3 * bool(titles)
-    figure = Figure(figsize=size_in, dpi=DPI, layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure = Figure(figsize=size_in, dpi=DPI, layout=layout)
     canvas: Any = FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     for axis, title in zip(axes[0], titles, strict=False):

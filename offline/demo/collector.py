@@ -52,6 +52,7 @@ class Collector:
     sent_ns: dict[int, int] = field(default_factory=dict)
     published_ns: dict[int, int] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=dict)
+    status_count: int = 0
     _stride: int = 1
     _cloud_count: int = 0
 
@@ -59,10 +60,10 @@ class Collector:
         """Subscribe."""
         qos = QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.RELIABLE)
         subscribe = self.node.create_subscription
-        subscribe(Image, self.image_topic, self._on_image, qos)
-        subscribe(Image, f'{self.namespace}/depth/image_rect', self._on_depth, qos)
-        subscribe(PointCloud2, f'{self.namespace}/points', self._on_points, qos)
-        subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos)
+        subscribe(Image, self.image_topic, self.on_image, qos)
+        subscribe(Image, f'{self.namespace}/depth/image_rect', self.on_depth, qos)
+        subscribe(PointCloud2, f'{self.namespace}/points', self.on_points, qos)
+        subscribe(DiagnosticArray, '/diagnostics', self.on_diagnostics, qos)
 
     @property
     def frames_out(self) -> int:
@@ -98,10 +99,12 @@ class Collector:
         ]
         return counts[0] > 0 and counts[0] == sum(counts[1:]) and self.frames_out >= counts[1]
 
-    def _on_image(self, message: Image, info: MessageInfo) -> None:
+    def on_image(self, message: Image, info: MessageInfo) -> None:
+        """Note when an image was published."""
         self.sent_ns[_stamp_ns(message)] = info['source_timestamp']
 
-    def _on_depth(self, message: Image, info: MessageInfo) -> None:
+    def on_depth(self, message: Image, info: MessageInfo) -> None:
+        """Note when a depth image was published, and perhaps keep it."""
         index = self.frames_out
         self.published_ns[_stamp_ns(message)] = info['source_timestamp']
         if index % self._stride:
@@ -113,16 +116,19 @@ class Collector:
             del self.kept[1::2]
             self._stride *= 2
 
-    def _on_points(self, message: PointCloud2) -> None:
-        # The newest of 1, 2, 4, 8 ... clouds: somewhere in the second half of the recording.
+    def on_points(self, message: PointCloud2) -> None:
+        """Keep a cloud from the second half of the recording."""
+        # The newest of clouds 1, 2, 4, 8 ...
         self._cloud_count += 1
         if self._cloud_count & (self._cloud_count - 1) == 0:
             self.cloud = message
 
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+    def on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Keep what the depth node says of its frames."""
         for status in message.status:
             if status.hardware_id == 'drnet_ros':
                 self.status = {item.key: item.value for item in status.values}
+                self.status_count += 1
 
 
 def _stamp_ns(message: Any) -> int:

@@ -4,96 +4,201 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
-from drnet_offline.replay.decoding import read_depths, read_images
+from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.gallery import Picture
+from drnet_offline.replay.headers import header_of
 from drnet_offline.report.pictures import draw_examples
 from drnet_offline.report.ply import write_ply
+from drnet_ros.errors import ImageError, RecordingError
+from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from collector import Collector
     from numpy.typing import NDArray
 
-    from drnet_ros.recordings.recording import Recording
+    from drnet_ros.recordings.recording import RecordedMessage, Recording
     from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['write_outcome']
+__all__ = ['Outcome', 'write_outcome']
 
 _ROWS = 4
+_TOLERANCE_MS = 20
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the demo left.
+
+    Attributes:
+        summary: What summary.json holds: frames and their rates, latencies in ms, RMSE in metres.
+        written: Names of the files that were written.
+        problems: What could not be read of the recording.
+    """
+
+    summary: dict[str, Any]
+    written: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """Recorded depth of the kept frames, by the stamp of the image.
+
+    Attributes:
+        metrics: Over all of them.
+        truths: Of those that are drawn, float32 (H, W) in metres.
+        reason: Why nothing could be compared, '' if something was.
+    """
+
+    metrics: DepthMetrics
+    truths: dict[int, NDArray[np.float32]]
+    reason: str
 
 
 def write_outcome(
     recording: Recording, choice: TopicChoice, collector: Collector, output: Path
-) -> dict[str, Any]:
+) -> Outcome:
     """Score what arrived against recorded depth, draw some of it, and write it all.
 
     Args:
         recording: What was played.
         choice: Its topics.
         collector: What arrived; it kept one frame at least.
-        output: The folder; made if it is not there.
+        output: The folder, which is there. What an earlier demo left in it is removed.
 
     Returns:
-        What summary.json holds: frames and their rates, latencies in ms, RMSE in metres.
+        What was written, and what it says.
+
+    Raises:
+        OfflineError: A file cannot be written.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    frames = {frame.stamp_ns: frame.depth_hw for frame in collector.kept}
-    spread = np.linspace(0, len(frames) - 1, min(_ROWS, len(frames))).round().astype(int)
-    drawn = [collector.kept[index].stamp_ns for index in spread]
-    metrics = DepthMetrics(PROTOCOLS['full'])
-    truths: dict[int, NDArray[np.float32]] = {}
-    for stamp_ns, truth in read_depths(recording, choice.depth) if choice.depth else ():
-        estimate = frames.get(stamp_ns)
-        if estimate is None or truth.shape != estimate.shape:
-            continue
-        if stamp_ns in drawn:
-            truths[stamp_ns] = truth
-        depth = estimate.astype(np.float32)
-        metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
-    images = {
-        stamp_ns: (position, rgb)
-        for position, (stamp_ns, rgb) in enumerate(read_images(recording, choice.image))
-        if stamp_ns in drawn
-    }
-    pictures = []
-    for stamp_ns, (position, rgb) in images.items():
-        depths = (frames[stamp_ns].astype(np.float32),)
-        picture = Picture(position, rgb, None, truths.get(stamp_ns), depths)
-        pictures.append((f't = {(stamp_ns - drawn[0]) / 1e9:.2f} s', picture))
-    draw_examples(output / 'sheet.jpg', pictures, ['DRNet depth'])
+    for name in ('summary.json', 'sheet.jpg', 'cloud.ply'):
+        (output / name).unlink(missing_ok=True)
+    problems: list[str] = []
+    spread = np.linspace(0, len(collector.kept) - 1, min(_ROWS, len(collector.kept)))
+    drawn = {collector.kept[round(index)].stamp_ns for index in spread.tolist()}
+    comparison = _compare(recording, choice, collector, drawn, problems)
+    summary = _summarise(collector, comparison, recording.topics[choice.image].count)
+    outcome = Outcome(summary, ['summary.json'], problems)
+    # The figures first: drawing takes the longest.
+    write_text(output / 'summary.json', json.dumps(summary, indent=2) + '\n')
+    pictures = _pictures(recording, choice, collector, comparison, drawn, problems)
+    if pictures:
+        draw_examples(output / 'sheet.jpg', pictures, ['DRNet depth'])
+        outcome.written.append('sheet.jpg')
     if collector.cloud is not None:
         points = np.frombuffer(collector.cloud.data, np.float32)
         write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
-    summary = _summarise(collector, metrics, recording.topics[choice.image].count)
-    (output / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
-    return summary
+        outcome.written.append('cloud.ply')
+    return outcome
+
+
+def _compare(
+    recording: Recording,
+    choice: TopicChoice,
+    collector: Collector,
+    drawn: Collection[int],
+    problems: list[str],
+) -> _Comparison:
+    comparison = _Comparison(DepthMetrics(PROTOCOLS['full']), {}, 'it has no depth topic')
+    if choice.depth is None:
+        return comparison
+    recorded_ns = [header_of(m)[0] for m in _messages(recording, choice.depth, problems)]
+    kept_ns = [frame.stamp_ns for frame in collector.kept]
+    pairs = match_stamps(kept_ns, recorded_ns, _TOLERANCE_MS * 1_000_000)
+    frames = {depth: collector.kept[image] for image, depth in pairs.items()}
+    comparison.reason = (
+        f'no image of {choice.depth} was taken within {_TOLERANCE_MS} ms of one with depth'
+    )
+    for position, message in enumerate(_messages(recording, choice.depth, [])):
+        if position not in frames:
+            continue
+        frame = frames[position]
+        try:
+            truth = decode_depth_message(recording.deserialize(message))
+        except (ImageError, RecordingError) as error:
+            comparison.reason = f'{choice.depth} cannot be decoded: {error}'
+            continue
+        if truth.shape != frame.depth_hw.shape:
+            sizes = (f'{w} x {h}' for h, w in (truth.shape, frame.depth_hw.shape))
+            comparison.reason = '{} has {} pixels, the images have {}'.format(choice.depth, *sizes)
+            continue
+        if frame.stamp_ns in drawn:
+            comparison.truths[frame.stamp_ns] = truth
+        depth = frame.depth_hw.astype(np.float32)
+        comparison.metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
+    if int(comparison.metrics.images):
+        comparison.reason = ''
+    return comparison
+
+
+def _pictures(
+    recording: Recording,
+    choice: TopicChoice,
+    collector: Collector,
+    comparison: _Comparison,
+    drawn: Collection[int],
+    problems: list[str],
+) -> list[tuple[str, Picture]]:
+    frames = {frame.stamp_ns: frame.depth_hw for frame in collector.kept}
+    first_ns = min(drawn)
+    pictures: list[tuple[str, Picture]] = []
+    for position, message in enumerate(_messages(recording, choice.image, problems)):
+        stamp_ns = header_of(message)[0]
+        if stamp_ns not in drawn:
+            continue
+        try:
+            rgb = decode_image_message(recording.deserialize(message))
+        except (ImageError, RecordingError) as error:
+            problems.append(str(error))
+            continue
+        depths = (frames[stamp_ns].astype(np.float32),)
+        picture = Picture(position, rgb, None, comparison.truths.get(stamp_ns), depths)
+        pictures.append((f't = {(stamp_ns - first_ns) / 1e9:.2f} s', picture))
+    return pictures
+
+
+def _messages(recording: Recording, topic: str, problems: list[str]) -> Iterator[RecordedMessage]:
+    """Read a topic as far as it can be read, and note why it ends early."""
+    try:
+        yield from recording.messages([topic])
+    except RecordingError as error:
+        if str(error) not in problems:
+            problems.append(str(error))
 
 
 def _summarise(
-    collector: Collector, metrics: DepthMetrics, frames_published: int
+    collector: Collector, comparison: _Comparison, frames_published: int
 ) -> dict[str, Any]:
     status = collector.status
+    metrics = comparison.metrics
     scored = int(metrics.images)
     figures = metrics.compute() if scored else {}
     p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
-    counted = ('in', 'dropped', 'failed', 'skipped')
+    # All by the node's own count, so that they add up; what arrived here is another figure.
+    counted = ('in', 'out', 'dropped', 'failed', 'skipped')
     counts = {f'frames_{n}': int(status[f'frames_{n}']) for n in counted}
     return {
         'frames_published': frames_published,
         **counts,
-        'frames_out': collector.frames_out,
+        'frames_received': collector.frames_out,
         'fps': round(collector.fps, 2),
-        'latency_ms_p50': round(p50, 2),
-        'latency_ms_p95': round(p95, 2),
+        'latency_ms_p50': None if math.isnan(p50) else round(p50, 2),
+        'latency_ms_p95': None if math.isnan(p95) else round(p95, 2),
         'rmse': round(figures['rmse'], 4) if scored else None,
         'delta1': round(figures['delta1'], 4) if scored else None,
         'frames_scored': scored,
+        'not_compared': comparison.reason or None,
         **{n: status[n] for n in ('engine', 'device', 'precision', 'backbone', 'network_size')},
     }

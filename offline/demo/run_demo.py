@@ -16,22 +16,22 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import rclpy
-from collector import Collector
-from outcome import write_outcome
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from drnet_ros.errors import DrnetError
-from drnet_ros.node.environment import use_large_message_profile
+from drnet_offline.outputs.files import make_folder
+from drnet_offline.outputs.lock import OutputLock
+from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, base_topic, choose_topics
+
+if TYPE_CHECKING:
+    from collector import Collector
+    from outcome import Outcome
+    from rclpy.task import Future
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / 'offline' / 'clip' / 'room'
@@ -81,25 +81,27 @@ def main() -> int:
     # A domain of our own on this machine only: a demo must not talk to somebody's robot.
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    use_large_message_profile()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: STOP.set())
     try:
         with Recording(options.bag) as recording:
+            make_folder(options.output)
             choice = choose_topics(
                 recording.topics,
                 image=options.image_topic,
                 camera_info=options.camera_info_topic,
                 depth=options.depth_topic,
             )
-            _run(recording, choice, options.output)
+            with OutputLock(options.output):
+                outcome = _run(recording, choice, options.output)
     except DrnetError as error:
-        console.print(f'[red]error:[/] {escape(str(error))}', highlight=False)
+        console.print(f'[red]error:[/] {escape(one_line(error))}', highlight=False)
         return 1
     except StoppedError:
         console.print('stopped')
         return 130
-    return 0
+    _print_outcome(outcome, options.output)
+    return 1 if outcome.problems else 0
 
 
 def _pause() -> None:
@@ -124,9 +126,19 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
+def _run(recording: Recording, choice: TopicChoice, output: Path) -> Outcome:
     frames = recording.topics[choice.image].count
-    console.print(f'recording  {recording.path}: {frames} images on {choice.image}')
+    console.print(f'recording  {recording.path}: {frames} images on {choice.image}', markup=False)
+    # ROS, and PyTorch for the figures, take seconds to import: a person sees a word before.
+    import rclpy  # noqa: PLC0415
+    from collector import Collector  # noqa: PLC0415
+    from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415
+    from rclpy.signals import SignalHandlerOptions  # noqa: PLC0415
+    from rclpy.task import Future  # noqa: PLC0415
+
+    from drnet_ros.node.environment import use_large_message_profile  # noqa: PLC0415
+
+    use_large_message_profile()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('drnet_demo')
     collector = Collector(node, base_topic(choice.image), NAMESPACE)
@@ -139,6 +151,8 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
     children = Children(_start('depth_node', *_node_arguments(choice)))
     try:
         started_s = time.monotonic()
+        from outcome import write_outcome  # noqa: PLC0415 - while the node starts
+
         _await_active(collector, children.node)
         status = collector.status
         console.print(
@@ -161,7 +175,7 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
             '--topics',
             *topics,
         )
-        _follow(collector, children, frames)
+        problem = _follow(collector, children, frames)
     finally:
         children.stop()
         ended.set_result(None)
@@ -171,7 +185,9 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> None:
     if not collector.kept:
         msg = 'no depth image arrived: the messages of the node above say why'
         raise DemoError(msg)
-    _print_summary(write_outcome(recording, choice, collector, output), output)
+    outcome = write_outcome(recording, choice, collector, output)
+    outcome.problems += [problem] if problem else []
+    return outcome
 
 
 def _node_arguments(choice: TopicChoice) -> list[str]:
@@ -198,7 +214,12 @@ def _await_active(collector: Collector, process: subprocess.Popen[bytes]) -> Non
                 raise DemoError(msg)
 
 
-def _follow(collector: Collector, children: Children, frames: int) -> None:
+def _follow(collector: Collector, children: Children, frames: int) -> str:
+    """Show what arrives until all that was played is accounted for.
+
+    Returns:
+        Why not all of it was, '' if it was.
+    """
     columns = (
         TextColumn('depth     '),
         BarColumn(),
@@ -206,25 +227,30 @@ def _follow(collector: Collector, children: Children, frames: int) -> None:
         TextColumn('{task.fields[fps]:5.1f} frames/s'),
         TimeElapsedColumn(),
     )
-    settle_by = math.inf
+    settle_by, needed = math.inf, 0
+    problem = ''
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('depth', total=frames, fps=0.0)
-        while time.monotonic() < settle_by and not (
-            math.isfinite(settle_by) and collector.is_settled()
-        ):
+        # Two words of the node after the end: the first may have been on its way before it.
+        while not (needed and collector.status_count >= needed and collector.is_settled()):
+            if time.monotonic() > settle_by:
+                return problem or 'the node did not account for all images: figures may be short'
             _pause()
             progress.update(task, completed=collector.frames_out, fps=collector.fps)
             if children.node.poll() is not None:
                 msg = f'the node ended with exit code {children.node.returncode} while it ran'
                 raise DemoError(msg)
-            if children.publisher is not None and (code := children.publisher.poll()) is not None:
-                if code:
-                    msg = f'the bag publisher ended with exit code {code}'
-                    raise DemoError(msg)
-                settle_by = min(settle_by, time.monotonic() + SETTLE_TIMEOUT_S)
+            if needed or children.publisher is None or children.publisher.poll() is None:
+                continue
+            if code := children.publisher.returncode:
+                problem = f'the bag publisher ended with exit code {code}: its last line says why'
+            needed = collector.status_count + 2
+            settle_by = time.monotonic() + SETTLE_TIMEOUT_S
+    return problem
 
 
-def _print_summary(summary: dict[str, Any], output: Path) -> None:
+def _print_outcome(outcome: Outcome, output: Path) -> None:
+    summary = outcome.summary
     console.print(
         f'result     {summary["frames_out"]} of {summary["frames_published"]} frames, '
         f'{summary["frames_dropped"]} dropped, {summary["fps"]} frames/s, latency '
@@ -235,7 +261,11 @@ def _print_summary(summary: dict[str, Any], output: Path) -> None:
             f'against recorded depth (protocol full, {summary["frames_scored"]} frames): '
             f'RMSE {summary["rmse"]} m, delta1 {summary["delta1"]}'
         )
-    console.print(f'written    {output}/summary.json, sheet.jpg, cloud.ply')
+    else:
+        console.print(f'not compared with recorded depth: {summary["not_compared"]}', markup=False)
+    console.print(f'written    {output}/{", ".join(outcome.written)}', markup=False)
+    for problem in outcome.problems:
+        console.print(f'[yellow]warning:[/] {escape(problem)}', highlight=False)
 
 
 if __name__ == '__main__':

@@ -1,24 +1,37 @@
-"""The command `drnet`."""
+"""The command line of `drnet`."""
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from drnet_offline.commands.bag import bag
 from drnet_offline.commands.bench import bench
+from drnet_offline.commands.calibrate import calibrate_command
 from drnet_offline.commands.eval import evaluate_command
 from drnet_offline.commands.export import export
 from drnet_offline.commands.predict import predict
 from drnet_offline.commands.train import train
 from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
-from drnet_ros.errors import DrnetError
+from drnet_offline.errors import StoppedError
+from drnet_offline.outputs.stopping import stopping
+from drnet_ros.errors import DrnetError, one_line
 
 __all__ = ['app', 'main']
+
+# As a shell says of a program that Ctrl-C ended.
+_STOPPED = 130
+
+Arguments = ParamSpec('Arguments')
+Result = TypeVar('Result')
 
 app = typer.Typer(
     help='Train, evaluate and export the Double Refinement Network.',
@@ -26,22 +39,52 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(train)
-app.command('eval')(evaluate_command)
-app.command()(bench)
-app.command()(export)
-app.command()(bag)
-app.command()(vo)
-app.command()(predict)
-app.command('tum-to-bag')(tum_to_bag)
+
+
+def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return a command that Ctrl-C ends in one line, where the command says nothing better."""
+
+    @wraps(command)
+    def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with stopping(lambda: 'nothing is saved: run it again'):
+            return command(*args, **kwargs)
+
+    return run
+
+
+app.command()(_stoppable(train))
+app.command('eval')(_stoppable(evaluate_command))
+app.command()(_stoppable(bench))
+app.command('calibrate')(_stoppable(calibrate_command))
+app.command()(_stoppable(export))
+app.command()(_stoppable(bag))
+app.command()(_stoppable(vo))
+app.command()(_stoppable(predict))
+app.command('tum-to-bag')(_stoppable(tum_to_bag))
 
 
 def main() -> None:
-    """Run the command line: exit code 0, 1 with one line on a known error, 2 on wrong usage."""
+    """Run the command line.
+
+    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, or 130 after Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A file may have any bytes for a name, and is printed all the same.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     try:
         app()
+    except StoppedError as error:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends it at once
+        _say('[yellow]stopped:[/]', error)
+        sys.exit(_STOPPED)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print(f'[red]error:[/] {escape(str(error))}', highlight=False)
+        _say('[red]error:[/]', error)
         sys.exit(1)
+
+
+def _say(label: str, error: Exception) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(label, end=' ')
+    console.print(one_line(error), markup=False, highlight=False)

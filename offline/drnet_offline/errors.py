@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drnet_ros.errors import DrnetError
 
-__all__ = ['ConfigError', 'DatasetError', 'OfflineError', 'PretrainedError']
+__all__ = ['ConfigError', 'DatasetError', 'OfflineError', 'PretrainedError', 'StoppedError']
 
 
 class OfflineError(DrnetError):
@@ -17,6 +17,10 @@ class DatasetError(OfflineError):
 
 class ConfigError(OfflineError):
     """A training preset holds something unknown or impossible."""
+
+
+class StoppedError(OfflineError):
+    """Ctrl-C ended a command; the message says what is saved and how to go on."""
 
 
 class PretrainedError(OfflineError):

@@ -15,14 +15,11 @@ import pytest
 import torch
 import yaml
 from command_line import exit_code
-from known_scenes import KnownEstimator, RunInProcess
+from known_scenes import KnownEngine, RunInProcess
+from random_weights import random_weights
 
 from drnet_offline.replay import playback
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.network.checkpoint import save_network
-from drnet_ros.network.config import NetworkConfig
-from drnet_ros.network.drnet import DRNet
-from drnet_ros.network.metadata import WeightsMetadata
 
 # The same number everywhere: sums over threads differ in their last bits, and trainings are
 # compared bit for bit with those of `run_drnet`.
@@ -128,19 +125,8 @@ def run_drnet() -> Iterator[RunDrnet]:
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random lite weights for images of 64x96."""
-    torch.manual_seed(3)
-    network = DRNet(NetworkConfig()).eval()
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    metadata = WeightsMetadata(
-        network=network.config,
-        input_height=64,
-        input_width=96,
-        f_training=120.0,
-        min_depth=0.1,
-        max_depth=10.0,
-    )
-    save_network(path, network, metadata)
-    return path
+    return random_weights(path, f_training=120.0)
 
 
 @pytest.fixture
@@ -155,9 +141,13 @@ def estimator(weights: Path) -> Iterator[DepthEstimator]:
 @pytest.fixture
 def known_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Puts the stand-in of `known_scenes` in the place of the network of `drnet bag`."""
-    monkeypatch.setattr(KnownEstimator, 'count', 0)
-    monkeypatch.setattr(KnownEstimator, 'fails_at', -1)
-    monkeypatch.setattr(playback, 'DepthEstimator', KnownEstimator)
+    monkeypatch.setattr(KnownEngine, 'count', 0)
+    monkeypatch.setattr(KnownEngine, 'fails_at', -1)
+
+    def open_estimator(settings: Settings) -> DepthEstimator:
+        return DepthEstimator(settings, engine=KnownEngine())
+
+    monkeypatch.setattr(playback, 'DepthEstimator', open_estimator)
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
+pytestmark = pytest.mark.slow
+
 BAG = Path(__file__).parents[1] / 'clip' / 'room'
 STORE = get_typestore(Stores.ROS2_JAZZY)
 IMAGE = '/camera/image_raw/compressed'

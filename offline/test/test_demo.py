@@ -7,14 +7,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from known_scenes import Scene, write
 from plyfile import PlyData
 from ros_domain import claim_domain
+
+from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import choose_topics
 
 if TYPE_CHECKING:
     from collector import Collector
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 rclpy = pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
+
+pytestmark = pytest.mark.slow
 
 DEMO = Path(__file__).resolve().parents[1] / 'demo' / 'run_demo.py'
 FRAMES_IN_CLIP = 64
@@ -93,12 +100,12 @@ def test_all_is_settled_when_each_frame_is_accounted_for(
 ) -> None:
     values = [KeyValue(key=f'frames_{name}', value=str(count)) for name, count in counts.items()]
     status = DiagnosticStatus(hardware_id='drnet_ros', values=values)
-    collector._on_diagnostics(DiagnosticArray(status=[status]))
+    collector.on_diagnostics(DiagnosticArray(status=[status]))
     for sec in range(depths):
         depth = Image(height=1, width=1, encoding='32FC1', step=4)
         depth.header.stamp.sec = sec
         depth.data.frombytes(bytes(4))
-        collector._on_depth(
+        collector.on_depth(
             depth,
             {
                 'source_timestamp': sec,
@@ -109,6 +116,46 @@ def test_all_is_settled_when_each_frame_is_accounted_for(
             },
         )
     assert collector.is_settled() is is_settled
+
+
+@pytest.mark.parametrize(
+    ('delay_ns', 'encoding', 'reason'),
+    [
+        (5_000_000, '16UC1', None),
+        (24_000_000, '16UC1', 'taken within 20 ms'),
+        (5_000_000, 'jpeg', 'cannot be decoded: compressed depth must have format'),
+    ],
+)
+def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
+    collector: Collector, tmp_path: Path, delay_ns: int, encoding: str, reason: str | None
+) -> None:
+    from collector import KeptFrame  # noqa: PLC0415
+    from outcome import write_outcome  # noqa: PLC0415
+
+    scene = replace(Scene.make(4), depth_delay_ns=delay_ns)
+    bag = write(tmp_path / 'bag', scene, encoding=encoding)
+    collector.kept = [
+        KeptFrame(stamp, truth.astype(np.float16) / np.float16(1000))
+        for stamp, truth in zip(scene.stamps, scene.truths, strict=True)
+    ]
+    counts = {'in': 4, 'out': 4, 'dropped': 0, 'failed': 0, 'skipped': 0}
+    about = dict.fromkeys(('engine', 'device', 'precision', 'backbone', 'network_size'), 'x')
+    collector.status = {**{f'frames_{n}': str(c) for n, c in counts.items()}, **about}
+    (tmp_path / 'cloud.ply').touch()  # of an earlier demo
+    with Recording(bag) as recording:
+        choice = choose_topics(recording.topics)
+        outcome = write_outcome(recording, choice, collector, tmp_path)
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert outcome.written == ['summary.json', 'sheet.jpg']
+    assert not (tmp_path / 'cloud.ply').exists()
+    assert (summary['frames_in'], summary['frames_out'], summary['frames_received']) == (4, 4, 0)
+    if reason is None:
+        assert summary['frames_scored'] == 4
+        assert summary['rmse'] < 0.002  # half precision of the kept frames
+        assert summary['not_compared'] is None
+    else:
+        assert (summary['frames_scored'], summary['rmse']) == (0, None)
+        assert reason in summary['not_compared']
 
 
 def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> None:

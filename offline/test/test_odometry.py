@@ -18,9 +18,11 @@ from rosbags.typesys import Stores, get_typestore
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
 from drnet_offline.replay import playback
 from drnet_offline.replay.decoding import read_depths
-from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
+from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.recordings.recording import Recording
+
+pytestmark = pytest.mark.slow
 
 file_interface = pytest.importorskip(
     'evo.tools.file_interface', reason='odometry is judged by evo'
@@ -44,27 +46,41 @@ class RecordedPending(Pending):
         return [DepthFrame(depth) for depth in self._depths]
 
 
-class RecordedEstimator(DepthEstimator):
+class RecordedEngine(Engine):
     """Gives the recorded depth, all of it too far by one factor."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    name = 'recorded'
+    device = 'test'
+    precision = 'exact'
+
+    def __init__(self) -> None:
         with Recording(CLIP) as recording:
             self._depths = dict(read_depths(recording, DEPTH))
 
-    def submit(self, frames: Sequence[Frame]) -> Pending:
+    def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:  # noqa: ARG002
         stamps = [frame.stamp_ns for frame in frames if frame.stamp_ns is not None]
         return RecordedPending([self._depths[s] * np.float32(TOO_FAR) for s in stamps])
+
+    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
+        pass
+
+    def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:
+        return image_hw
 
     def close(self) -> None:
         pass
 
 
+def open_estimator(settings: Settings) -> DepthEstimator:
+    return DepthEstimator(settings, engine=RecordedEngine())
+
+
 @pytest.fixture(autouse=True)
 def _recorded_depth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playback, 'DepthEstimator', RecordedEstimator)
+    monkeypatch.setattr(playback, 'DepthEstimator', open_estimator)
 
 
+@pytest.mark.slow
 def test_exact_depth_gives_the_exact_path_and_a_factor_shows(
     clip: Path, tmp_path: Path, drnet: RunInProcess
 ) -> None:

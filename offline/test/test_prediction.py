@@ -10,7 +10,7 @@ import pytest
 from plyfile import PlyData
 
 from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.prediction import find_images, parse_camera, predict_file
+from drnet_offline.outputs.prediction import find_images, parse_camera, predict_file
 from drnet_offline.report.ply import write_ply
 from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel
@@ -60,7 +60,7 @@ def test_ply_keeps_points_and_colours(tmp_path: Path) -> None:
 def test_damaged_image_is_named(estimator: DepthEstimator, tmp_path: Path) -> None:
     broken = tmp_path / 'broken.jpg'
     broken.write_bytes(b'no image')
-    with pytest.raises(DatasetError, match=r'cannot read the image .*broken\.jpg'):
+    with pytest.raises(DatasetError, match=r'broken\.jpg must be a JPEG or PNG file'):
         predict_file(estimator, broken, tmp_path, None, ply=False)
 
 

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from random_weights import random_weights
 
-from drnet_ros.network.checkpoint import save_network
 from drnet_ros.network.config import NetworkConfig
-from drnet_ros.network.drnet import DRNet
-from drnet_ros.network.metadata import WeightsMetadata
 
 # Networks are tiny here: threads that wait for each other on a busy machine take longer than one.
 torch.set_num_threads(1)
@@ -31,45 +29,19 @@ def _model_cache(openvino_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRNET_CACHE_DIR', str(openvino_cache))
 
 
-def _write_random_weights(path: Path, config: NetworkConfig) -> str:
-    torch.manual_seed(5)
-    network = DRNet(config)
-    # Statistics of batches of noise keep the activations of random layers sane; small weights
-    # before the outputs keep depth positive.
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = None
-    with torch.no_grad():
-        for _ in range(2):
-            network.train()(torch.randn(4, 3, 64, 64))
-        for name, tensor in network.named_parameters():
-            if 'correction' in name or name == 'coarsest.weight':
-                tensor.mul_(0.2)
-    network.eval()
-    metadata = WeightsMetadata(
-        network=network.config,
-        input_height=TRAINING_HW[0],
-        input_width=TRAINING_HW[1],
-        f_training=100.0,
-        min_depth=0.1,
-        max_depth=10.0,
-    )
-    save_network(path, network, metadata)
-    return str(path)
-
-
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Random lite weights whose outputs are spread over a few metres."""
     path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
-    return _write_random_weights(path, NetworkConfig())
+    return str(random_weights(path, input_hw=TRAINING_HW))
 
 
 @pytest.fixture(scope='session')
 def guided_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same with the guided filter."""
     path = tmp_path_factory.mktemp('weights') / 'guided.safetensors'
-    return _write_random_weights(path, NetworkConfig(guided_filter=True))
+    config = NetworkConfig(guided_filter=True)
+    return str(random_weights(path, config, input_hw=TRAINING_HW))
 
 
 @pytest.fixture(scope='session')

@@ -138,6 +138,45 @@ def test_roi_then_binning() -> None:
     assert camera.p[3] == pytest.approx(-25.0)
 
 
+@pytest.mark.parametrize(
+    'k', [np.array(K).reshape(3, 3), np.array(K), np.array(K).reshape(3, 3).tolist(), tuple(K)]
+)
+def test_matrices_are_taken_flat_nested_or_as_arrays(k: Any) -> None:
+    p, r = np.array(P).reshape(3, 4), np.eye(3)
+    assert _camera(k=k, p=p, r=r) == _camera(k=K, p=P, r=[1, 0, 0, 0, 1, 0, 0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'k': np.eye(4)}, r'K must be 3 rows of 3 or 9 values by rows, got shape \(4, 4\)'),
+        ({'k': [517.3, 516.5, 318.6, 255.3]}, r'K must be 3 rows of 3 .* got shape \(4,\)'),
+        ({'k': 'fx'}, "K must be numbers, 3 rows of 3, got 'fx'"),
+        ({'k': [500, 0, 0, 0, 500, 0, 0, 0, 1]}, 'K must have a principal point, got cx 0 and'),
+        ({'p': [-500.0, *P[1:]]}, 'P must have positive focal lengths or be zeros'),
+        ({'p': [*P[:5], 0.0, *P[6:]]}, 'P must have positive focal lengths or be zeros'),
+        ({'p': [*P[:3], math.nan, *P[4:]]}, 'P must have finite values'),
+        ({'d': [math.nan]}, 'D must have finite values'),
+        ({'d': 'k1'}, "D must be a list of numbers, got 'k1'"),
+        ({'roi': (100, 50, 0, 0)}, 'the ROI must be all zeros for the whole image or have a size'),
+        ({'roi': (0, 0, 0, 300)}, 'the ROI must be all zeros for the whole image or have a size'),
+    ],
+)
+def test_fields_that_are_half_set_or_of_a_wrong_type_are_refused_by_name(
+    fields: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(CameraError, match=message):
+        _camera(**fields)
+
+
+@pytest.mark.parametrize('p', [[0.0] * 12, [0.0] * 10 + [1.0, 0.0], []])
+def test_unset_p_and_r_mean_k_without_rectification(p: list[float]) -> None:
+    camera = _camera(p=p, r=[0.0] * 9)
+    fx, fy, cx, cy = K[0], K[4], K[2], K[5]
+    assert camera.p == (fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0)
+    assert camera.r == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
 def test_an_roi_sees_the_rays_of_its_part_of_the_sensor() -> None:
     fields = {'d': TUM_D, 'distortion_model': 'plumb_bob'}
     part = rays(_camera(**fields, roi=(96, 64, 320, 256)))
@@ -180,7 +219,7 @@ def test_zero_coefficients_are_no_distortion(model: str) -> None:
         ({'k': [*K[:2], math.inf, *K[3:]]}, 'K must have finite values'),
         ({'width': 0}, 'positive size'),
         ({'p': [math.nan] * 12}, 'P must have finite values'),
-        ({'r': [1.0]}, 'R must have finite values'),
+        ({'r': [1.0]}, 'R must be 3 rows of 3 or 9 values'),
         ({'d': [math.nan], 'distortion_model': 'plumb_bob'}, 'D must have finite values'),
         ({'d': [0.1], 'distortion_model': 'fov'}, "must be one of .*, got 'fov'"),
         ({'d': [0.1] * 6, 'distortion_model': 'plumb_bob'}, 'D must have 5 coefficients'),

@@ -9,15 +9,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from drnet_ros.errors import EngineError, SettingsError, WeightsError
+from drnet_ros.errors import CameraError, EngineError, ImageError, SettingsError, WeightsError
 from drnet_ros.inference import CameraModel, DepthEstimator, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines import devices
 from drnet_ros.inference.engines.factory import create_engine
-from drnet_ros.inference.engines.openvino_cache import cache_folder, model_key
+from drnet_ros.inference.engines.model_cache import cache_folder, model_key
+from drnet_ros.inference.engines.openvino_cache import conversion_to, converted_model
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -60,6 +63,46 @@ def test_missing_weights_are_refused(tmp_path: Path) -> None:
 def test_paths_that_cannot_be_followed_are_refused(path: str) -> None:
     with pytest.raises(WeightsError, match='must be'):
         resolve_weights(path)
+
+
+def test_missing_weights_say_what_is_embedded_and_how_to_get_others() -> None:
+    with pytest.raises(WeightsError) as refusal:
+        resolve_weights('resnet50.safetensors')
+    assert 'found no file at resnet50.safetensors; only the lite network is embedded' in str(
+        refusal.value
+    )
+    assert '`drnet train --config PRESET`' in str(refusal.value)
+
+
+RGB = np.zeros((96, 128, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        ('photo.jpg', 'got str; read the file'),
+        (RGB.tolist(), 'got list; '),
+        (RGB[..., 0], r'got shape \(96, 128\); give three channels'),
+        (np.zeros((3, 96, 128), np.uint8), r'got shape \(3, 96, 128\)'),
+        (RGB / 255.0, r'got dtype float64; scale it to 0\.\.255'),
+    ],
+)
+def test_wrong_images_are_named_with_what_helps(weights: str, image: Any, message: str) -> None:
+    with (
+        DepthEstimator(_settings(weights)) as estimator,
+        pytest.raises(ImageError, match=r'an image must be a numpy array, uint8.*' + message),
+    ):
+        estimator.estimate(image)
+
+
+def test_wrong_arguments_are_named(weights: str) -> None:
+    with pytest.raises(SettingsError, match='settings must be a Settings, got dict; write'):
+        DepthEstimator({'weights': weights})  # type: ignore[arg-type]
+    with DepthEstimator(_settings(weights)) as estimator:
+        with pytest.raises(CameraError, match='camera must be a CameraModel, got tuple'):
+            estimator.estimate(RGB, (1.0, 1.0, 2.0, 2.0))  # type: ignore[arg-type]
+        with pytest.raises(CameraError, match='points must have a camera, got none'):
+            estimator.estimate(RGB, points=True)
 
 
 def test_live_settings_change_and_others_are_refused(weights: str) -> None:
@@ -133,13 +176,13 @@ def test_a_machine_without_driver_has_no_cuda(monkeypatch: pytest.MonkeyPatch) -
 def test_cached_models_are_named_by_all_that_goes_into_them(weights: str, tmp_path: Path) -> None:
     path = Path(weights)
     metadata = read_metadata(path)
-    key = model_key(path, metadata, (96, 128))
+    key = model_key(path, metadata, conversion_to((96, 128)))
     copy = tmp_path / 'renamed.safetensors'
     copy.write_bytes(path.read_bytes())
-    assert model_key(copy, metadata, (96, 128)) == key
-    assert model_key(path, metadata, (128, 96)) != key
+    assert model_key(copy, metadata, conversion_to((96, 128))) == key
+    assert model_key(path, metadata, conversion_to((128, 96))) != key
     copy.write_bytes(path.read_bytes() + b'x')
-    assert model_key(copy, metadata, (96, 128)) != key
+    assert model_key(copy, metadata, conversion_to((96, 128))) != key
 
 
 def test_cache_folder_is_the_users_or_a_private_one_where_it_cannot_be_written(
@@ -153,10 +196,48 @@ def test_cache_folder_is_the_users_or_a_private_one_where_it_cannot_be_written(
     blocked = tmp_path / 'file'
     blocked.write_text('', encoding='utf-8')
     monkeypatch.setenv('DRNET_CACHE_DIR', str(blocked))
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
     fallback = cache_folder()
-    assert fallback.is_dir()
-    assert 'cannot write' in caplog.text
-    fallback.rmdir()
+    assert fallback == tmp_path / f'drnet_ros_{os.getuid()}'
+    assert fallback.stat().st_mode & 0o777 == 0o700
+    assert f'cannot write {blocked}' in caplog.text
+    assert 'set DRNET_CACHE_DIR' in caplog.text
+    assert cache_folder() == fallback  # and nothing more is left behind at each start
+
+
+def test_a_temporary_folder_that_others_can_write_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / 'file'
+    blocked.touch()
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(blocked))
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
+    (tmp_path / f'drnet_ros_{os.getuid()}').mkdir()
+    (tmp_path / f'drnet_ros_{os.getuid()}').chmod(0o777)
+    with pytest.raises(EngineError, match=r'got .*/file .* set DRNET_CACHE_DIR'):
+        cache_folder()
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full here')
+def test_a_full_cache_disk_is_named_with_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
+) -> None:
+    path = resolve_weights(weights)
+
+    def full(prefix: str, dir: Path) -> str:  # noqa: A002 - the name that mkdtemp has for it
+        part = dir / f'{prefix}x'
+        part.mkdir()
+        (part / 'model.bin').symlink_to('/dev/full')
+        return str(part)
+
+    monkeypatch.setattr(tempfile, 'mkdtemp', full)
+    with pytest.raises(EngineError) as refusal:
+        converted_model(path, read_metadata(path), (96, 128), tmp_path)
+    said = str(refusal.value)
+    assert f'the cache {tmp_path} must have room for {path.name}, got: ' in said
+    assert 'or set DRNET_CACHE_DIR to a folder with room' in said
+    assert '\n' not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('named', ['mine', ''])
@@ -206,11 +287,13 @@ def _is_running(pid: int) -> bool:
     return stat.rpartition(')')[2].split()[0] != 'Z'
 
 
+@pytest.mark.slow
 def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
     script = (
         'import sys; from pathlib import Path; '
-        'from drnet_ros.inference.engines import openvino_cache; '
-        'openvino_cache._convert(Path(sys.argv[1]), (1024, 1024), Path(sys.argv[2]))'
+        'from drnet_ros.inference.engines import model_cache, openvino_cache; '
+        'to = openvino_cache.conversion_to((1024, 1024)); '
+        'model_cache._convert(Path(sys.argv[1]), to, Path(sys.argv[2]))'
     )
     with subprocess.Popen([sys.executable, '-c', script, weights, str(tmp_path)]) as parent:
         children = Path(f'/proc/{parent.pid}/task/{parent.pid}/children')
@@ -218,7 +301,6 @@ def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_pa
         while not (found := children.read_text(encoding='utf-8').split()):
             assert time.monotonic() < until, 'no conversion started'
             time.sleep(0.05)
-        time.sleep(1.0)
         assert _is_running(int(found[0]))
         parent.kill()
     until = time.monotonic() + 60

@@ -1,6 +1,4 @@
-"""Send the live node thousands of hostile messages, and account for every one of them.
-
-    python test/node/fuzz_node.py [--messages 10000] [--seed 1] [--rate 200] [--json FILE]
+"""Send the live node hostile messages, and account for every one of them.
 
 Half of the messages are images (or bytes that are none), raw in one run and compressed in a second
 one; of the rest, half are images of which the middleware has to drop some, half CameraInfos. The
@@ -10,28 +8,20 @@ its counters must add up to what was sent.
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rclpy
 from hostile_messages import Hostile, serialized
-from node_graph import Graph, Spinning, header, qos, ramp, rgb_image, values_of
+from node_graph import Graph, header, qos, ramp, rgb_image, values_of
 from process_resources import Resources, resources_of
 from rclpy.publisher import Publisher
-from ros_domain import claim_domain
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from shared_memory import end_program
-
-from drnet_ros.node.environment import use_large_message_profile
 
 __all__ = ['FuzzResult', 'fuzz', 'start_node_program']
 
@@ -256,49 +246,3 @@ class _Sender:
     def _send_info(self, message: CameraInfo) -> None:
         self.infos += 1
         self._info_publisher.publish(serialized(message))
-
-
-def main() -> int:
-    """Run both transports, and print what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--messages', type=int, default=10_000, help='in all')
-    parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--rate', type=float, default=200.0, help='messages a second')
-    parser.add_argument('--json', type=Path, help='write the result here')
-    arguments = parser.parse_args()
-    claim_domain()
-    use_large_message_profile()
-    rclpy.init()
-    results = [run_program(transport, arguments) for transport in ('raw', 'compressed')]
-    text = json.dumps([asdict(result) for result in results], indent=2)
-    sys.stdout.write(text + '\n')
-    if arguments.json:
-        arguments.json.write_text(text + '\n')
-    rclpy.shutdown()
-    return int(any(result.unaccounted or result.unaccounted_infos for result in results))
-
-
-def run_program(transport: str, arguments: argparse.Namespace) -> FuzzResult:
-    """Start a node, send it its half of the messages, and end it."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / 'log'
-        process = start_node_program(log, f'image_transport:={transport}')
-        node = rclpy.create_node('fuzzer')
-        try:
-            with Spinning(node):
-                return fuzz(
-                    Graph(node),
-                    process,
-                    log,
-                    transport=transport,
-                    messages=arguments.messages // 2,
-                    seed=arguments.seed,
-                    rate_hz=arguments.rate,
-                )
-        finally:
-            node.destroy_node()
-            end_program(process)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,33 +1,21 @@
 """Configure, activate, deactivate and clean up the real node again and again, and watch it.
 
-    python test/node/life_cycles.py [--cycles 100]
-
-The node is a process of its own with the embedded weights; in each cycle it computes depth for an
-image. Printed is what it held after each tenth cycle.
+The node is another process, with the embedded weights; in each cycle it computes depth for an
+image.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
-import sys
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import rclpy
-from fuzz_node import start_node_program
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from node_graph import Collected, Graph, Spinning, header, ramp, rgb_image, values_of
+from node_graph import Collected, Graph, header, ramp, rgb_image, values_of
 from process_resources import Resources, resources_of
 from rclpy.client import Client
-from ros_domain import claim_domain
 from sensor_msgs.msg import Image
-from shared_memory import end_program
-
-from drnet_ros.node.environment import use_large_message_profile
 
 __all__ = ['run_cycles']
 
@@ -105,33 +93,3 @@ class Changer:
 
         self._graph.wait(lambda: answer.done() or is_there(), 'answer', START_S)
         assert not answer.done() or answer.result().success
-
-
-def main() -> int:
-    """Run the cycles and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--cycles', type=int, default=100)
-    count = parser.parse_args().cycles
-    claim_domain()
-    use_large_message_profile()
-    rclpy.init()
-    node = rclpy.create_node('cycler')
-    with tempfile.TemporaryDirectory() as folder, Spinning(node):
-        process = start_node_program(Path(folder) / 'log', 'autostart:=false')
-        try:
-            held = run_cycles(Graph(node), process, count)
-        finally:
-            end_program(process)
-    for index in sorted({0, *range(9, count, 10), count - 1}):
-        seen = held[index]
-        sys.stdout.write(
-            f'after {index + 1} cycles: {seen.memory_mb:.1f} MB, {seen.threads} threads, '
-            f'{seen.handles} handles\n'
-        )
-    node.destroy_node()
-    rclpy.shutdown()
-    return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

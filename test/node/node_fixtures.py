@@ -139,28 +139,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     try:
         resolve_weights(EMBEDDED)
     except WeightsError:
-        return str(_random_weights(tmp_path_factory.mktemp('weights')))
+        from random_weights import random_weights  # noqa: PLC0415 - imports PyTorch, seldom needed
+
+        return str(random_weights(tmp_path_factory.mktemp('weights') / 'random.safetensors'))
     return EMBEDDED
-
-
-def _random_weights(folder: Path) -> Path:
-    import torch  # noqa: PLC0415 - slow, and not needed once the weights are there
-
-    from drnet_ros.network.checkpoint import save_network  # noqa: PLC0415 - imports PyTorch
-    from drnet_ros.network.config import NetworkConfig  # noqa: PLC0415
-    from drnet_ros.network.drnet import DRNet  # noqa: PLC0415 - imports PyTorch
-    from drnet_ros.network.metadata import WeightsMetadata  # noqa: PLC0415
-
-    torch.manual_seed(0)
-    config = NetworkConfig()
-    metadata = WeightsMetadata(
-        network=config,
-        input_height=96,
-        input_width=128,
-        f_training=100.0,
-        min_depth=0.1,
-        max_depth=10.0,
-    )
-    path = folder / 'random.safetensors'
-    save_network(path, DRNet(config), metadata)
-    return path

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # In a process of its own: mallopt holds for all of it.
 PROGRAM = """
 import ctypes

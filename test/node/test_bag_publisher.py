@@ -21,7 +21,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from drnet_ros.node.bag_outlets import create_outlets
+from drnet_ros.node.bag_pace import Pace
 from drnet_ros.recordings.recording import Recording
+
+pytestmark = pytest.mark.slow
 
 PLAYER = 'drnet_ros.node.bag_publisher'
 PERIOD_NS = 100_000_000
@@ -93,6 +96,43 @@ def test_messages_are_published_unchanged_in_real_time_and_reliably(
     output, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0
     assert f'done after {5 * COUNT} messages' in output
+
+
+def test_pace_cuts_gaps_and_does_not_wait_for_times_that_go_back() -> None:
+    pace = Pace(10.0)
+    year_ns = 1_700_000_000_000_000_000
+    steps = [
+        (0, 0.0, ''),
+        (year_ns, 10.0, 'no message for 1700000000.0 s: played after 10 s'),
+        (year_ns + 500_000_000, 10.5, ''),
+        (year_ns - 1_500_000_000, 10.5, 'times go back by 2.000 s'),
+        (year_ns - 1_000_000_000, 11.0, ''),
+        (year_ns + 9_000_000_000, 21.0, ''),
+        (year_ns + 19_001_000_000, 31.0, 'no message for 10.0 s'),
+    ]
+    for stamp_ns, position_s, problem in steps:
+        said = pace.advance(stamp_ns)
+        assert said.startswith(problem), stamp_ns
+        assert bool(said) == bool(problem)
+        assert pace.position_s == pytest.approx(position_s)
+
+
+def test_a_message_recorded_at_time_0_holds_nothing_up(
+    start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    path = tmp_path / 'bag'
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection(
+            '/note', 'std_msgs/msg/String', typestore=get_typestore(Stores.LATEST)
+        )
+        for stamp_ns in (0, 1_700_000_000_000_000_000, 1_700_000_000_100_000_000):
+            writer.write(topic, stamp_ns, serialize_message(String(data='x')))
+    process = start_program(PLAYER, path, '--longest-gap', 0.5)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    assert 'done after 3 messages' in output
+    assert 'playing an unknown time' in output
+    assert 'at 0.5 s: no message for 1700000000.0 s: played after 0.5 s' in output
 
 
 def test_it_waits_for_as_many_subscribers_as_asked_for(
@@ -190,6 +230,29 @@ def test_decompress_keeps_16_bits(
         assert np.abs(np.frombuffer(image.data, np.uint8).astype(int) - 77).max() <= 2
     else:
         np.testing.assert_array_equal(np.frombuffer(image.data, np.uint16), gray.ravel())
+
+
+@pytest.mark.parametrize(
+    'format_',
+    ['rgb8; png compressed rgb8', 'bgr8; png compressed bgr8', 'bayer_rggb8; png compressed '],
+)
+def test_decompress_follows_the_format(graph: Graph, tmp_path: Path, format_: str) -> None:
+    color = np.broadcast_to(np.array((200, 90, 30), np.uint8), (48, 64, 3))
+    pixels = {
+        'rgb8': color,
+        'bgr8': color[..., ::-1],
+        'bayer_rggb8': np.tile(np.array([[200, 90], [90, 30]], np.uint8), (24, 32)),
+    }[format_.partition(';')[0]]
+    path = write_images(tmp_path / 'bag', {'/image/compressed': compressed(pixels, format_)})
+    with Recording(path) as recording:
+        outlets = create_outlets(graph.node, recording.topics, decompress=True)
+        images = graph.collect(Image, '/image')
+        (outlet,) = outlets.values()
+        graph.wait(lambda: outlet.subscriber_count, 'match of the subscriber')
+        assert [outlet.publish(message) for message in recording.messages()] == [True]
+    (image,) = images.wait_for(1)
+    assert image.encoding == 'rgb8'
+    np.testing.assert_array_equal(np.frombuffer(image.data, np.uint8).reshape(48, 64, 3), color)
 
 
 def test_only_one_topic_is_decompressed_to_a_name_and_the_others_are_said(

@@ -24,6 +24,8 @@ from node_graph import Graph, NodeFactory, camera_info, ramp
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 
 

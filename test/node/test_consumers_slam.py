@@ -24,6 +24,8 @@ from message_sync import ApproximateTime, ExactTime
 from node_graph import Graph, NodeFactory, camera_info, ramp
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+pytestmark = pytest.mark.slow
+
 RTABMAP_COLORS = {
     '8UC1', 'mono8', 'mono16', 'bgr8', 'rgb8', 'bgra8', 'rgba8', 'bayer_grbg8', 'bayer_rggb8',
 }  # fmt: skip

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 
+import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from known_depth import KnownEngine
 from node_fixtures import EVER_S
@@ -22,13 +25,16 @@ from node_graph import (
     rgb_image,
     values_of,
 )
+from rclpy.node import Node
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
 from drnet_ros.node import depth_node, diagnostics
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.gpu_health import GpuMonitor, GpuState
+from drnet_ros.node.input_check import InputCheck
+from drnet_ros.node.problem_log import ProblemLog
 
 OK, WARN, ERROR = '0', '1', '2'
 
@@ -53,6 +59,11 @@ class Health:
 
         self._graph.wait(is_there, f'status {level} {text!r}')
         return found
+
+    def newest(self) -> dict[str, str]:
+        """The newest status, empty if there is none yet."""
+        arrays = self._arrays.messages
+        return values_of(arrays[-1], self._name) if arrays else {}
 
 
 @pytest.fixture
@@ -105,6 +116,149 @@ def test_no_input_is_a_warning_that_names_the_topic(graph: Graph, start_node: No
     assert found['message'].endswith('; see docs/troubleshooting.md')
     graph.publisher(Image, '/cam/image_raw')
     health.wait_for(WARN, 'no input: /cam/image_raw has a publisher, but no image has come')
+
+
+@pytest.fixture
+def driver() -> Iterator[Node]:
+    """A node with a context of its own: DDS allows one type for each topic in a context."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('driver', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_a_topic_of_another_type_is_named_with_what_helps(
+    graph: Graph, start_node: NodeFactory, driver: Node
+) -> None:
+    start_node(arguments=('-r', 'image:=/cam/image/compressed'))
+    health = Health(graph)
+    driver.create_publisher(CompressedImage, '/cam/image/compressed', 1)
+    health.wait_for(
+        WARN,
+        'no input: /cam/image/compressed has sensor_msgs/msg/CompressedImage, no Image: set '
+        'image_transport to compressed, and remap image to /cam/image',
+    )
+
+
+def test_raw_images_on_the_compressed_topic_are_named(
+    graph: Graph, start_node: NodeFactory, driver: Node
+) -> None:
+    start_node(image_transport='compressed')
+    health = Health(graph)
+    driver.create_publisher(Image, 'image/compressed', 1)
+    health.wait_for(WARN, '/image/compressed has sensor_msgs/msg/Image, no CompressedImage: set')
+
+
+def test_topics_that_have_images_are_named_where_none_is_read(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    start_node()
+    health = Health(graph)
+    graph.node.create_publisher(Image, '/elsewhere/image_raw', 1)
+    health.wait_for(
+        WARN, 'no input: /image has no publisher; there are images on /elsewhere/image_raw'
+    )
+
+
+@pytest.mark.usefixtures('never_stale')
+@pytest.mark.parametrize(
+    ('sec', 'frame_id', 'level', 'text'),
+    [
+        (0, 'cam', 100, 'images have no stamp: tf and what matches by time cannot use the depth'),
+        (7, '', 100, 'images have no frame_id: tf and RViz cannot place the depth'),
+        (7, 'cam', 0, 'images are black: is the lens covered'),
+        (7, 'cam', 255, 'images are white: is the exposure too long?'),
+    ],
+)
+def test_odd_images_become_depth_and_a_warning(
+    graph: Graph, start_node: NodeFactory, sec: int, frame_id: str, level: int, text: str
+) -> None:
+    start_node()
+    health = Health(graph)
+    depths = graph.collect(Image, 'depth/image_rect')
+    stamp = header(sec, 0, frame_id)
+    publisher = graph.publisher(Image, 'image')
+    image = rgb_image(np.full((48, 64, 3), level, np.uint8), stamp)
+    graph.repeat_until(
+        lambda: publisher.publish(image), lambda: text in health.newest().get('message', ''), text
+    )
+    assert depths.wait_for(1)[0].header == stamp
+
+
+def test_stamps_that_go_back_matter_to_the_temporal_filter_only() -> None:
+    rgb_hwc = ramp()
+    for is_filtered in (False, True):
+        check = InputCheck()
+        stamps = [
+            check.look(rgb_image(rgb_hwc, header(sec, 0)), rgb_hwc, is_filtered=is_filtered)
+            for sec in (5, 6)
+        ]
+        assert stamps == [5_000_000_000, 6_000_000_000]
+        assert check.problems() == {}
+        assert (
+            check.look(
+                rgb_image(rgb_hwc, header(4, 500_000_000)), rgb_hwc, is_filtered=is_filtered
+            )
+            == 4_500_000_000
+        )
+        assert bool(check.problems()) is is_filtered
+    assert check.problems() == {
+        'order': 'stamps go back or stand still (-1.500 s): temporal_filter begins anew'
+    }
+
+
+def test_unset_stamps_become_times_that_go_on() -> None:
+    check = InputCheck()
+    stamps = [
+        check.look(rgb_image(ramp(), header(0, 0)), ramp(), is_filtered=True) for _ in range(3)
+    ]
+    assert 0 < stamps[0] < stamps[1] < stamps[2]
+    assert list(check.problems()) == ['stamp']
+
+
+class Lines:
+    """Takes the lines of a log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warning(self, line: str) -> None:
+        self.lines.append(f'WARN {line}')
+
+    def info(self, line: str) -> None:
+        self.lines.append(f'INFO {line}')
+
+
+def test_what_lasts_is_logged_after_5_s_again_each_minute_and_when_it_is_over() -> None:
+    log = Lines()
+    problems = ProblemLog(log, 'front: ')  # type: ignore[arg-type]
+    for second in range(150):
+        reasons = [diagnostics.Reason('no images', b'1', f'none for {second} s')]
+        brief = [diagnostics.Reason('lost frames', b'1', 'losing')] if second == 20 else []
+        problems.report((reasons if 10 <= second < 130 else []) + brief, float(second))
+    assert log.lines == [
+        'WARN front: none for 15 s',
+        'WARN front: none for 75 s',
+        'INFO front: over: no images',
+    ]
+
+
+def test_the_nodes_log_says_what_the_diagnostics_say(
+    graph: Graph, start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_node()
+    logged = ''
+
+    def has_line() -> bool:
+        nonlocal logged
+        logged += capfd.readouterr().err
+        return 'no input: /image has no publisher' in logged
+
+    graph.wait(has_line, 'line in the log')
+    (line,) = [line for line in logged.splitlines() if 'no input' in line]
+    assert '[WARN]' in line
 
 
 def test_stale_input_is_a_warning(graph: Graph, start_node: NodeFactory) -> None:

@@ -9,6 +9,8 @@ from fuzz_node import fuzz, start_node_program
 from node_graph import Graph
 from shared_memory import end_program
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = 1000
 RATE_HZ = 100.0
 GROWTH_LIMIT_MB = 30.0  # allocators keep some; 3 MB were measured

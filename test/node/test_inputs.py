@@ -21,7 +21,7 @@ from node_graph import (
     rgb_image,
     values_of,
 )
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.node import intrinsics
@@ -85,13 +85,18 @@ def test_qos_override_parameters_decide_over_everything(
         **{
             'qos_overrides./image.subscription.reliability': 'best_effort',
             'qos_overrides./image.subscription.depth': 3,
+            'qos_overrides./image.subscription.durability': 'transient_local',
             'qos_overrides./points.publisher.reliability': 'best_effort',
+            'qos_overrides./depth/camera_info.publisher.durability': 'transient_local',
         }
     )
-    graph.publisher(Image, 'image', qos('reliable'))
+    graph.publisher(Image, 'image', qos('reliable', is_latched=True))
     wait_for_reliability(graph, 'best_effort')
     (subscription,) = (s for s in node.subscriptions if s.topic_name == '/image')
     assert subscription.qos_profile.depth == 3
+    assert subscription.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
+    (info,) = graph.node.get_publishers_info_by_topic('depth/camera_info')
+    assert info.qos_profile.durability is DurabilityPolicy.TRANSIENT_LOCAL
     (info,) = graph.node.get_publishers_info_by_topic('points')
     assert info.qos_profile.reliability is ReliabilityPolicy.BEST_EFFORT
 
@@ -114,6 +119,28 @@ def test_compressed_transport(graph: Graph, start_node: NodeFactory, extension: 
     tolerance = 0 if extension == '.png' else 0.05
     np.testing.assert_allclose(
         np.frombuffer(depth.data, np.float32).reshape(48, 64), depth_of(ramp()), atol=tolerance
+    )
+
+
+@pytest.mark.parametrize(
+    ('format_', 'is_mosaic'),
+    [('rgb8; png compressed rgb8', False), ('bayer_rggb8; png compressed ', True)],
+)
+def test_format_of_a_compressed_image_is_followed(
+    graph: Graph, start_node: NodeFactory, format_: str, is_mosaic: bool
+) -> None:
+    start_node(image_transport='compressed')
+    depths = graph.collect(Image, 'depth/image_rect')
+    color = np.broadcast_to(np.array((200, 90, 30), np.uint8), (48, 64, 3))
+    mosaic = np.tile(np.array([[200, 90], [90, 30]], np.uint8), (24, 32))
+    # OpenCV writes the first channel as blue: given RGB, as here, red and blue change places.
+    _, encoded = cv2.imencode('.png', mosaic if is_mosaic else color)
+    message = CompressedImage(header=header(4, 2, 'cam'), format=format_)
+    message.data.frombytes(encoded.tobytes())
+    graph.publisher(CompressedImage, 'image/compressed').publish(message)
+    depth = depths.wait_for_stamp(header(4, 2, 'cam'))
+    np.testing.assert_allclose(
+        np.frombuffer(depth.data, np.float32).reshape(48, 64), depth_of(color)
     )
 
 

@@ -14,6 +14,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.recordings.recording import Recording
 
+pytestmark = pytest.mark.slow
+
 cli = pytest.importorskip('drnet_offline.cli', reason='drnet bag is in the offline package')
 
 FRAMES = 5

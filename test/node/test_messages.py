@@ -60,6 +60,21 @@ def test_camera_info_is_never_edited() -> None:
         assert repr(received) == before
 
 
+def test_unset_fields_of_camera_info_say_what_unset_means() -> None:
+    received = camera_info(640, 480, focal=500.0)
+    received.p, received.r, received.distortion_model, received.d = [0.0] * 12, [0.0] * 9, '', []
+    before = repr(received)
+    camera = camera_of(received)
+    same = camera_info_message(received, camera, header(), image_hw=(480, 640))
+    half = camera_info_message(received, camera.scaled_to(240, 320), header(), image_hw=(480, 640))
+    assert list(same.p) == [500.0, 0, 319.5, 0, 0, 500.0, 239.5, 0, 0, 0, 1, 0]
+    assert list(half.p) == [250.0, 0, 159.5, 0, 0, 250.0, 119.5, 0, 0, 0, 1, 0]
+    for message in (same, half):
+        assert list(message.r) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
+        assert (message.distortion_model, list(message.d)) == ('plumb_bob', [0.0] * 5)
+    assert repr(received) == before
+
+
 def test_region_of_interest_and_binning_stay_where_depth_has_the_size_of_the_image() -> None:
     received = camera_info(640, 480)
     received.roi.x_offset, received.roi.width, received.roi.height = 20, 128, 96

@@ -119,7 +119,7 @@ def test_changes_set_together_are_checked_together(graph: Graph, start_node: Nod
         ('max_depth', float('nan'), 'max_depth must be a finite number, got nan'),
         ('engine', 'tensorflow', "engine must be one of auto, torch, openvino, got 'tensorflow'"),
         ('lazy', 'yes', "lazy must be true or false, got 'yes'"),
-        ('input_size', [480], 'input_size must have 2 elements, got [480]'),
+        ('input_size', [480], 'input_size must be [height, width], got [480]'),
         ('cameras', ['a', 'a'], "cameras must all differ, got ['a', 'a']"),
     ],
 )
@@ -135,7 +135,27 @@ def test_unknown_parameters_are_pointed_out(
     start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
 ) -> None:
     start_node(is_up=False, max_dpeth=3.0)
-    assert "'max_dpeth' is unknown" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "'max_dpeth' is unknown and has no effect; did you mean max_depth?" in said
+
+
+def test_qos_overrides_without_effect_are_pointed_out(
+    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    start_node(
+        **{
+            'qos_overrides./imgae.subscription.reliability': 'reliable',
+            'qos_overrides./image.subscription.deadline': 1000,
+            'qos_overrides./camera_info.subscription.durability': 'volatile',
+        }
+    )
+    said = capfd.readouterr().err
+    assert (
+        "'qos_overrides./imgae.subscription.reliability' has no effect; did you mean "
+        'qos_overrides./image.subscription.reliability?'
+    ) in said
+    assert "'qos_overrides./image.subscription.deadline' has no effect" in said
+    assert 'camera_info.subscription' not in said
 
 
 def test_parameters_changed_while_inactive_hold_once_active(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -26,7 +30,9 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from shared_memory import remove_unused, segments_of
 from std_msgs.msg import Header
 
-from drnet_ros.node.program import _Spinner
+from drnet_ros.node.execution import _Spinner
+
+pytestmark = pytest.mark.slow
 
 NODE = 'drnet_ros.node.program'
 START_S = 60.0
@@ -64,6 +70,23 @@ def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
     assert output.count('\n') == output.count('[FATAL]') == 1, output
 
 
+@pytest.mark.parametrize('home', ['', '/proc/nobody', None], ids=['no', 'read-only', 'log dir'])
+def test_a_log_folder_that_cannot_be_written_is_a_warning(
+    start_program: ProgramFactory, home: str | None
+) -> None:
+    logs = {'ROS_LOG_DIR': '', 'HOME': home} if home is not None else {'ROS_LOG_DIR': '/proc/no'}
+    process = start_program(
+        NODE, '--ros-args', '-p', 'max_depth:=120.0', environment={**logs, 'ROS_HOME': ''}
+    )
+    output, _ = process.communicate(timeout=START_S)
+    assert process.returncode == 1
+    warning, fatal = output.splitlines()
+    folder = {'': '~/.ros/log', '/proc/nobody': '/proc/nobody/.ros/log', None: '/proc/no'}[home]
+    assert f'no log file is written: {folder} cannot be' in warning
+    assert 'set ROS_LOG_DIR to a folder that can be written' in warning
+    assert 'max_depth must be at most 80.0 m' in fatal
+
+
 def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
     process = start_program(NODE, '--weights', 'x')
     output, _ = process.communicate(timeout=START_S)
@@ -74,12 +97,16 @@ def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
 def test_a_lost_device_is_one_fatal_line_however_many_batches_fail(
     start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ended = threading.Event()
-    spinner = _Spinner(start_node(is_up=False, autostart=False), ended)
+    exit_codes: list[int] = []
+
+    def end(exit_code: int) -> bool:
+        exit_codes.append(exit_code)
+        return len(exit_codes) == 1
+
+    spinner = _Spinner(start_node(is_up=False, autostart=False), end)
     for _ in range(3):
         spinner.give_up()
-    assert ended.is_set()
-    assert spinner.exit_code == 1
+    assert exit_codes == [1, 1, 1]
     logged = capfd.readouterr().err
     assert logged.count('[FATAL]') == logged.count('the device is lost') == 1, logged
 
@@ -138,6 +165,89 @@ def test_signal_during_start_ends_the_node_within_two_seconds(
     process.wait(timeout=START_S)  # not for the conversion's own process, which may end later
     assert time.monotonic() - begun < limit_s
     assert process.returncode == 0
+
+
+STEPS = 'ready', 'rclpy.init', 'configuring', 'active'
+
+
+@pytest.mark.parametrize('step', STEPS)
+def test_many_signals_at_any_step_end_the_node_with_exit_code_0(
+    start_program: ProgramFactory, weights: str, step: str
+) -> None:
+    begun = time.monotonic()
+    process = start_program(NODE, '--ros-args', '--log-level', 'info', '-p', f'weights:={weights}')
+    handled = Path(f'/proc/{process.pid}/status')
+    while not handles_signals(handled.read_text()):
+        time.sleep(0.001)
+    if step == 'rclpy.init':
+        while 'libfastdds' not in Path(f'/proc/{process.pid}/maps').read_text():
+            time.sleep(0.01)
+    elif step == 'configuring':
+        while 'libopenvino' not in Path(f'/proc/{process.pid}/maps').read_text():
+            time.sleep(0.01)
+    elif step == 'active':
+        wait_for_line(process, 'active: waiting for images')
+    limit_s = end_limit_s(time.monotonic() - begun)
+    begun = time.monotonic()
+    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGTERM, signal.SIGINT))
+    for number, _ in zip(numbers, range(400), strict=False):
+        process.send_signal(number)
+        if process.poll() is not None:
+            break
+    output, _ = process.communicate(timeout=START_S)
+    assert time.monotonic() - begun < limit_s
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output
+
+
+def handles_signals(status: str) -> bool:
+    """Whether SIGINT and SIGTERM are both caught, by the mask in /proc/PID/status."""
+    caught = int(re.search(r'^SigCgt:\s*([0-9a-f]+)$', status, re.MULTILINE)[1], 16)  # type: ignore[index]
+    return all(caught >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM))
+
+
+ENDING_PROGRAM = """
+import hashlib, sys
+from drnet_ros.node.end_signals import EndSignals, leave_at_once
+
+signals = EndSignals(float(sys.argv[2]))
+print('ready', flush=True)
+if sys.argv[1] == 'native':  # the main thread never gets to run Python again
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)
+if sys.argv[1] == 'failing':
+    signals.end(1)
+signals.ended.wait()
+leave_at_once(signals.exit_code)
+"""
+
+
+@pytest.mark.parametrize(('kind', 'exit_code'), [('waiting', 0), ('failing', 1)])
+def test_signals_from_many_senders_at_once_end_a_program(kind: str, exit_code: int) -> None:
+    command = [sys.executable, '-c', ENDING_PROGRAM, kind, '60']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'ready\n'
+
+        def send(number: signal.Signals) -> None:
+            for _ in range(100):
+                process.send_signal(number)
+
+        numbers = (signal.SIGINT, signal.SIGTERM) * 2
+        senders = [threading.Thread(target=send, args=(number,)) for number in numbers]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+        assert process.wait(START_S) == exit_code
+
+
+def test_a_signal_ends_a_program_whose_main_thread_is_stuck() -> None:
+    command = [sys.executable, '-c', ENDING_PROGRAM, 'native', '0.1']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(START_S) == 0
 
 
 def has_stamp(collected: Collected[Any], stamp: Header) -> bool:

@@ -31,9 +31,10 @@ MAX_RELATIVE_ERROR = 0.6
 MAX_SCALE = 1.6
 FRAME_LIMIT_S = 60.0
 
-pytestmark = pytest.mark.skipif(
-    not RECORDING.is_dir(), reason=f'the recording is not at {RECORDING}'
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not RECORDING.is_dir(), reason=f'the recording is not at {RECORDING}'),
+]
 
 
 @dataclass(frozen=True)

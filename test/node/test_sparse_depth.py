@@ -8,29 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from nav_msgs.msg import Odometry
-from node_graph import Collected, Graph, NodeFactory, camera_info, values_of
+from node_graph import Graph, NodeFactory, camera_info, values_of
 from numpy.typing import NDArray
-from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, Range
 from sparse_scene import (
     BASE,
     BASE_TO_OPTICAL,
     FACTOR,
-    LASER,
-    ODOM,
     at,
     cloud,
     image,
-    odometry,
     range_finder,
     scan,
     tof,
     true_depth,
     true_points,
 )
-from std_srvs.srv import Trigger
 
 
 class Robot:

@@ -21,7 +21,7 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
     """Create the engine that the settings ask for; imports its library only now.
 
     Args:
-        settings: `engine`, `device`, `precision` and `input_size` are read.
+        settings: `engine`, and what the engine reads.
         weights_path: The weights file.
         metadata: What the weights file says about itself.
 
@@ -38,6 +38,10 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
             from drnet_ros.inference.engines.torch_engine import TorchEngine  # noqa: PLC0415
 
             return TorchEngine(settings, weights_path, metadata)
+        if name == 'onnxruntime':
+            from drnet_ros.inference.engines.onnxruntime_engine import OnnxruntimeEngine  # noqa: PLC0415
+
+            return OnnxruntimeEngine(settings, weights_path, metadata)
         from drnet_ros.inference.engines.openvino_engine import OpenvinoEngine  # noqa: PLC0415
 
         return OpenvinoEngine(settings, weights_path, metadata)

@@ -7,18 +7,16 @@ It ends when its standard input does, so that it never outlives the node.
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import openvino as ov
-from openvino import opset13
-from openvino.passes import ConstantFolding, Manager
 
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
+from drnet_ros.inference.engines.model_cache import NO_ROOM, end_with_parent
+from drnet_ros.inference.engines.openvino_float32 import save_model
 
 if TYPE_CHECKING:
     from drnet_ros.network.drnet import DRNet
@@ -28,8 +26,6 @@ __all__ = ['MODEL_FILE', 'convert_network', 'main']
 
 MODEL_FILE = 'model.xml'
 _BYTE = 255.0
-# Below this, one convolution is as fast as two.
-_LEAST_SPLIT = 8
 
 
 def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
@@ -51,6 +47,7 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     try:
         import torch  # noqa: PLC0415
 
+        from drnet_ros.inference.engines.openvino_rewrites import rewrite_guides, rewrite_model  # noqa: PLC0415
         from drnet_ros.network.checkpoint import load_network  # noqa: PLC0415
 
         network, metadata = load_network(weights_path)  # imports the backbone's library
@@ -65,12 +62,14 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     # One pass through the network is all; more threads would only get in the way of a busy robot.
     torch.set_num_threads(1)
     try:
+        rewrite_guides(network)
         model = _with_image_input(_converted(network, size_hw), metadata)
-        return _with_split_convolutions(model)
+        rewrite_model(model)
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
         msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {one_line(error)}'
         raise EngineError(msg) from error
+    return model
 
 
 def _converted(network: DRNet, size_hw: tuple[int, int]) -> ov.Model:
@@ -103,47 +102,12 @@ def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:
     image = steps.input()
     image.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout('NHWC'))
     image.model().set_layout(ov.Layout('NCHW'))
+    # First: bytes change places in less time than floats.
+    image.preprocess().convert_layout(ov.Layout('NCHW'))
     image.preprocess().convert_element_type(ov.Type.f32)
     image.preprocess().mean([value * _BYTE for value in metadata.mean])
     image.preprocess().scale([value * _BYTE for value in metadata.std])
     return steps.build()
-
-
-def _with_split_convolutions(model: ov.Model) -> ov.Model:
-    """Turn convolutions from many channels to one into a depthwise one and a sum; the same sums.
-
-    The CPU computes output channels 16 at a time, so that a 3x3 convolution to one channel wastes
-    15 of 16 multiplications, while a depthwise one wastes none: DRNet's corrections are such
-    convolutions. In bf16 each channel's share of a sum is rounded too: measured on noise through
-    97 channels, the mean error grows from 0.23 % to 0.28 %.
-    """
-    folding = Manager()
-    folding.register_pass(ConstantFolding())
-    folding.run_passes(model)  # weights that the network computes from its parameters
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != 'Convolution':
-            continue
-        kernels = node.input_value(1).get_node()
-        channels_out, channels, height, width = kernels.get_output_shape(0)
-        if channels_out != 1 or channels < _LEAST_SPLIT or height * width == 1:
-            continue
-        if kernels.get_type_name() != 'Constant':
-            continue
-        own = node.get_attributes()
-        each = opset13.group_convolution(
-            node.input_value(0),
-            opset13.constant(kernels.data.reshape(channels, 1, 1, height, width)),
-            own['strides'],
-            own['pads_begin'],
-            own['pads_end'],
-            own['dilations'],
-        )
-        ones = opset13.constant(np.ones((1, channels, 1, 1), np.float32))
-        zeros = [0, 0]
-        total = opset13.convolution(each, ones, [1, 1], zeros, zeros, [1, 1])
-        node.output(0).replace(total.output(0))
-    model.validate_nodes_and_infer_types()
-    return model
 
 
 def main(arguments: list[str]) -> int:
@@ -153,30 +117,25 @@ def main(arguments: list[str]) -> int:
         arguments: Weights file, height, width and the folder to write to, which must exist.
 
     Returns:
-        The exit code: 0, or 1 after one line that says what failed.
+        The exit code: 0; 1 after one line that says what failed; `NO_ROOM` if the model cannot
+        be written.
     """
     weights, height, width, folder = arguments
     try:
         model = convert_network(Path(weights), (int(height), int(width)))
-        # float32 keeps the accuracy of the engine's precision fp32; bf16 rounds when it compiles.
-        ov.save_model(model, Path(folder) / MODEL_FILE, compress_to_fp16=False)
     except (DrnetError, OSError) as error:
         sys.stderr.write(f'{error}\n')
         return 1
+    try:
+        save_model(model, Path(folder) / MODEL_FILE)
+    except (OSError, RuntimeError) as error:
+        free_mb = shutil.disk_usage(folder).free / 1e6
+        # OpenVINO's own words are those of a C++ stream: basic_ios::clear.
+        sys.stderr.write(f'{free_mb:.0f} MB free and {one_line(error)}\n')
+        return NO_ROOM
     return 0
 
 
-def _end_with_parent() -> None:
-    """End this process once standard input is at its end, as when the parent is killed."""
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, name='lifeline', daemon=True).start()
-
-
 if __name__ == '__main__':
-    _end_with_parent()
+    end_with_parent()
     sys.exit(main(sys.argv[1:]))

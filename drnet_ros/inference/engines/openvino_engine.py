@@ -18,7 +18,9 @@ from openvino.properties import hint
 from drnet_ros.errors import DrnetError, EngineError, one_line
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.inference.engines.engine import Engine, Pending, check_batch
-from drnet_ros.inference.engines.openvino_cache import cache_folder, converted_model
+from drnet_ros.inference.engines.model_cache import cache_folder
+from drnet_ros.inference.engines.openvino_cache import converted_model
+from drnet_ros.inference.engines.openvino_float32 import is_depth_in_float32
 from drnet_ros.inference.engines.openvino_network import Network, OpenvinoPending, Slot
 from drnet_ros.inference.frames import Frame
 from drnet_ros.inference.limits import check_shape
@@ -61,7 +63,7 @@ class OpenvinoEngine(Engine):
         """Start OpenVINO; networks are compiled when their size is first needed.
 
         Args:
-            settings: `precision`, `input_size` and `cameras` are read.
+            settings: `precision`, `threads`, `input_size` and `cameras` are read.
             weights_path: The weights file.
             metadata: Its metadata.
 
@@ -69,9 +71,8 @@ class OpenvinoEngine(Engine):
             EngineError: If this CPU cannot compute in the precision.
         """
         self._core = ov.Core()
-        self.precision = choose_precision(
-            self._core, settings.precision, guided_filter=metadata.network.guided_filter
-        )
+        self.precision = choose_precision(self._core, settings.precision)
+        self._threads = settings.threads
         self._weights_path = weights_path
         self._metadata = metadata
         self._area = nominal_input_hw(settings, metadata)
@@ -205,47 +206,54 @@ class OpenvinoEngine(Engine):
     def _compiled(self, size: tuple[int, int]) -> ov.CompiledModel:
         model = converted_model(self._weights_path, self._metadata, size, self._cache)
         try:
-            return self._core.compile_model(model, 'CPU', compile_options(self.precision))
+            compiled = self._compiled_from(model)
+            if self.precision != 'fp32' and not is_depth_in_float32(compiled):
+                self._compute_in_float32()
+                compiled = self._compiled_from(model)
         except RuntimeError:
             # It is converted afresh: a damaged file must not stop the node for ever.
             shutil.rmtree(model.parent, ignore_errors=True)
             raise
+        return compiled
+
+    def _compiled_from(self, model: Path) -> ov.CompiledModel:
+        options = compile_options(self.precision, self._threads)
+        return self._core.compile_model(model, 'CPU', options)
+
+    def _compute_in_float32(self) -> None:
+        _LOG.warning(
+            'OpenVINO %s does not keep the sums of depth in float32, so that all is computed in '
+            'fp32, slower than in %s; install openvino 2026.4',
+            ov.__version__.split('-')[0],
+            self.precision,
+        )
+        self.precision = 'fp32'
 
 
-def compile_options(precision: str) -> dict[str, Any]:
-    """Return what a network is compiled with: for the least latency, on all cores that we may use.
+def compile_options(precision: str, threads: int = 0) -> dict[str, Any]:
+    """Return what a network is compiled with: for the least latency.
 
     Args:
         precision: 'fp32', 'bf16' or 'fp16'.
+        threads: CPU threads; 0 is one for each core that this process may use.
     """
     return {
         hint.performance_mode: hint.PerformanceMode.LATENCY,
         hint.inference_precision: _TYPES[precision],
-        properties.inference_num_threads: usable_cores(),
+        properties.inference_num_threads: threads or usable_cores(),
     }
 
 
-def choose_precision(core: ov.Core, asked: str, *, guided_filter: bool = False) -> str:
+def choose_precision(core: ov.Core, asked: str) -> str:
     """Return the arithmetic that 'auto' is on this CPU, or what was asked for.
 
     Args:
         core: OpenVINO.
         asked: 'auto', 'fp32', 'bf16' or 'fp16'.
-        guided_filter: Whether the network has a guided filter, which needs fp32.
 
     Raises:
-        EngineError: If this CPU, or the guided filter, cannot compute in it.
+        EngineError: If this CPU cannot compute in it.
     """
-    if guided_filter:
-        # Its windows' variances lose all digits in half precision, and OpenVINO knows no exception
-        # for a part of a network.
-        if asked not in {'auto', 'fp32'}:
-            msg = (
-                f'precision must be auto or fp32 for a guided-filter network on openvino, got '
-                f'{asked!r}'
-            )
-            raise EngineError(msg)
-        return 'fp32'
     capabilities = set(core.get_property('CPU', properties.device.capabilities))
     native = [name for name in ('bf16', 'fp16') if name.upper() in capabilities]
     if asked == 'auto':

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline, as_engine_er
 from drnet_ros.inference.engines.cuda.runtime import CudaRuntime
 from drnet_ros.inference.engines.devices import usable_gpu
 from drnet_ros.inference.engines.engine import Engine, Pending, check_batch
+from drnet_ros.inference.engines.future_pending import FuturePending
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_size, nominal_input_hw, resize_to_network
@@ -49,7 +49,8 @@ class TorchEngine(Engine):
         """Load the network onto the device.
 
         Args:
-            settings: `device`, `precision` and `input_size` are read.
+            settings: `device`, `precision`, `threads` and `input_size` are read; `threads` sets
+                PyTorch's number of them in the whole process.
             weights_path: The weights file.
             metadata: Its metadata.
 
@@ -67,6 +68,8 @@ class TorchEngine(Engine):
         if device.type == 'cuda':
             self._pipeline = self._start_pipeline(network, device)
         else:
+            if settings.threads:
+                torch.set_num_threads(settings.threads)
             self._infer = TorchNetwork(network, metadata, device, self.precision)
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='torch_engine')
         self._is_closed = False
@@ -98,13 +101,13 @@ class TorchEngine(Engine):
             msg = 'a closed engine cannot run; create another'
             raise EngineError(msg)
         if self._pipeline is None:
-            return _TorchPending(self._thread.submit(self._run, tuple(frames), settings))
+            return FuturePending(self._thread.submit(self._run, tuple(frames), settings))
         try:
             batch = [(frame, self._post.geometry(frame, size, settings)) for frame in frames]
         except CameraError as error:  # raised by the result, as on the CPU
             failed: Future[list[DepthFrame]] = Future()
             failed.set_exception(error)
-            return _TorchPending(failed)
+            return FuturePending(failed)
         return self._pipeline.submit(batch, settings, size)
 
     def close(self) -> None:
@@ -193,23 +196,6 @@ def _cast_convolutions(network: DRNet, dtype: torch.dtype) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module not in exact:
             module.to(dtype)
-
-
-class _TorchPending(Pending):
-    def __init__(self, future: Future[list[DepthFrame]]) -> None:
-        self._future = future
-
-    def wait_for_turn(self) -> None:
-        """Wait for the engine's thread."""
-        wait([self._future])
-
-    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
-        """Wait for the engine's thread."""
-        try:
-            return self._future.result(timeout_s)
-        except FutureTimeoutError as error:
-            msg = f'depth was not ready within {timeout_s} s'
-            raise TimeoutError(msg) from error
 
 
 def _device(asked: str) -> torch.device:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnet_ros.errors import ImageError
+from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.inference.images.file_header import ImageHeader, read_image_header
 from drnet_ros.inference.images.layouts import DEPTH_LAYOUTS, IMAGE_LAYOUTS, Layout
 from drnet_ros.inference.limits import check_pixels, check_shape
@@ -37,6 +38,8 @@ __all__ = [
 
 ImageBytes: TypeAlias = 'bytes | bytearray | memoryview | array[int]'
 
+# Depth encodings whose samples are millimetres.
+_GRAY16_ENCODINGS = frozenset({'16UC1', 'mono16'})
 _METRES_PER_MILLIMETRE = np.float32(0.001)
 # ConfigHeader of compressed_depth_image_transport: int32 format, float32 depthParam[2].
 _COMPRESSED_DEPTH_HEADER = struct.Struct('<iff')
@@ -83,11 +86,14 @@ def decode_image(
         raise ImageError(msg, kind='corrupt') from error
 
 
-def decode_compressed_image(data: ImageBytes) -> UInt8Array:
+def decode_compressed_image(data: ImageBytes, format: str = '') -> UInt8Array:  # noqa: A002
     """Decode the data of a sensor_msgs/CompressedImage, JPEG or PNG, to RGB.
 
     Args:
         data: The file. An EXIF orientation in it is ignored, as camera_info knows nothing of it.
+        format: The message's format, followed as compressed_image_transport does: a Bayer mosaic
+            is interpolated, and 'rgb8; jpeg compressed rgb8' has red where JPEG has blue. '' is
+            an ordinary file.
 
     Returns:
         Image, uint8 (H, W, 3), RGB, owning its memory.
@@ -96,10 +102,20 @@ def decode_compressed_image(data: ImageBytes) -> UInt8Array:
         ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'truncated', 'bad_shape' or
             'corrupt'.
     """
+    described = read_format(format)
+    if described.is_depth:
+        msg = f'a compressed image must be a picture, got depth: format {format[:64]!r}'
+        raise ImageError(msg, kind='unknown_encoding')
     view = memoryview(data)
-    header = read_image_header(view)
+    header = _file_header(view, format)
     check_shape(header.height, header.width)
+    if described.is_bayer:
+        mosaic = _decode_file(view, header, cv2.IMREAD_UNCHANGED)
+        if mosaic.ndim == 2:
+            return _layout(IMAGE_LAYOUTS, described.encoding).decode(mosaic)
     bgr = _decode_file(view, header, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if described.is_rgb:
+        return bgr
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)  # type: ignore[return-value]
 
 
@@ -149,12 +165,15 @@ def decode_depth(
 
 
 def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # noqa: A002
-    """Decode a depth image compressed by compressed_depth_image_transport, PNG only.
+    """Decode depth in a sensor_msgs/CompressedImage, PNG only.
 
     Args:
-        format: The message's format, such as '16UC1; compressedDepth png'.
-        data: Its data: a header of 12 bytes, then the PNG. 32FC1 is stored as quantised inverse
-            depth: depth = A / (value - B), with A and B from the header.
+        format: The message's format: '16UC1; compressedDepth png' and the like, as
+            compressed_depth_image_transport writes it, or '16UC1; png compressed ', as
+            compressed_image_transport does.
+        data: Its data. Those of compressedDepth start with a header of 12 bytes before the PNG;
+            there 32FC1 is stored as quantised inverse depth: depth = A / (value - B), with A and B
+            from the header.
 
     Returns:
         Depth in metres, float32 (H, W), NaN where invalid, owning its memory.
@@ -162,14 +181,19 @@ def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # 
     Raises:
         ImageError: kind 'unknown_encoding', 'zero_size', 'too_large', 'truncated' or 'corrupt'.
     """
-    encoding = format.partition(';')[0].strip()
-    if encoding not in DEPTH_LAYOUTS or format.rstrip().endswith('rvl'):
+    described = read_format(format)
+    is_inverse = described.is_compressed_depth and described.encoding == '32FC1'
+    is_millimetres = described.encoding in _GRAY16_ENCODINGS
+    if not (is_inverse or is_millimetres) or described.codec not in {'', 'png'}:
         msg = (
-            "compressed depth must have format '32FC1; compressedDepth png' or '16UC1; "
-            f"compressedDepth png', got {format!r}"
+            "compressed depth must have format '32FC1; compressedDepth png', '16UC1; "
+            "compressedDepth png' or '16UC1; png compressed', which loses nothing, got "
+            f'{format[:64]!r}'
         )
         raise ImageError(msg, kind='unknown_encoding')
     view = memoryview(data)
+    if not described.is_compressed_depth:
+        return _to_metres(decode_compressed_gray16(view))
     header_bytes = _COMPRESSED_DEPTH_HEADER.size
     if len(view) <= header_bytes:
         msg = (
@@ -178,12 +202,23 @@ def decode_compressed_depth(*, format: str, data: ImageBytes) -> FloatArray:  # 
         raise ImageError(msg, kind='truncated')
     _, depth_a, depth_b = _COMPRESSED_DEPTH_HEADER.unpack(view[:header_bytes])
     pixels = decode_compressed_gray16(view[header_bytes:])
-    if encoding != '32FC1':
+    if is_millimetres:
         return _to_metres(pixels)
     with np.errstate(divide='ignore', invalid='ignore'):
         depth = np.float32(depth_a) / (pixels.astype(np.float32) - np.float32(depth_b))
     depth[pixels == 0] = np.nan
     return _to_metres(depth)
+
+
+def _file_header(data: memoryview, format: str) -> ImageHeader:  # noqa: A002
+    """Read the header of a file; what is no JPEG or PNG is named as its message names it."""
+    try:
+        return read_image_header(data)
+    except ImageError as error:
+        if error.kind == 'unknown_encoding' and format:
+            msg = f'{error}, of format {format[:64]!r}'
+            raise ImageError(msg, kind=error.kind) from error
+        raise
 
 
 def _layout(layouts: dict[str, Layout], encoding: str) -> Layout:

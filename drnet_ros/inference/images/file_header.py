@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.limits import check_pixels
 
-__all__ = ['ImageHeader', 'read_image_header']
+__all__ = ['ImageHeader', 'parse_image_header', 'read_image_header']
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND'
 _JPEG_START = b'\xff\xd8'
-_JPEG_END = b'\xff\xd9'
-# Encoders and cameras pad files with zeros or append notes; the end marker is looked for in here.
-_TAIL_BYTES = 4096
+_JPEG_SCAN = 0xDA
+# Within the data of a scan an FF is followed by 00 or a restart marker: this can only be the end.
+_JPEG_END = re.compile(b'\xff\xd9')
 # Start-of-frame markers: FFC0 to FFCF without DHT (C4), JPG (C8) and DAC (CC).
 _JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -35,10 +36,11 @@ class ImageHeader:
 
 
 def read_image_header(data: memoryview) -> ImageHeader:
-    """Read codec and size, and make sure that the file is whole.
+    """Read codec and size, and make sure that the file is whole and not too large.
 
     Args:
-        data: The bytes of the file.
+        data: The bytes of the file. What follows its end is not looked at: cameras append films,
+            second images and padding.
 
     Returns:
         The header; its size is within `MAX_PIXELS`.
@@ -46,13 +48,28 @@ def read_image_header(data: memoryview) -> ImageHeader:
     Raises:
         ImageError: kind 'unknown_encoding', 'truncated', 'corrupt', 'zero_size' or 'too_large'.
     """
-    tail = bytes(data[-_TAIL_BYTES:])
+    header = parse_image_header(data)
+    check_pixels(header.height, header.width)
+    return header
+
+
+def parse_image_header(data: memoryview) -> ImageHeader:
+    """Do as `read_image_header` does, with images of any size.
+
+    Args:
+        data: The bytes of the file.
+
+    Returns:
+        The header.
+
+    Raises:
+        ImageError: kind 'unknown_encoding', 'truncated' or 'corrupt'.
+    """
+    data = data.cast('B') if data.format != 'B' else data
     if data[:8] == _PNG_SIGNATURE:
-        header = _read_png(data)
-        is_whole = _PNG_END in tail
+        header, is_whole = _read_png(data)
     elif data[:2] == _JPEG_START:
-        header = _read_jpeg(data)
-        is_whole = _JPEG_END in tail
+        header, is_whole = _read_jpeg(data)
     else:
         start = bytes(data[:4]).hex(' ')
         msg = f'a compressed image must be JPEG or PNG, got {len(data)} bytes that start {start!r}'
@@ -60,24 +77,28 @@ def read_image_header(data: memoryview) -> ImageHeader:
     if not is_whole:
         msg = f'a {header.codec} image must end with its end marker, got {len(data)} bytes without'
         raise ImageError(msg, kind='truncated')
-    check_pixels(header.height, header.width)
     return header
 
 
-def _read_png(data: memoryview) -> ImageHeader:
+def _read_png(data: memoryview) -> tuple[ImageHeader, bool]:
+    """Return the header, and whether the chunk that ends the file is there."""
     # Signature (8), length of the first chunk (4), its type (4), then width and height (4 each).
     if len(data) < 24:
         raise _too_short(data, 'png')
     if bytes(data[12:16]) != b'IHDR':
         msg = f"a png image must start with chunk 'IHDR', got {bytes(data[12:16])!r}"
         raise ImageError(msg, kind='corrupt')
-    return ImageHeader(
-        'png', int.from_bytes(data[20:24], 'big'), int.from_bytes(data[16:20], 'big')
-    )
+    width, height = (int.from_bytes(data[at : at + 4], 'big') for at in (16, 20))
+    position = 8
+    # A chunk is its length (4), its type (4), the data and a checksum (4).
+    while position + 8 <= len(data) and data[position + 4 : position + 8] != _PNG_END:
+        position += 12 + int.from_bytes(data[position : position + 4], 'big')
+    return ImageHeader('png', height, width), position + 8 <= len(data)
 
 
-def _read_jpeg(data: memoryview) -> ImageHeader:
-    position = 2
+def _read_jpeg(data: memoryview) -> tuple[ImageHeader, bool]:
+    """Return the header, and whether the first scan is followed by the end of the image."""
+    position, header = 2, None
     while position + 9 <= len(data):
         if data[position] != 0xFF:
             msg = f'a jpeg image must have a marker at byte {position}, got {data[position]:#04x}'
@@ -85,16 +106,20 @@ def _read_jpeg(data: memoryview) -> ImageHeader:
         marker = data[position + 1]
         if marker == 0xFF:  # a fill byte before the marker
             position += 1
-        elif marker in _JPEG_FRAME_MARKERS:
+            continue
+        if marker in _JPEG_FRAME_MARKERS:
             # Marker (2), length (2), precision (1), then height and width (2 each).
-            return ImageHeader(
-                'jpeg',
-                int.from_bytes(data[position + 5 : position + 7], 'big'),
-                int.from_bytes(data[position + 7 : position + 9], 'big'),
+            height, width = (
+                int.from_bytes(data[at : at + 2], 'big') for at in (position + 5, position + 7)
             )
-        else:
-            position += 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
-    raise _too_short(data, 'jpeg')
+            header = ImageHeader('jpeg', height, width)
+        elif marker == _JPEG_SCAN:
+            break
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
+    if header is None:
+        raise _too_short(data, 'jpeg')
+    # An end before the first scan is that of a thumbnail within the header.
+    return header, _JPEG_END.search(data, min(position, len(data))) is not None
 
 
 def _too_short(data: memoryview, codec: str) -> ImageError:

@@ -62,7 +62,7 @@ class SettingsFields:
         str,
         ParameterInfo(
             group='Engine',
-            choices=('auto', 'torch', 'openvino'),
+            choices=('auto', 'torch', 'openvino', 'onnxruntime'),
             text="Library that runs the network. 'auto' is torch if a CUDA GPU is usable, else "
             'openvino.',
         ),
@@ -72,6 +72,7 @@ class SettingsFields:
         ParameterInfo(
             group='Engine',
             pattern=r'auto|cpu|cuda(:\d{1,3})?',
+            pattern_text="auto, cpu, cuda or cuda:N, where N is the GPU's number",
             text="Device that runs the network: 'auto', 'cpu', 'cuda', or 'cuda:N' for GPU "
             'number N.',
         ),
@@ -85,6 +86,15 @@ class SettingsFields:
             'natively and that keeps the accuracy.',
         ),
     ] = 'auto'
+    threads: Annotated[
+        int,
+        ParameterInfo(
+            group='Engine',
+            minimum=0,
+            maximum=256,
+            text='CPU threads of the network; 0 is one for each core that the process may use.',
+        ),
+    ] = 0
     input_size: Annotated[
         Size,
         ParameterInfo(
@@ -92,6 +102,7 @@ class SettingsFields:
             unit='px',
             minimum=0,
             maximum=MAX_SIDE,
+            elements='[height, width]',
             length=(2, 2),
             text="Size of the network's input [height, width]. The image is resized to about "
             'this area; its aspect ratio is kept and both sides are rounded to multiples of '
@@ -106,6 +117,9 @@ class SettingsFields:
             group='Input',
             length=(1, MAX_CAMERAS),
             pattern=r'|[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*',
+            pattern_text='names of letters, digits and _ that start with no digit, such as front '
+            "or left/wide, or '' for none",
+            elements=f'1 to {MAX_CAMERAS} names',
             text="Topic prefixes, one for each camera. [''] is one camera without a prefix. "
             'Frames that wait at the same time share one forward pass.',
         ),
@@ -157,6 +171,7 @@ class SettingsFields:
             unit='px',
             minimum=0,
             maximum=MAX_SIDE,
+            elements='[height, width]',
             length=(2, 2),
             live=True,
             text='Size of the depth image [height, width]. K and P of depth/camera_info are '

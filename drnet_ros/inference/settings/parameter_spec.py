@@ -6,8 +6,10 @@ import dataclasses
 import math
 import numbers
 import re
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -42,6 +44,8 @@ class ParameterInfo:
         maximum: Greatest value allowed, inclusive; for lists, of each element.
         choices: The only values allowed, or () for any.
         pattern: Regular expression that a string, or each string of a list, matches in full.
+        pattern_text: What the pattern asks for, in words that follow 'must be'.
+        elements: What the elements of a list are, such as '[height, width]'.
         length: Least and greatest number of elements of a list.
         live: Whether it may change while the node runs.
     """
@@ -53,6 +57,8 @@ class ParameterInfo:
     maximum: float | None = None
     choices: tuple[str | int, ...] = ()
     pattern: str = ''
+    pattern_text: str = ''
+    elements: str = ''
     length: tuple[int, int] | None = None
     live: bool = False
 
@@ -102,7 +108,7 @@ class ParameterSpec(ParameterInfo):
         if self.length and not self.length[0] <= len(elements) <= self.length[1]:
             low, high = self.length
             count = f'{low}' if low == high else f'{low} to {high}'
-            raise self._refused(value, f'have {count} elements')
+            raise self._refused(value, f'be {self.elements or f"{count} elements"}')
         for element in elements:
             self._check_limits(element, value)
         return canonical
@@ -138,19 +144,27 @@ class ParameterSpec(ParameterInfo):
     def _check_limits(self, element: _Scalar, shown: object) -> None:
         unit = f' {self.unit}' if self.unit else ''
         if self.choices and element not in self.choices:
-            raise self._refused(shown, f'be one of {self.range_text}')
+            raise self._refused(shown, f'be one of {self.range_text}', self._meant(element))
         if isinstance(element, str):
             if self.pattern and not re.fullmatch(self.pattern, element):
-                raise self._refused(shown, f'match {self.pattern}')
+                raise self._refused(shown, f'be {self.pattern_text}')
             return
         if self.minimum is not None and element < self.minimum:
             raise self._refused(shown, f'be at least {self.minimum}{unit}')
         if self.maximum is not None and element > self.maximum:
             raise self._refused(shown, f'be at most {self.maximum}{unit}')
 
-    def _refused(self, value: object, rule: str) -> SettingsError:
-        shown = list(value) if isinstance(value, tuple) else value
-        return SettingsError(f'{self.name} must {rule}, got {shown!r}')
+    def _meant(self, element: _Scalar) -> str:
+        near = get_close_matches(str(element), [str(choice) for choice in self.choices], n=1)
+        return f'; did you mean {near[0]}?' if near else ''
+
+    def _refused(self, value: object, rule: str, advice: str = '') -> SettingsError:
+        shown: object = value
+        if isinstance(value, tuple | array):
+            shown = list(value)
+        elif isinstance(value, np.ndarray | np.generic):
+            shown = value.tolist()
+        return SettingsError(f'{self.name} must {rule}, got {shown!r}{advice}')
 
 
 def specs_of(settings_class: type) -> tuple[ParameterSpec, ...]:

@@ -50,9 +50,9 @@ def check_together(settings: SparseDepthFields) -> None:
         msg = f'cameras must all differ, got {list(settings.cameras)}'
         raise SettingsError(msg)
     parse_extrinsics(settings.sparse_depth_extrinsics)
-    if settings.engine == 'openvino' and settings.device.startswith('cuda'):
+    if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
         msg = (
-            f"engine 'openvino' runs on device 'cpu' or 'auto', got {settings.device!r}; "
+            f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
             f"use engine 'torch' for CUDA"
         )
         raise SettingsError(msg)

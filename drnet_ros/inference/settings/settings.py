@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drnet_ros.errors import SettingsError
+from drnet_ros.errors import SettingsError, known_names
 from drnet_ros.inference.settings.parameter_spec import Value, specs_of
 from drnet_ros.inference.settings.rules import check_together
 from drnet_ros.inference.settings.sparse_depth_fields import (
@@ -69,7 +69,7 @@ class Settings(SparseDepthFields):
         names = {spec.name for spec in PARAMETERS}
         unknown = sorted(set(values) - names)
         if unknown:
-            msg = f'parameter {unknown[0]!r} is unknown; known are {", ".join(sorted(names))}'
+            msg = f'parameter {unknown[0]!r} is unknown; {known_names(unknown[0], sorted(names))}'
             raise SettingsError(msg)
         accepted: dict[str, Any] = dict(values)
         return dataclasses.replace(self, **accepted)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ['CoarseDepth']
@@ -52,20 +54,22 @@ class CoarseDepth:
             Its cells; None if no pixel of it is valid.
         """
         step = max(1, min(depth_hw.shape) // _SMALL_SIDE)
-        log_depth = cv2.log(np.ascontiguousarray(depth_hw[step // 2 :: step, step // 2 :: step]))
+        log_depth = np.log(depth_hw[step // 2 :: step, step // 2 :: step])
         is_valid = np.isfinite(log_depth)
         if not is_valid.all():
             if not is_valid.any():
                 return None
             log_depth[~is_valid] = np.median(log_depth[is_valid])
-        spread = cv2.dilate(log_depth, _EDGE_WINDOW) - cv2.erode(log_depth, _EDGE_WINDOW)
+        spread = _extreme(cv2.dilate, log_depth, _EDGE_WINDOW)
+        spread -= _extreme(cv2.erode, log_depth, _EDGE_WINDOW)
         rows, columns = _cells(*log_depth.shape)
         height, width = log_depth.shape
         window = np.ones((2 * -(-height // rows) | 1, 2 * -(-width // columns) | 1), np.uint8)
         at = np.ix_(_centres(rows, height), _centres(columns, width))
-        near, far = cv2.erode(log_depth, window)[at], cv2.dilate(log_depth, window)[at]
-        middle = (near + far) / 2
-        half = np.maximum((far - near) / 2, np.float32(_LEAST_HALF_RANGE))
+        near = _extreme(cv2.erode, log_depth, window)[at]
+        far = _extreme(cv2.dilate, log_depth, window)[at]
+        middle: NDArray[np.float32] = (near + far) * np.float32(0.5)
+        half = np.maximum((far - near) * np.float32(0.5), np.float32(_LEAST_HALF_RANGE))
         return cls(
             (depth_hw.shape[0], depth_hw.shape[1]),
             step,
@@ -86,9 +90,16 @@ class CoarseDepth:
     def spread_at(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the spread around pixels of the image."""
         height, width = self.spread.shape
-        return self.spread[
+        found: NDArray[np.float32] = self.spread[
             np.minimum(rows // self.step, height - 1), np.minimum(columns // self.step, width - 1)
         ]
+        return found
+
+
+def _extreme(
+    of: Callable[..., Any], image: NDArray[np.float32], window: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    return np.asarray(of(image, window), np.float32)
 
 
 def _cells(height: int, width: int) -> tuple[int, int]:

@@ -113,16 +113,16 @@ def observe(
 
 
 def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
-    if not _LOG_LIMITS[0] <= centre <= _LOG_LIMITS[1]:
-        return (
-            f'the points ask for a factor of {math.exp(centre):.3g}, which must be within '
-            f'{MIN_FACTOR} to {MAX_FACTOR}: check their unit, scale and frame'
-        )
     agreeing = float(np.mean(np.abs(ratios - centre) < _AGREEMENT))
     if len(ratios) > _FEW and agreeing < _LEAST_AGREEING:
         return (
             f'{agreeing:.0%} of the points agree on a factor, at least {_LEAST_AGREEING:.0%} '
             'must: check their frame, the extrinsics and the stamps'
+        )
+    if not _LOG_LIMITS[0] <= centre <= _LOG_LIMITS[1]:
+        return (
+            f'the points ask for a factor of {math.exp(centre):.3g}, which must be within '
+            f'{MIN_FACTOR} to {MAX_FACTOR}: check their unit, scale and frame'
         )
     return ''
 
@@ -146,7 +146,8 @@ def _spread_out(
     cells = _cells(rows, columns, width, low)
     order = np.lexsort((ratios, cells))
     _, starts, counts = np.unique(cells[order], return_index=True, return_counts=True)
-    return order[starts + counts // 2][:MAX_POINTS]
+    chosen: NDArray[np.intp] = order[starts + counts // 2]
+    return chosen[:MAX_POINTS]
 
 
 def _cells(

@@ -27,11 +27,16 @@ __all__ = ['OdometryMap']
 
 _MAX_WIDTH = 400  # corners are followed in images at most so wide
 _LEAST_RAYS = 5
-_MAX_RESIDUAL_PX = 1.5  # pixels of the image that corners are followed in, as below
-_LEAST_ERROR_PX = 0.5
-# What is wrong along the parallax cannot be seen; it is taken to be so much more than across.
+_LEAST_ERROR_PX = 0.15
+# A corner whose rays miss one another by more than those of most corners is no fixed point of the
+# scene: an edge that passes behind another, say. An error across the parallax, which can be seen,
+# says how large that along it is, which cannot.
+_MOST_MISSED = 1.5
+# If few corners have a depth, they have it by chance: the camera turned, and hardly moved.
+_LEAST_GOOD_SHARE = 0.2
 _ALONG_OVER_ACROSS = 1.5
-_MAX_RELATIVE_STDDEV = 0.12
+_MAX_RELATIVE_STDDEV = 0.06
+_MAX_AGED_STDDEV = 0.12
 _MAX_AGE_FRAMES = 400
 _MAX_MAP = 2000
 # Odometry drifts; a point that is in the map for long is where it was not.
@@ -101,10 +106,13 @@ class OdometryMap:
         missed = residual_px[is_old & np.isfinite(residual_px)]
         if not len(missed):
             return np.full((len(found.count), 4), np.nan)
-        error_px = max(_LEAST_ERROR_PX, _ALONG_OVER_ACROSS * float(np.median(missed)))
+        error_px = max(_LEAST_ERROR_PX, float(np.median(missed)))
         with np.errstate(divide='ignore', invalid='ignore'):
-            stddev = error_px / focal_px / found.parallax
-            is_good = is_old & (stddev < _MAX_RELATIVE_STDDEV) & (residual_px < _MAX_RESIDUAL_PX)
+            stddev = _ALONG_OVER_ACROSS * error_px / focal_px / found.parallax
+            is_good = is_old & (stddev < _MAX_RELATIVE_STDDEV)
+            is_good &= residual_px < _MOST_MISSED * error_px
+        if np.count_nonzero(is_good) < _LEAST_GOOD_SHARE * np.count_nonzero(is_old):
+            is_good[:] = False
         stddev[~is_good] = np.nan
         return np.column_stack([found.points, stddev])
 
@@ -127,7 +135,7 @@ class OdometryMap:
             columns = points[:, 0] / points[:, 2] * camera.fx
             rows = points[:, 1] / points[:, 2] * camera.fy
         is_ahead = (points[:, 2] > 0) & (np.hypot(columns, rows) < _FIELD * camera.width)
-        is_ahead &= stddev < _MAX_RELATIVE_STDDEV
+        is_ahead &= stddev < _MAX_AGED_STDDEV
         points, stddev = points[is_ahead], stddev[is_ahead]
         side = camera.width * _CELL_SHARE
         cells = np.floor(np.stack([rows[is_ahead], columns[is_ahead]]) / side).astype(np.int64)
@@ -170,4 +178,5 @@ def _directions(pixels: NDArray[np.float32], camera: CameraModel) -> NDArray[np.
         with np.errstate(all='ignore'):
             undistort(camera.distortion_model, camera.d, x, y)
     rays = np.stack([x, y, np.ones_like(x)], axis=1)
-    return rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    return unit

@@ -54,10 +54,9 @@ class ScaleField:
         Returns:
             float32 (H, W), NaN where depth is.
         """
-        size = depth_hw.shape[::-1]
-        factors = cv2.resize(self.slope, size)
+        factors = _enlarged(self.slope, depth_hw.shape)
         factors *= depth_hw
-        factors += cv2.resize(self.offset, size)
+        factors += _enlarged(self.offset, depth_hw.shape)
         return factors
 
     def stddev(
@@ -73,13 +72,17 @@ class ScaleField:
         Returns:
             Metres, float32 (H, W), NaN where depth is.
         """
-        relative = cv2.resize(self.log_variance, coarse.spread.shape[::-1])
-        relative += np.float32(model.noise_stddev**2)
-        relative += (np.float32(model.edge_noise) * coarse.spread) ** 2
+        variance = _enlarged(self.log_variance, coarse.spread.shape)
+        variance += np.float32(model.noise_stddev**2)
+        variance += (np.float32(model.edge_noise) * coarse.spread) ** 2
         factor = model.sparse_stddev_factor if self.used else model.stddev_factor
-        relative = cv2.resize(np.sqrt(relative) * np.float32(factor), depth_hw.shape[::-1])
-        relative *= depth_hw
-        return relative
+        stddev = _enlarged(np.sqrt(variance) * np.float32(factor), depth_hw.shape)
+        stddev *= depth_hw
+        return stddev
+
+
+def _enlarged(cells: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(cells, (shape[1], shape[0])), np.float32)
 
 
 def estimate_scale_field(

@@ -48,16 +48,16 @@ class ScaleModel:
     """
 
     factor_stddev: float = 0.335
-    depth_slope_stddev: float = 0.21
-    row_slope_stddev: float = 0.55
+    depth_slope_stddev: float = 0.1
+    row_slope_stddev: float = 0.25
     local_stddev: float = 0.18
-    local_length: float = 0.72
+    local_length: float = 0.4
     local_depth_length: float = 0.9
     noise_stddev: float = 0.012
     edge_noise: float = 0.76
     point_edge_noise: float = 0.14
-    stddev_factor: float = 1.0
-    sparse_stddev_factor: float = 1.0
+    stddev_factor: float = 1.08
+    sparse_stddev_factor: float = 1.6
 
     def __post_init__(self) -> None:
         """Check the numbers.

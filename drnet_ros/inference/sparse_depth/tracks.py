@@ -54,19 +54,10 @@ class CornerTracker:
         before, self._before = self._before, gray_hw.copy()
         is_found = np.zeros(len(self.pixels), bool)
         if before is not None and len(self.pixels):
-            forth, found, _ = cv2.calcOpticalFlowPyrLK(
-                before, gray_hw, self.pixels, None, **_OPTIONS
-            )
-            back, found_back, _ = cv2.calcOpticalFlowPyrLK(
-                gray_hw,
-                before,
-                forth,
-                self.pixels.copy(),
-                **_OPTIONS,
-                flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-            )
+            forth, found = _flow(before, gray_hw, self.pixels, self.pixels)
+            back, found_back = _flow(gray_hw, before, forth, self.pixels)
             gap = np.abs(back - self.pixels).max(axis=1)
-            is_found = (found[:, 0] > 0) & (found_back[:, 0] > 0) & (gap < _MAX_RETURN_PX)
+            is_found = found & found_back & (gap < _MAX_RETURN_PX)
             height, width = gray_hw.shape
             is_found &= ((forth >= 0) & (forth <= (width - 1, height - 1))).all(axis=1)
             self.pixels, self.ids = forth[is_found], self.ids[is_found]
@@ -78,7 +69,7 @@ class CornerTracker:
         mask = np.full(gray_hw.shape, 255, np.uint8)
         for column, row in np.rint(self.pixels).astype(int).tolist():
             cv2.circle(mask, (column, row), _SPACING_PX, 0, cv2.FILLED)
-        new = cv2.goodFeaturesToTrack(
+        new: NDArray[np.float32] | None = cv2.goodFeaturesToTrack(  # type: ignore[assignment]
             gray_hw, _CORNERS - len(self.pixels), _QUALITY, _SPACING_PX, mask=mask
         )
         if new is None:
@@ -88,4 +79,21 @@ class CornerTracker:
         self._next_id += len(new)
 
 
-_OPTIONS = {'winSize': _WINDOW, 'maxLevel': _LEVELS, 'criteria': _MAX_STEPS}
+def _flow(
+    before: NDArray[np.uint8],
+    now: NDArray[np.uint8],
+    pixels: NDArray[np.float32],
+    guess: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return where pixels went, (N, 2), and which of them were found, (N,)."""
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        before,
+        now,
+        pixels,
+        guess.copy(),
+        winSize=_WINDOW,
+        maxLevel=_LEVELS,
+        criteria=_MAX_STEPS,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return np.asarray(moved, np.float32), np.asarray(found)[:, 0] > 0

@@ -92,7 +92,7 @@ class RaySums:
         # About the last centre: far from the origin of the world digits would be lost.
         b = self._b - self._a @ centre
         c = self._c - 2 * self._b @ centre + (self._a @ centre) @ centre
-        is_fixed = np.linalg.det(self._a) > _SINGULAR * weight**3
+        is_fixed = np.asarray(np.linalg.det(self._a) > _SINGULAR * weight**3)
         a = np.where(is_fixed[:, None, None], self._a, np.eye(3))
         offset = np.linalg.solve(a, b[:, :, None])[:, :, 0]
         offset[~is_fixed] = np.nan

@@ -12,7 +12,10 @@ from drnet_ros.inference.engines.devices import has_cuda
 from drnet_ros.inference.settings import PARAMETERS
 from drnet_ros.network.config import BACKBONE_NAMES
 
-__all__ = ['Choice', 'choose_groups', 'parse_size']
+__all__ = ['BILINEAR', 'Choice', 'choose_groups', 'parse_size']
+
+BILINEAR = 'bilinear'
+"""The same network without its guided filter."""
 
 _MIN_SIDE, _MAX_SIDE = 32, 8192
 
@@ -164,12 +167,14 @@ def _others(work: Work, choice: Choice) -> list[Work]:
 def _other(name: str, work: Work) -> Work:
     if name == DRNET:
         return work
+    if name == BILINEAR:
+        return replace(work, weights=RANDOM, guided_filter=False)
     if name in BASELINES:
         backbone = baseline_backbone(name, work.backbone)
         return replace(work, network=name, backbone=backbone, weights=RANDOM, guided_filter=False)
     if name in BACKBONE_NAMES:
         return replace(work, backbone=name, weights=RANDOM, correction_kernel=1)
-    known = ', '.join((*BASELINES, DRNET, *BACKBONE_NAMES))
+    known = ', '.join((*BASELINES, DRNET, BILINEAR, *BACKBONE_NAMES))
     msg = f'versus must be one of {known}, got {name!r}'
     raise ValueError(msg)
 

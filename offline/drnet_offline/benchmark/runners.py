@@ -156,6 +156,10 @@ def load_libraries(work: Work) -> None:
         with torch.inference_mode():
             torch.nn.Conv2d(3, 16, 3)(torch.zeros(1, 3, 32, 32))
         return
+    if work.engine == 'onnxruntime':
+        import onnxruntime  # noqa: F401, PLC0415
+
+        return
     import openvino as ov  # noqa: PLC0415
     from openvino import opset13 as operators  # noqa: PLC0415
 

@@ -32,6 +32,7 @@ from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
+    from drnet_offline.replay.replay import Replay
     from drnet_offline.replay.task import Task
     from drnet_offline.report.outputs import Outputs
     from drnet_ros.inference import Settings
@@ -69,23 +70,29 @@ def bag(
 
     An interrupted run continues when it is called again with the same arguments.
     """
-    from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
-    from drnet_offline.report.tables import print_summary  # noqa: PLC0415
-
     base = settings_of(weights, input_size, temporal_filter, set_)
     task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
-    outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
-    with Recording(path) as recording:
+    with ExitStack() as opened:
+        recording = opened.enter_context(Recording(path))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
-        outputs.prepare(recording)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
+        from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
+
+        outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
+        outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     for written in outputs.paths():
-        console.print(f'written {written}', highlight=False)
+        console.print(f'written {written}', markup=False, highlight=False)
     if index.damage:
         raise RecordingError(index.damage)
+    if unreadable := unreadable_messages(summary):
+        msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'
+        raise RecordingError(msg)
 
 
 def _task(base: Settings, versus: list[str], protocols: list[str], *, writes: bool) -> Task:
@@ -121,14 +128,23 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
     Returns:
         The summary.
     """
+    from drnet_offline.outputs.files import check_space, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
     from drnet_offline.replay.replay import Replay  # noqa: PLC0415
+    from drnet_offline.replay.space import needed_bytes  # noqa: PLC0415
 
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with ExitStack() as stack:
         progress = stack.enter_context(progress_bars())
         nowhere = stack.enter_context(tempfile.TemporaryDirectory())
         folder = outputs.unfinished or Path(nowhere, 'state')
+        stack.enter_context(named_disk(folder))
         replay = stack.enter_context(Replay(index, task, folder))
+        stack.enter_context(stopping(lambda: _describe_saved(replay, outputs)))
+        if outputs.recording is not None:
+            left = len(index.images) - replay.frames_done
+            needed = needed_bytes(index, task.variants[0].settings, left)
+            check_space(outputs.recording, needed)
         if replay.frames_done:
             progress.console.print(f'going on after {replay.frames_done} frames')
         depth = progress.add_task('depth', total=len(index.images))
@@ -138,3 +154,13 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
         summary = outputs.write(replay, command, lambda: progress.advance(writing))
         replay.remove()
     return summary
+
+
+def _describe_saved(replay: Replay, outputs: Outputs) -> str:
+    total = len(replay.index.images)
+    if outputs.unfinished is None:
+        return f'after {replay.frames_done} of {total} frames; without an output nothing is saved'
+    return (
+        f'after {replay.frames_done} of {total} frames, nearly all of which {replay.folder} has: '
+        'the same command goes on'
+    )

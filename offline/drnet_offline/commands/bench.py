@@ -13,6 +13,7 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
+from drnet_offline.outputs.files import write_text
 
 if TYPE_CHECKING:
     from drnet_offline.benchmark.machine import Machine
@@ -35,7 +36,7 @@ Weights = Annotated[
 Guided = Annotated[
     bool, typer.Option('--guided-filter', help='With guided upsampling (random weights).')
 ]
-Engines = Annotated[Many, typer.Option(help='auto, openvino or torch. Repeatable.')]
+Engines = Annotated[Many, typer.Option(help='auto, openvino, onnxruntime or torch. Repeatable.')]
 Device = Annotated[str, typer.Option(help="'auto', 'cpu', 'cuda' or 'cuda:N'.")]
 Precisions = Annotated[
     Many, typer.Option(help='auto (as the node), fp32, bf16 or fp16. Repeatable.')
@@ -54,7 +55,8 @@ MaxBatch = Annotated[
 Versus = Annotated[
     Many,
     typer.Option(
-        help="Networks to compare with: 'rside', 'depth_anything_v2_small', 'drnet' (with "
+        help="Networks to compare with: 'rside', 'depth_anything_v2_small', 'bilinear' (the same "
+        "without its guided filter), 'drnet' (with "
         '--versus-engine or -precision) or a backbone. Repeatable.'
     ),
 ]
@@ -133,7 +135,7 @@ def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> N
         outcome = measure(groups, plan, status.update)
     _print(outcome, machine)
     if json_ is not None:
-        json_.write_text(json.dumps(_record(outcome, machine), indent=2) + '\n', encoding='utf-8')
+        write_text(json_, json.dumps(_record(outcome, machine), indent=2) + '\n')
     if plot is not None:
         from drnet_offline.benchmark.plots import write_plot  # noqa: PLC0415 - matplotlib
 

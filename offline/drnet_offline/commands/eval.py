@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset, DepthSample
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_offline.evaluation.worst_images import WorstImages
+    from drnet_offline.outputs.problems import Problems
 
 __all__ = ['evaluate_command']
 
@@ -44,6 +45,13 @@ Scale = Annotated[
         'spreads and changes from image to image.',
     ),
 ]
+Sparse = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='Also score with sparse depth drawn from the truth, the other pixels scored: scan, '
+        'points:N, tof:8x8 or range; may be given again.'
+    ),
+]
 Pictures = Annotated[
     Path | None,
     typer.Option(help='Folder for worst.jpg and one picture for each of the worst images.'),
@@ -61,48 +69,88 @@ def evaluate_command(
     engine: Engine = 'auto',
     mean_depth: MeanDepth = False,
     scale: Scale = False,
+    sparse: Sparse = None,
     pictures: Pictures = None,
     worst: Worst = 6,
     json_: Json = None,
 ) -> None:
     """Score weights on a data set and print the columns of the paper's Table II."""
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
-    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.scoring import evaluate_mean_depth, tabulate  # noqa: PLC0415
-    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
-    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
+    from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
 
     if json_ is not None and not json_.parent.is_dir():
         msg = f'there is no folder {json_.parent}'
         raise typer.BadParameter(msg, param_hint='--json')
+    has_paper = is_nyu(data)
+    _prepare(json_, pictures)
+
+    # PyTorch comes with these: what is refused is refused before.
+    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
+    from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
+    from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
+    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
+    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
+
     rules = PROTOCOLS[protocol]
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
     failures = None if pictures is None else WorstImages(rules, worst)
     settings = _WIDE.changed(weights=weights, engine=engine)
-    record, rows = _score(dataset, rules, settings, failures)
-    if not scale:
-        rows.popitem()
-    if mean_depth:
-        train_set = open_dataset(data, part='train', validation_blocks=blocks)
-        rows['mean depth map of train'] = evaluate_mean_depth(train_set, dataset, rules)
-    words: list[RenderableType] = [tabulate(rows, rules)]
-    words += [_describe_scale(record['scale'])] if scale else []
+    problems, unread = Problems(), Problems()
+    with stopping(lambda: 'nothing is saved: figures are of all images; run it again'):
+        record, rows = _score(dataset, rules, settings, failures, problems)
+        if not scale:
+            rows.popitem()
+        if mean_depth:
+            train_set = open_dataset(data, part='train', validation_blocks=blocks)
+            figures = evaluate_mean_depth(train_set, dataset, rules, unread.collected)
+            rows['mean depth map of train'] = figures
+        if sparse:
+            record['sparse'] = _score_sparse(dataset, rules, settings, sparse, unread)
+        problems.lines += [line for line in unread.lines if line not in problems.lines]
+        record['unreadable'] = problems.lines
+        words: list[RenderableType] = [tabulate(rows, rules, is_nyu=has_paper)]
+        words += [_describe_scale(record['scale'])] if scale else []
+        words += [tabulate_sparse(record['sparse'], rules)] if sparse else []
+        _report(words, record, json_)
+    # Figures first: pictures take seconds, and their folder may go away meanwhile.
     if failures is not None and pictures is not None:
-        words.append(f'Worst images: {failures.write(pictures)[0]}')
-    _report(words, record, json_)
+        with stopping(lambda: 'the figures are complete, the pictures are not'):
+            _print(f'Worst images: {failures.write(pictures)[0]}')
+    problems.check(f'{len(problems.lines)} images could not be read and are in no figure')
+
+
+def _prepare(json_: Path | None, pictures: Path | None) -> None:
+    """Refuse outputs that cannot be written, before the work begins."""
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+
+    for folder in (json_.parent if json_ is not None else None, pictures):
+        if folder is not None:
+            make_folder(folder)
+
+
+def _print(said: RenderableType) -> None:
+    Console().print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
 
 
 def _report(words: list[RenderableType], record: dict[str, Any], json_: Path | None) -> None:
+    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
+
     for said in words:
-        Console().print(said, soft_wrap=isinstance(said, str), highlight=False)
+        _print(said)
     if json_ is not None:
-        json_.write_text(json.dumps(record, indent=2) + '\n')
+        write_text(json_, json.dumps(record, indent=2) + '\n')
 
 
 def _score(
-    dataset: DepthDataset, rules: Protocol, settings: Settings, failures: WorstImages | None
+    dataset: DepthDataset,
+    rules: Protocol,
+    settings: Settings,
+    failures: WorstImages | None,
+    problems: Problems,
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
     """Return what --json writes, and figures by row label: as they are, and scale set right."""
     from drnet_offline.evaluation.scale import ScaleMetrics  # noqa: PLC0415
@@ -119,7 +167,7 @@ def _score(
                 failures.update(sample, depth_hw)
             progress.advance(task)
 
-        figures = evaluate(estimator, dataset, rules, look)
+        figures = evaluate(estimator, dataset, rules, look, problems.collected)
         about = estimator.describe()
     spread, aligned = scales.summarise(), scales.align()
     head = {'protocol': rules.name, 'description': rules.describe(), **about}
@@ -128,6 +176,29 @@ def _score(
     record = {**head, **figures, 'scale': plain, 'scale_set_from_truth': aligned}
     label = f'{about["backbone"]} {about["network_size"]}'
     return record, {label: figures, 'the same, scale from truth': aligned}
+
+
+def _score_sparse(
+    dataset: DepthDataset,
+    rules: Protocol,
+    settings: Settings,
+    kinds: list[str],
+    problems: Problems,
+) -> dict[str, dict[str, float]]:
+    from drnet_offline.evaluation.sparse_scoring import evaluate_sparse  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    settings = settings.changed(edge_threshold=0.0)
+    with DepthEstimator(settings) as estimator, Progress(console=console) as progress:
+        task = progress.add_task('sparse depth', total=len(dataset))
+        return evaluate_sparse(
+            estimator,
+            dataset,
+            rules,
+            kinds,
+            on_image=lambda: progress.advance(task),
+            collected=problems.collected,
+        )
 
 
 def _describe_scale(scale: dict[str, float | None]) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from drnet_offline.errors import StoppedError
 
 __all__ = ['train']
 
@@ -49,12 +53,36 @@ def train(
     the values of all. On several machines: torchrun --nnodes 2 --nproc-per-node 4
     --rdzv-backend c10d --rdzv-endpoint HOST:29500 --no-python drnet train ...
     """
-    # PyTorch is imported only by the commands that need it.
+    from drnet_offline.datasets.opening import detect_layout  # noqa: PLC0415
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config, parse_override  # noqa: PLC0415
-    from drnet_offline.training.run import train as run  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
-    best = run(preset, output, resume=resume, devices=devices, nodes=nodes)
+    detect_layout(data)
+    make_folder(output)
+    with OutputLock(output) if _is_first() else nullcontext():
+        # PyTorch is imported only by the commands that need it, after what can be refused.
+        from drnet_offline.training.run import train as run  # noqa: PLC0415
+
+        try:
+            best = run(preset, output, resume=resume, devices=devices, nodes=nodes)
+        # Lightning ends the process after Ctrl-C.
+        except (KeyboardInterrupt, SystemExit) as error:
+            raise StoppedError(_describe_saved(output)) from error
     if best is not None:
-        Console().print(f'Best weights: {best}', soft_wrap=True)
+        Console().print(f'Best weights: {best}', soft_wrap=True, markup=False, highlight=False)
+
+
+def _is_first() -> bool:
+    """Return whether this is the process of a training that writes its folder."""
+    names = ('RANK', 'LOCAL_RANK', 'NODE_RANK', 'GROUP_RANK')
+    return all(os.environ.get(name, '0') == '0' for name in names)
+
+
+def _describe_saved(output: Path) -> str:
+    checkpoint = output / 'last.ckpt'
+    if checkpoint.is_file():
+        return f'{checkpoint} has all whole epochs: go on with the same words and --resume'
+    return 'no epoch was done and nothing is saved: run it again'

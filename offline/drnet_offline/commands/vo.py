@@ -58,18 +58,22 @@ def vo(
     json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
 ) -> None:
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
-    from drnet_offline.odometry import comparison  # noqa: PLC0415
-    from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
-    from drnet_offline.replay.summary import plain  # noqa: PLC0415
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
-    from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
 
-    methods = _methods(method)
     base = settings_of(weights, input_size, temporal_filter, set_)
     variants = parse_variants(base, versus or [])
-    prepare_outputs(output, json_)
     with Recording(path) as recording:
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
+
+        # PyTorch and evo come with these: what is refused is refused before.
+        from drnet_offline.odometry import comparison  # noqa: PLC0415
+        from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
+        from drnet_offline.outputs.files import write_text  # noqa: PLC0415
+        from drnet_offline.replay.summary import plain  # noqa: PLC0415
+        from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
+
+        methods = _methods(method)
+        prepare_outputs(output, json_)
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
         truth = comparison.truth_by_method(recording, recorded, paths)
@@ -85,10 +89,10 @@ def vo(
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     if json_ is not None:
-        json_.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+        write_text(json_, json.dumps(summary, indent=2) + '\n')
     if output is not None:
         write_report(output, summary, paths, truth)
-        console.print(f'written {output / "report.html"}', highlight=False)
+        console.print(f'written {output / "report.html"}', markup=False, highlight=False)
     if damage:
         raise RecordingError(damage)
 

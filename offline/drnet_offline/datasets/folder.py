@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ['FolderDataset']
+__all__ = ['TEST_LIST', 'FolderDataset']
 
 _IMAGES = ('.jpg', '.jpeg', '.png')
-_TEST_LIST = 'official_test_indices.txt'
+TEST_LIST = 'official_test_indices.txt'
 
 
 class FolderDataset(ListedDataset):
@@ -45,7 +45,7 @@ class FolderDataset(ListedDataset):
             msg = f'{root}: {len(lonely)} images or depths lack their sibling, first {lonely[0]!r}'
             raise DatasetError(msg)
         names = sorted(images)
-        test = _read_test_numbers(root / _TEST_LIST)
+        test = _read_test_numbers(root / TEST_LIST)
         where = f'the folder {root}'
         numbers = _to_numbers(names, where) if validation_blocks or test else range(len(names))
         kept = select_part(numbers, part=part, blocks=validation_blocks, test=test, where=where)

@@ -4,23 +4,78 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from drnet_offline.errors import DatasetError
+from drnet_ros.errors import ImageError
+from drnet_ros.inference.images.file_header import ImageHeader, parse_image_header
+from drnet_ros.inference.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ['read_camera_focal_px', 'read_cameras_focal_px', 'read_depth', 'read_rgb']
+__all__ = [
+    'Photo',
+    'read_camera_focal_px',
+    'read_cameras_focal_px',
+    'read_depth',
+    'read_photo',
+    'read_rgb',
+]
 
-# How a whole file ends: OpenCV decodes a cut one without a word and fills the rest with grey.
-_ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
-_END_WITHIN = 1024
+# A JPEG is decoded at a half, a quarter or an eighth of its size in less time and memory.
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """An image for people to look at.
+
+    Attributes:
+        rgb_hwc: uint8 (H, W, 3) RGB, upright.
+        reduction: By how much its sides are shorter than those of the file: 1, 2, 4 or 8.
+    """
+
+    rgb_hwc: NDArray[np.uint8]
+    reduction: int
+
+
+def read_photo(path: Path) -> Photo:
+    """Read an image that no depth is registered to: upright, as its EXIF orientation says.
+
+    One of more than `MAX_PIXELS` is reduced.
+
+    Args:
+        path: A JPEG or PNG file.
+
+    Raises:
+        DatasetError: The file is missing, cut short, far too large or no image.
+    """
+    data = _read(path)
+    header = _whole_header(path, data)
+    if header is None:
+        msg = f'{path} must be a JPEG or PNG file: convert it'
+        raise DatasetError(msg)
+    pixels = header.height * header.width
+    reduction = next((r for r in _REDUCED if pixels <= r * r * MAX_PIXELS), 0)
+    if not reduction:
+        msg = (
+            f'{path} must have at most {max(_REDUCED) ** 2 * MAX_PIXELS} pixels, got '
+            f'{header.width} x {header.height}: resize it'
+        )
+        raise DatasetError(msg)
+    return Photo(_to_rgb(_decode(path, data, _REDUCED[reduction])), reduction)
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -30,8 +85,9 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         DatasetError: The file is missing, cut short or no image.
     """
     # Depth is registered to the stored pixels, and has no EXIF of its own.
-    bgr = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    data = _read(path)
+    _whole_header(path, data)
+    return _to_rgb(_decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
 
 
 def read_depth(
@@ -47,7 +103,9 @@ def read_depth(
     Raises:
         DatasetError: The file is missing, cut short, or of another type.
     """
-    raw = _decode(path, cv2.IMREAD_UNCHANGED)
+    data = _read(path)
+    _whole_header(path, data)
+    raw = _decode(path, data, cv2.IMREAD_UNCHANGED)
     scales = {np.dtype(np.uint16): units_per_m, np.dtype(np.uint8): bytes_per_m}
     scale = scales.get(raw.dtype)
     if raw.ndim != 2 or scale is None:
@@ -59,20 +117,42 @@ def read_depth(
     return depth
 
 
-def _decode(path: Path, flags: int) -> NDArray[Any]:
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         msg = f'cannot read {path}: {error.strerror}'
         raise DatasetError(msg) from error
-    end = _ENDS.get(data[:2], b'')
-    pixels = None
-    if end in data[-_END_WITHIN:]:
+
+
+def _whole_header(path: Path, data: bytes) -> ImageHeader | None:
+    """Return what a JPEG or PNG claims to be; None for another format.
+
+    Raises:
+        DatasetError: It is cut: OpenCV decodes the rest as grey, without a word.
+    """
+    try:
+        return parse_image_header(memoryview(data))
+    except ImageError as error:
+        if error.kind == 'unknown_encoding':
+            return None
+        msg = f'{path} is cut short, damaged or no image: {error}'
+        raise DatasetError(msg) from error
+
+
+def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
+    try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:  # larger than OpenCV takes
+        pixels = None
     if pixels is None:
         msg = f'{path} is cut short, damaged or no image: fetch or write it again'
         raise DatasetError(msg)
     return pixels
+
+
+def _to_rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def read_camera_focal_px(path: Path) -> float:

@@ -56,6 +56,9 @@ class ListedDataset:
         units_per_m: What 16-bit depth is divided by.
         bytes_per_m: What 8-bit depth is divided by; None refuses it.
 
+    Attributes:
+        samples: Where they are.
+
     Raises:
         DatasetError: A file is missing.
     """
@@ -68,13 +71,13 @@ class ListedDataset:
         bytes_per_m: float | None = None,
     ) -> None:
         check_files(path for sample in samples for path in (sample.image, sample.depth))
-        self._samples = samples
+        self.samples = tuple(samples)
         self._units_per_m = units_per_m
         self._bytes_per_m = bytes_per_m
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self._samples)
+        return len(self.samples)
 
     def __getitem__(self, index: int) -> DepthSample:
         """Read one sample.
@@ -82,7 +85,7 @@ class ListedDataset:
         Raises:
             DatasetError: A file is damaged, or image and depth differ in size.
         """
-        sample = self._samples[index]
+        sample = self.samples[index]
         rgb = read_rgb(sample.image)
         depth = read_depth(
             sample.depth, units_per_m=self._units_per_m, bytes_per_m=self._bytes_per_m

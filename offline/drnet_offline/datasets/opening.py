@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drnet_offline.datasets.folder import FolderDataset
+from drnet_offline.datasets.folder import TEST_LIST, FolderDataset
 from drnet_offline.datasets.nyu_csv import NyuCsvDataset, find_csv_folder
 from drnet_offline.datasets.nyu_mat import NyuMatDataset, find_mat
 from drnet_offline.datasets.nyu_sync import NyuSyncDataset, find_list
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from drnet_offline.datasets.sample import DepthDataset
 
-__all__ = ['LAYOUTS', 'detect_layout', 'open_dataset']
+__all__ = ['LAYOUTS', 'detect_layout', 'is_nyu', 'open_dataset']
 
 LAYOUTS: Mapping[str, Callable[..., DepthDataset]] = {
     'nyu_mat': NyuMatDataset,
@@ -53,6 +53,16 @@ def detect_layout(path: Path) -> str:
         f'nyudepthv2_train_files_with_gt.txt, associations.txt or rgb.txt, rgb/ and depth/'
     )
     raise DatasetError(msg)
+
+
+def is_nyu(path: Path) -> bool:
+    """Return whether a data set is NYU Depth v2: by its layout, or by its list of test images.
+
+    Raises:
+        DatasetError: There is nothing at path, or no layout that is known.
+    """
+    layout = detect_layout(path)
+    return layout.startswith('nyu') or (layout == 'folder' and (path / TEST_LIST).is_file())
 
 
 def open_dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def draw_error(axis: Axes, error_hw: FloatArray) -> AxesImage:
 
 
 def add_depth_bar(
-    figure: Figure, drawn: AxesImage, axes: Axes | Sequence[Axes], **options: Any
+    figure: Figure, drawn: AxesImage, axes: Axes | Iterable[Axes], **options: Any
 ) -> None:
     """Add a bar in metres.
 
@@ -69,7 +69,7 @@ def add_depth_bar(
 
 
 def add_error_bar(
-    figure: Figure, drawn: AxesImage, axes: Axes | Sequence[Axes], **options: Any
+    figure: Figure, drawn: AxesImage, axes: Axes | Iterable[Axes], **options: Any
 ) -> None:
     """Add a bar in percent; errors beyond its ends have the colours of the ends.
 

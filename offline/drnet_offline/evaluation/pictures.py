@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ['PictureRow', 'draw_rows']
+__all__ = ['PictureRow', 'draw_rows', 'plain_label']
 
 _TITLES = ('image', 'true depth', 'estimate', 'relative error')
 _DPI = 80
@@ -43,6 +43,17 @@ class PictureRow:
     rgb_hwc: NDArray[np.uint8]
     truth_hw: NDArray[np.float32]
     estimate_hw: NDArray[np.float32]
+
+
+def plain_label(name: str) -> str:
+    """Return a name, such as that of a file, as it can stand in a drawing.
+
+    Args:
+        name: Any text: matplotlib takes what is between two '$' for mathematics, and bytes that
+            are no UTF-8 cannot be drawn.
+    """
+    shown = name.encode('utf-8', 'backslashreplace').decode()
+    return ''.join(c if c.isprintable() else '?' for c in shown).replace('$', r'\$')
 
 
 def draw_rows(rows: Sequence[PictureRow]) -> NDArray[np.uint8]:

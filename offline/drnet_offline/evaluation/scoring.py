@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich import box
-from rich.table import Table
 
 from drnet_offline.errors import DatasetError
-from drnet_offline.evaluation.metrics import NAMES, DepthMetrics
+from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_ros.inference.camera import CameraModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -21,24 +21,7 @@ if TYPE_CHECKING:
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_ros.inference import DepthEstimator
 
-__all__ = ['PAPER_ROWS', 'evaluate', 'evaluate_mean_depth', 'pinhole', 'tabulate']
-
-PAPER_ROWS = {
-    'Laina et al.': (0.573, None, 0.055, 0.811, 0.953, 0.988),
-    'Fu et al.': (0.509, None, 0.051, 0.828, 0.965, 0.992),
-    'Spek et al.': (0.687, None, 0.161, 0.704, 0.917, 0.977),
-    'Nekrasov et al.': (0.565, None, None, 0.790, 0.955, 0.990),
-    'RSIDE ResNet-50': (0.555, None, 0.054, 0.843, 0.968, 0.991),
-    'RSIDE DenseNet-161': (0.544, None, 0.053, 0.855, 0.972, 0.993),
-    'RSIDE SENet-154': (0.530, None, 0.050, 0.866, 0.975, 0.993),
-    'RSIDE SENet-154, reproduced': (0.574, None, 0.052, 0.845, 0.967, 0.991),
-    'DRNet ResNet-50': (0.587, None, 0.061, 0.810, 0.961, 0.990),
-    'DRNet ResNet-50 guided (IV)': (0.564, None, None, 0.836, 0.967, 0.992),
-    'DRNet ResNet-152': (0.528, None, 0.050, 0.866, 0.973, 0.993),
-    'DRNet DenseNet-161': (0.534, None, 0.052, 0.865, 0.974, 0.994),
-    'DRNet SENet-154': (0.527, None, 0.050, 0.868, 0.975, 0.993),
-}
-"""Paper Table II, and one row of IV: RMSE, REL (not given), log10, delta1, delta2, delta3."""
+__all__ = ['evaluate', 'evaluate_mean_depth', 'pinhole']
 
 
 def pinhole(focal_px: float, height: int, width: int) -> CameraModel:
@@ -54,6 +37,7 @@ def evaluate(
     dataset: DepthDataset,
     protocol: Protocol,
     on_image: Callable[[DepthSample, NDArray[np.float32]], None] = lambda *_: None,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, float]:
     """Score an estimator.
 
@@ -63,6 +47,7 @@ def evaluate(
         dataset: Images with depth; the camera's focal length is passed on with each.
         protocol: Which pixels count.
         on_image: Called after each image with its dense depth, float32 (H, W) in metres.
+        collected: Makes what is entered for each image, and may keep its error to itself.
 
     Returns:
         All figures of `DepthMetrics.compute`.
@@ -73,20 +58,30 @@ def evaluate(
     metrics = DepthMetrics(protocol)
     settings = estimator.settings
     for index in range(len(dataset)):
-        sample = dataset[index]
-        height, width = sample.depth_hw.shape
-        camera = pinhole(sample.focal_px, height, width)
-        depth = estimator.estimate(sample.rgb_hwc, camera).depth_hw
-        dense = np.nan_to_num(depth, nan=settings.min_depth)
-        metrics.update(dense, sample.depth_hw)
-        on_image(sample, dense)
+        with collected():
+            sample = dataset[index]
+            height, width = sample.depth_hw.shape
+            camera = pinhole(sample.focal_px, height, width)
+            depth = estimator.estimate(sample.rgb_hwc, camera).depth_hw
+            dense = np.nan_to_num(depth, nan=settings.min_depth)
+            metrics.update(dense, sample.depth_hw)
+            on_image(sample, dense)
     return _figures(metrics)
 
 
 def evaluate_mean_depth(
-    train: DepthDataset, dataset: DepthDataset, protocol: Protocol
+    train: DepthDataset,
+    dataset: DepthDataset,
+    protocol: Protocol,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, float]:
     """Score the mean depth map of the training images: what any network must clearly beat.
+
+    Args:
+        train: Images with depth whose mean is taken.
+        dataset: Those that it is scored on.
+        protocol: Which pixels count.
+        collected: As in `evaluate`.
 
     Raises:
         DatasetError: A file cannot be read, or images differ in size.
@@ -94,15 +89,19 @@ def evaluate_mean_depth(
     total: NDArray[np.float64] | None = None
     count: NDArray[np.int64] | None = None
     for index in range(len(train)):
-        depth = train[index].depth_hw
-        if total is None or count is None:
-            total, count = np.zeros(depth.shape), np.zeros(depth.shape, np.int64)
-        if depth.shape != total.shape:
-            msg = f'{train[index].name} has size {depth.shape}, the ones before it {total.shape}'
-            raise DatasetError(msg)
-        valid = np.isfinite(depth)
-        total += np.where(valid, depth, 0.0)
-        count += valid
+        with collected():
+            depth = train[index].depth_hw
+            if total is None or count is None:
+                total, count = np.zeros(depth.shape), np.zeros(depth.shape, np.int64)
+            if depth.shape != total.shape:
+                msg = (
+                    f'{train[index].name} must have the size of those before it, {total.shape}, '
+                    f'got {depth.shape}'
+                )
+                raise DatasetError(msg)
+            valid = np.isfinite(depth)
+            total += np.where(valid, depth, 0.0)
+            count += valid
     if total is None or count is None:
         msg = 'the mean depth map needs training images, got none'
         raise DatasetError(msg)
@@ -110,36 +109,9 @@ def evaluate_mean_depth(
     mean_hw[count == 0] = mean_hw[count > 0].mean()
     metrics = DepthMetrics(protocol)
     for index in range(len(dataset)):
-        metrics.update(mean_hw, dataset[index].depth_hw)
+        with collected():
+            metrics.update(mean_hw, dataset[index].depth_hw)
     return _figures(metrics)
-
-
-def tabulate(rows: Mapping[str, Mapping[str, float]], protocol: Protocol) -> Table:
-    """Return the columns of the paper's Table II for our rows and its own; RMSE in metres.
-
-    Ours are given as the mean over all pixels pooled and as the mean of per-image figures.
-
-    The paper's rows are on the 654 test images after training on the full data; what protocol it
-    used is not stated beyond its baseline's, `rside`.
-    """
-    n_images = next(iter(rows.values()))['n_images']
-    table = Table(
-        title=f'protocol {protocol.describe()}, n = {n_images:.0f} images',
-        box=box.SIMPLE_HEAD,
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    for column in ('', 'over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
-        table.add_column(column, no_wrap=True)
-    for label, figures in rows.items():
-        for averaged, suffix in (('pixels', ''), ('images', '_per_image')):
-            values = [f'{figures[name + suffix]:.3f}' for name in NAMES]
-            table.add_row(label, averaged, *values)
-    table.add_section()
-    table.add_row("[i]the paper's Table II[/]")
-    for label, paper in PAPER_ROWS.items():
-        table.add_row(label, '', *('-' if value is None else f'{value:.3f}' for value in paper))
-    return table
 
 
 def _figures(metrics: DepthMetrics) -> dict[str, float]:

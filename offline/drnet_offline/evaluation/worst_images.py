@@ -5,16 +5,14 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
-from drnet_offline.errors import OfflineError
 from drnet_offline.evaluation.metrics import DepthMetrics
-from drnet_offline.evaluation.pictures import PictureRow, draw_rows
+from drnet_offline.evaluation.pictures import PictureRow, draw_rows, plain_label
+from drnet_offline.outputs.files import make_folder, write_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.sample import DepthSample
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ['WorstImages']
 
-_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 85]
+_JPEG_QUALITY = 85
+# Names longer than that are cut: a file name may have 255 bytes.
+_MOST_LETTERS = 60
 
 
 class WorstImages:
@@ -36,7 +36,7 @@ class WorstImages:
     def __init__(self, protocol: Protocol, count: int) -> None:
         self._protocol = protocol
         self._count = count
-        self._kept: list[tuple[float, int, PictureRow]] = []
+        self._kept: list[tuple[float, int, str, PictureRow]] = []
         self._seen = 0
 
     def update(self, sample: DepthSample, estimate_hw: NDArray[np.float32]) -> None:
@@ -51,14 +51,15 @@ class WorstImages:
         if not int(metrics.images):
             return
         figures = metrics.compute()
+        name = plain_label(sample.name)
         label = (
-            f'{sample.name}\nREL {figures["rel"]:.3f}  $\\delta_1$ {figures["delta1"]:.2f}\n'
+            f'{name}\nREL {figures["rel"]:.3f}  $\\delta_1$ {figures["delta1"]:.2f}\n'
             f'RMSE {figures["rmse"]:.2f} m'
         )
         row = PictureRow(label, sample.rgb_hwc, sample.depth_hw, estimate_hw)
         self._seen += 1
         # The running number keeps rows, which have no order, from being compared.
-        entry = (figures['rel'], -self._seen, row)
+        entry = (figures['rel'], -self._seen, sample.name, row)
         keep = heapq.heappush if len(self._kept) < self._count else heapq.heappushpop
         keep(self._kept, entry)
 
@@ -68,15 +69,12 @@ class WorstImages:
         Raises:
             OfflineError: A file cannot be written.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [row for *_, row in sorted(self._kept, key=lambda entry: entry[:2], reverse=True)]
-        sheets = {folder / 'worst.jpg': rows} if rows else {}
-        for number, row in enumerate(rows, 1):
-            name = row.label.partition('\n')[0].replace('/', '_')
-            sheets[folder / f'worst_{number:02d}_{name}.jpg'] = [row]
+        make_folder(folder)
+        worst = sorted(self._kept, key=lambda entry: entry[:2], reverse=True)
+        sheets = {folder / 'worst.jpg': [row for *_, row in worst]} if worst else {}
+        for number, (_, _, name, row) in enumerate(worst, 1):
+            plain = name.replace('/', '_')[-_MOST_LETTERS:]
+            sheets[folder / f'worst_{number:02d}_{plain}.jpg'] = [row]
         for path, shown in sheets.items():
-            sheet = np.ascontiguousarray(draw_rows(shown)[..., ::-1])
-            if not cv2.imwrite(str(path), sheet, _JPEG):
-                msg = f'cannot write {path}: the folder must be writable and have room'
-                raise OfflineError(msg)
+            write_image(path, draw_rows(shown), _JPEG_QUALITY)
         return list(sheets)

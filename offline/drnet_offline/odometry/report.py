@@ -7,13 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evo.tools.file_interface import write_tum_trajectory_file
 from rich import box
 from rich.table import Table
 
 from drnet_offline.odometry.plots import draw_paths
 from drnet_offline.odometry.trackers import METHODS
 from drnet_offline.odometry.trajectories import aligned_to, trajectory
+from drnet_offline.outputs.files import write_text
 from drnet_offline.report.page import html_table, inline_image, render_page
 
 if TYPE_CHECKING:
@@ -74,13 +74,16 @@ def write_report(
         sections.append((method, note + table + inline_image(plot)))
     sections.append(('Command', f'<pre>{escape(summary["command"])}</pre>'))
     title = f'Odometry on {Path(summary["recording"]).name}'
-    (folder / 'report.html').write_text(render_page(title, sections), encoding='utf-8')
+    write_text(folder / 'report.html', render_page(title, sections))
 
 
 def _write_paths(
     folder: Path, method: str, paths: Sequence[Path3D], reference: PoseTrajectory3D
 ) -> Path:
     """Write the trajectories of a method, and draw them; returns the picture."""
+    # An extra of the package: without it `trajectory` has said so before.
+    from evo.tools.file_interface import write_tum_trajectory_file  # noqa: PLC0415
+
     write_tum_trajectory_file(str(folder / f'ground_truth_{method}.tum'), reference)
     aligned = {}
     for path in paths:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.outputs.files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def columns_of(records: Iterable[dict[str, Any]], variants: int) -> tuple[Column
 
 def write_csv(path: Path, records: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
     """Write the figures of each frame and variant as CSV."""
-    with path.open('w', encoding='utf-8') as file:
+    with whole_file(path) as part, part.open('w', encoding='utf-8') as file:
         file.write(','.join(('position', 'stamp_ns', 'truth_gap_s', 'variant', *FRAME_COLUMNS)))
         file.write('\n')
         for record in records:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.headers import header_of
 from drnet_ros.errors import CameraError, ImageError, RecordingError
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
@@ -147,7 +147,7 @@ class _Reader:
         self, waiting: _Waiting, depth: RecordedMessage | None, *, is_late: bool
     ) -> RecordedFrame:
         image = waiting.image
-        stamp_ns, frame_id = read_header(image.data)
+        stamp_ns, frame_id = header_of(image)
         problems = ['late_depth'] if is_late else []
         rgb = truth = info = camera = None
         gap_s = 0.0
@@ -156,7 +156,7 @@ class _Reader:
         except (ImageError, RecordingError) as error:
             problems.append(f'image: {_kind(error)}')
         if depth is not None:
-            gap_s = (read_header(depth.data)[0] - stamp_ns) / 1e9
+            gap_s = (header_of(depth)[0] - stamp_ns) / 1e9
             try:
                 truth = decode_depth_message(self._recording.deserialize(depth))
             except (ImageError, RecordingError) as error:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from drnet_ros.errors import RecordingError
 from drnet_ros.messages.reading import NS_PER_S
 
-__all__ = ['read_header']
+if TYPE_CHECKING:
+    from drnet_ros.recordings.recording import RecordedMessage
+
+__all__ = ['header_of', 'read_header']
 
 _LITTLE_ENDIAN = 1
 _LONGEST_FRAME_ID = 4096
+
+
+def header_of(message: RecordedMessage) -> tuple[int, str]:
+    """Return stamp and frame_id of a message; of a damaged one when it was recorded, and ''.
+
+    Args:
+        message: The message; it is read or refused as a whole later.
+    """
+    try:
+        return read_header(message.data)
+    except RecordingError:
+        return message.stamp_ns, ''
 
 
 def read_header(data: bytes) -> tuple[int, str]:

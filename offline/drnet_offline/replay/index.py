@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_offline.datasets.matching import match_stamps
-from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.headers import header_of
 from drnet_offline.replay.intrinsics import IntrinsicsTimeline
 from drnet_ros.errors import RecordingError
 from drnet_ros.messages.reading import NS_PER_S
@@ -148,7 +148,7 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
         _depth_info(recording, choice): index.depth_cameras,
     }
     for message in recording.messages(indexed_topics(recording, choice)):
-        stamp_ns, frame_id = read_header(message.data)
+        stamp_ns, frame_id = header_of(message)
         if message.topic in pictures:
             topic = pictures[message.topic]
             topic.stamps_ns.append(stamp_ns)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from drnet_ros.errors import CameraError
+from drnet_ros.errors import CameraError, RecordingError
 from drnet_ros.messages.reading import camera_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ class IntrinsicsTimeline:
         if body == self._last:
             return
         self._last = body
-        info = deserialize()
+        try:
+            info = deserialize()
+        except RecordingError as error:
+            self.problem = f'a camera_info cannot be read: {error}'
+            return
         try:
             model = camera_of(info)
         except CameraError as error:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ['Journal']
+__all__ = ['SAVE_EVERY_S', 'Journal']
 
-_EVERY_S = 5.0
+SAVE_EVERY_S = 5.0
+"""How often a run saves its state."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -65,7 +66,7 @@ class Journal:
     @property
     def is_due(self) -> bool:
         """Whether it is time to save."""
-        return time.monotonic() - self._saved_s > _EVERY_S
+        return time.monotonic() - self._saved_s > SAVE_EVERY_S
 
     def save(self, frames_done: int, arrays: Arrays, notes: Mapping[str, Any]) -> None:
         """Save the state; from here a later run goes on.

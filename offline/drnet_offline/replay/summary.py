@@ -39,6 +39,7 @@ def summarise(replay: Replay) -> dict[str, Any]:
         'depths': _rates(index.depths) if choice.depth else None,
         'frames': len(shared['position']),
         'frames_matched': len(index.pairs),
+        'frames_scored': _scored(results.scores[0]),
         'tolerance_s': index.tolerance_s,
         'truth_gap_ms_median': _median(np.abs(shared['truth_gap_s'])) * 1e3,
         'problems': dict(sorted(results.problems.items())),
@@ -93,6 +94,11 @@ def _warnings(replay: Replay) -> list[str]:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
+    elif index.pairs and not _scored(replay.results.scores[0]):
+        warnings.append(
+            f'none of {len(index.pairs)} depth images could be compared: they could not be '
+            'decoded, have no valid depth where a protocol looks, or are of another shape'
+        )
     return warnings + replay.results.warnings
 
 
@@ -105,6 +111,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
         return None
     return value
+
+
+def _scored(scores: Scores) -> int:
+    """Return how many frames were compared with recorded depth."""
+    return int(max((each['n_images'] for each in scores.figures().values()), default=0))
 
 
 def _rates(topic: StampedTopic) -> dict[str, Any]:

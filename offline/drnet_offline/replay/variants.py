@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.errors import OfflineError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ['Variant', 'parse_settings', 'parse_variants']
 
 _SPECS = {spec.name: spec for spec in PARAMETERS}
+# Parameters of the node's life and topics, which a recording has none of.
+_OF_THE_NODE = ('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart')
 _SWITCHES = {'true': True, 'false': False}
 
 
@@ -45,20 +48,26 @@ class Variant:
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, object]:
-    """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05', 'lazy=false'.
+    """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05'.
 
     Raises:
-        OfflineError: A word is no NAME=VALUE, the name unknown, or the value of another type.
+        OfflineError: A word is no NAME=VALUE, the name is unknown or has no effect on a recording,
+            or the value is of another type.
     """
     values: dict[str, object] = {}
     for word in words:
         name, equals, text = word.partition('=')
         spec = _SPECS.get(name)
         if not equals or spec is None:
+            near = get_close_matches(name, _SPECS, n=1)
+            hint = f'did you mean {near[0]}?' if near and not spec else 'a size is HEIGHTxWIDTH'
             msg = (
                 f'a setting must be NAME=VALUE with a parameter of docs/parameters.md, got '
-                f'{word!r}; a size is HEIGHTxWIDTH'
+                f'{word!r}; {hint}'
             )
+            raise OfflineError(msg)
+        if name in _OF_THE_NODE:
+            msg = f'{name} must be left out: it is for the running node, a recording ignores it'
             raise OfflineError(msg)
         try:
             values[name] = _value(spec.kind, text)

@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from drnet_offline.outputs.files import whole_file
 from drnet_offline.replay.scores import DEPTH_BINS_M, RATIO_BINS, Scores
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ _DPI = 100
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure and return its path."""
-    figure.savefig(path, dpi=_DPI)
+    """Write a figure, whole or not at all, and return its path.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=_DPI)
     return path
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.columns import Columns, columns_of, write_csv
 from drnet_offline.report.charts import (
     draw_error_by_depth,
@@ -62,7 +63,7 @@ def write_report(folder: Path, summary: dict[str, Any], replay: Replay) -> None:
     sections.append(('Histograms', inline_image(histogram)))
     sections.append(('Settings and commands', _settings(summary)))
     title = f'Depth on {Path(summary["recording"]).name}'
-    (folder / 'report.html').write_text(render_page(title, sections), encoding='utf-8')
+    write_text(folder / 'report.html', render_page(title, sections))
 
 
 def _chosen(gallery: Gallery, columns: Columns) -> list[tuple[str, Picture]]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnet_offline.outputs.files import make_folder, write_text
+from drnet_offline.outputs.lock import OutputLock
 from drnet_offline.replay.summary import summarise
 from drnet_offline.replay.writing import check_folder_of, check_output, write_recording
 from drnet_ros.errors import RecordingError
@@ -24,12 +27,13 @@ def prepare_outputs(folder: Path | None, json_path: Path | None) -> None:
     """Make the folder of a report, and see to it that there is one for the JSON file.
 
     Raises:
-        OfflineError: There is none.
+        OfflineError: There is none, or nothing can be written in it.
     """
     if json_path is not None:
         check_folder_of(json_path)
+        make_folder(json_path.absolute().parent)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,11 @@ class Outputs:
 
     @property
     def unfinished(self) -> Path | None:
-        """The folder next to the outputs for the state of a run; None without outputs."""
-        if self.report is not None:
+        """The folder next to the outputs for the state of a run; None without outputs.
+
+        On the disk of the recording, if there is one: it is moved there when it is whole.
+        """
+        if self.report is not None and self.recording is None:
             return self.report / 'unfinished'
         output = self.recording or self.json
         return None if output is None else output.with_name(f'{output.name}.unfinished')
@@ -61,15 +68,24 @@ class Outputs:
         page = None if self.report is None else self.report / 'report.html'
         return [path for path in (self.json, self.recording, page) if path is not None]
 
-    def prepare(self, source: Recording) -> None:
+    def prepare(self, source: Recording, opened: ExitStack) -> None:
         """Make the folder of the report, and refuse what cannot be written, before hours of work.
 
+        Args:
+            source: The recording that is read.
+            opened: Holds the outputs for this process until it is closed.
+
         Raises:
-            OfflineError: A folder is not there, or the recording is or has what we would write.
+            OfflineError: A folder is not there, the recording is or has what we would write, or
+                another process writes the same.
         """
         if self.recording is not None:
             check_output(self.recording, source, self.namespace)
+            make_folder(self.recording.absolute().parent)
         prepare_outputs(self.report, self.json)
+        for output in (self.json, self.recording, self.report):
+            if output is not None:
+                opened.enter_context(OutputLock(output))
 
     def write(
         self, replay: Replay, command: str, on_message: Callable[[], None]
@@ -88,7 +104,7 @@ class Outputs:
         copied = self._write_recording(replay, on_message)
         summary = {**summarise(replay), 'command': command, **copied}
         if self.json is not None:
-            self.json.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+            write_text(self.json, json.dumps(summary, indent=2) + '\n')
         if self.report is not None:
             from drnet_offline.report.depth_report import write_report  # noqa: PLC0415 - slow
 

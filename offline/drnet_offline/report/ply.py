@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from plyfile import PlyData, PlyElement
 
+from drnet_offline.outputs.files import whole_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,6 +27,9 @@ def write_ply(path: Path, points: FloatArray) -> int:
 
     Returns:
         How many points were written.
+
+    Raises:
+        OfflineError: It cannot be written.
     """
     flat = points.reshape(-1, points.shape[-1])
     flat = flat[np.isfinite(flat[:, 2])]
@@ -39,5 +44,6 @@ def write_ply(path: Path, points: FloatArray) -> int:
         packed = np.ascontiguousarray(flat[:, 3]).view(np.uint32)
         for name, shift in (('red', 16), ('green', 8), ('blue', 0)):
             vertices[name] = (packed >> shift) & 0xFF
-    PlyData([PlyElement.describe(vertices, 'vertex')], byte_order='<').write(str(path))
+    with whole_file(path) as part:
+        PlyData([PlyElement.describe(vertices, 'vertex')], byte_order='<').write(str(part))
     return len(flat)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.evaluation.metrics import NAMES
@@ -12,7 +13,7 @@ from drnet_offline.evaluation.metrics import NAMES
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ['figure_rows', 'print_summary']
+__all__ = ['figure_rows', 'print_summary', 'unreadable_messages']
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
@@ -22,14 +23,21 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         f'{topics["image"]}: {images["count"]} images, {images["rate_hz"]:.1f} Hz, longest gap '
         f'{images["longest_gap_s"]:.2f} s; {summary["frames_matched"]} with recorded depth'
     )
+    # Escaped: file and topic names may look like markup.
     for text in summary['warnings']:
-        console.print(f'[yellow]warning:[/] {text}', highlight=False)
+        console.print(f'[yellow]warning:[/] {escape(text)}', highlight=False)
     for kind, count in summary['problems'].items():
-        console.print(f'[yellow]warning:[/] {count} frames: {kind}', highlight=False)
-    if summary['frames_matched']:
+        console.print(f'[yellow]warning:[/] {count} frames: {escape(kind)}', highlight=False)
+    if summary['frames_scored']:
         console.print(_figures_table(summary))
     for variant in summary['variants']:
-        console.print(f'{variant["name"]}: {_scale_words(variant)}', highlight=False)
+        console.print(f'{escape(variant["name"])}: {_scale_words(variant)}', highlight=False)
+
+
+def unreadable_messages(summary: dict[str, Any]) -> int:
+    """Return how many images and depth images could not be decoded."""
+    kinds: dict[str, int] = summary['problems']
+    return sum(count for kind, count in kinds.items() if kind.startswith(('image', 'depth')))
 
 
 def _figures_table(summary: dict[str, Any]) -> Table:
@@ -37,7 +45,7 @@ def _figures_table(summary: dict[str, Any]) -> Table:
     for column in ('', 'protocol', 'over', 'RMSE', 'REL', 'log10', 'd1', 'd2', 'd3'):
         table.add_column(column, no_wrap=True)
     for variant in summary['variants']:
-        label = variant['name'] if len(summary['variants']) == 1 else variant['name'][0]
+        label = escape(variant['name'] if len(summary['variants']) == 1 else variant['name'][0])
         for cells in figure_rows(variant):
             table.add_row(label, *cells)
             label = ''

@@ -117,6 +117,19 @@ def augment(
     zoom = math.exp(rng.uniform(0.0, math.log(augmentation.max_zoom)))
     matrix = _draw_warp(depth.shape, size_hw, zoom, augmentation, rng)
     matrix = _draw_tilt(depth.shape, sample.focal_px, augmentation, rng) @ matrix
+    warped, warped_depth = _warp(rgb, depth, matrix, size_hw)
+    height, width = size_hw
+    # How far each pixel's ray, of length 1 along the new optical axis, reaches along the old one.
+    x_part = matrix[2, 0] * np.arange(width)
+    reach = x_part + (matrix[2, 1] * np.arange(height) + matrix[2, 2])[:, None]
+    nearer = (warped_depth / (zoom * reach)).astype(np.float32, copy=False)
+    return _change_colour(warped, augmentation, rng), nearer, focal_px
+
+
+def _warp(
+    rgb: MatLike, depth: NDArray[np.float32], matrix: NDArray[np.float64], size_hw: tuple[int, int]
+) -> tuple[MatLike, MatLike]:
+    """Return image and depth at the network's size, by the map from its pixels to theirs."""
     height, width = size_hw
     # Halving first keeps the warp, which has no area filter, from aliasing.
     source: MatLike = rgb
@@ -135,11 +148,7 @@ def augment(
         depth, matrix, (width, height), flags=cv2.INTER_NEAREST | inverse,
         borderMode=cv2.BORDER_CONSTANT, borderValue=math.nan,
     )  # fmt: skip
-    # How far each pixel's ray, of length 1 along the new optical axis, reaches along the old one.
-    x_part = matrix[2, 0] * np.arange(width)
-    reach = x_part + (matrix[2, 1] * np.arange(height) + matrix[2, 2])[:, None]
-    nearer = (warped_depth / (zoom * reach)).astype(np.float32, copy=False)
-    return _change_colour(warped, augmentation, rng), nearer, focal_px
+    return warped, warped_depth
 
 
 def paste_region(

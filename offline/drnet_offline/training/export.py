@@ -15,41 +15,17 @@ import numpy as np
 import torch
 
 from drnet_offline.errors import OfflineError
+from drnet_ros.inference.engines.onnx_convert import onnx_model
 from drnet_ros.inference.engines.openvino_convert import convert_network
 from drnet_ros.network.checkpoint import load_network
+from drnet_ros.network.image_to_depth import ImageToDepth
 
 if TYPE_CHECKING:
-    from drnet_ros.network.drnet import DRNet
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['ImageToDepth', 'describe', 'difference_m', 'export_onnx', 'export_openvino']
+__all__ = ['describe', 'difference_m', 'export_onnx', 'export_openvino']
 
-_OPSET = 18  # the first that torch.onnx writes; TensorRT 10 and ONNX Runtime 1.14 read it
 _SECTION = 'drnet'
-
-
-class ImageToDepth(torch.nn.Module):
-    """The network from image to finest depth, with normalisation.
-
-    Args:
-        network: The network, in eval mode.
-        metadata: Knows the normalisation.
-    """
-
-    shift: torch.Tensor
-    scale: torch.Tensor
-
-    def __init__(self, network: DRNet, metadata: WeightsMetadata) -> None:
-        super().__init__()
-        self.network = network
-        for name, values in (('shift', metadata.mean), ('scale', metadata.std)):
-            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return depth, float32 (B, 1, H, W) metres, of images, uint8 (B, H, W, 3) RGB."""
-        rgb_bchw = image.permute(0, 3, 1, 2).to(torch.float32)
-        finest: torch.Tensor = self.network((rgb_bchw - self.shift) / self.scale)[0]
-        return finest
 
 
 def describe(metadata: WeightsMetadata, size_hw: tuple[int, int] | None) -> dict[str, str]:
@@ -99,23 +75,7 @@ def export_onnx(weights: Path, path: Path, size_hw: tuple[int, int], *, is_free:
         msg = f"ONNX must be installed, got: {error}; pip install './offline[export]'"
         raise OfflineError(msg) from error
     network, metadata = load_network(weights)
-    # Odd sides, where they are free: else padding would be left out as never needed.
-    example = torch.zeros(1, *((97, 131) if is_free else size_hw), 3, dtype=torch.uint8)
-    free: Any = torch.export.Dim.DYNAMIC
-    program = torch.onnx.export(
-        ImageToDepth(network, metadata).eval(),
-        (example,),
-        dynamo=True,
-        opset_version=_OPSET,
-        input_names=['image'],
-        output_names=['depth'],
-        dynamic_shapes=[{1: free, 2: free}] if is_free else None,
-        verbose=False,
-    )
-    if program is None:
-        msg = f'{weights.name} must export to ONNX, got nothing'
-        raise OfflineError(msg)
-    model = program.model_proto
+    model = onnx_model(network, metadata, None if is_free else size_hw)
     facts = describe(metadata, None if is_free else size_hw)
     onnx.helper.set_model_props(model, {f'{_SECTION}.{name}': facts[name] for name in facts})
     onnx.checker.check_model(model)
@@ -139,8 +99,7 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
         EngineError: It cannot be converted.
         WeightsError: The weights cannot be loaded.
     """
-    import openvino as ov  # noqa: PLC0415 - ONNX does without
-
+    from drnet_ros.inference.engines.openvino_float32 import save_model  # noqa: PLC0415 - not for ONNX
     from drnet_ros.network.metadata import read_metadata  # noqa: PLC0415 - beside its use
 
     model = convert_network(weights, size_hw)
@@ -150,7 +109,7 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
         model.set_rt_info(text, [_SECTION, name])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export_') as folder:
         whole = Path(folder) / path.name
-        ov.save_model(model, whole, compress_to_fp16=False)
+        save_model(model, whole)
         whole.with_suffix('.bin').replace(path.with_suffix('.bin'))
         whole.replace(path)
 

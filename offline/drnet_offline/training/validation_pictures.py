@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
+from drnet_offline.outputs.files import write_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +62,7 @@ class ValidationPictures(callbacks.Callback):
         sheet = draw_rows(rows)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f'epoch_{trainer.current_epoch:03d}.png'
-        cv2.imwrite(str(path), np.ascontiguousarray(sheet[..., ::-1]))
+        write_image(path, sheet)
         for logger in trainer.loggers:
             if isinstance(logger, loggers.TensorBoardLogger):
                 logger.experiment.add_image(

@@ -19,6 +19,8 @@ from drnet_offline.benchmark.case import Work
 from drnet_offline.benchmark.counting import count
 from drnet_offline.errors import OfflineError
 
+pytestmark = pytest.mark.slow
+
 
 def parameters_of(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())

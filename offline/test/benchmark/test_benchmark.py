@@ -25,6 +25,8 @@ from drnet_offline.errors import OfflineError
 from drnet_ros.network.config import BACKBONE_NAMES
 from drnet_ros.weights import resolve_weights
 
+pytestmark = pytest.mark.slow
+
 TINY = (64, 64)
 
 
@@ -197,7 +199,6 @@ def test_the_embedded_network_beside_itself_in_pytorch(
     assert (tmp_path / 'bench.png').read_bytes().startswith(b'\x89PNG')
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_rside_runs_on_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path))

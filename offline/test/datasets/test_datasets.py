@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from written_datasets import WRITERS, make_depth, make_rgb, names_of
+from written_datasets import WRITERS, make_depth, make_rgb, names_of, open_listed
 
 from drnet_offline.datasets.listed import NYU_FOCAL_PX
 from drnet_offline.datasets.opening import LAYOUTS, detect_layout, open_dataset
@@ -115,10 +115,8 @@ def test_nothing_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize('pattern', ['*rgb*/**/*.?p?g', '*depth*.png'])
 def test_a_missing_file_is_named(layout: str, pattern: str, tmp_path: Path) -> None:
     root = WRITERS[layout](tmp_path)
-    dataset = open_dataset(root)
-    image = open_dataset(root)._samples[1].image  # type: ignore[attr-defined]
-    depth = dataset._samples[1].depth  # type: ignore[attr-defined]
-    gone = depth if 'depth' in pattern else image
+    sample = open_listed(root).samples[1]
+    gone = sample.depth if 'depth' in pattern else sample.image
     gone.unlink()
     with pytest.raises(DatasetError, match=gone.stem):
         open_dataset(root)
@@ -126,19 +124,19 @@ def test_a_missing_file_is_named(layout: str, pattern: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize('layout', FILES)
 def test_a_file_cut_short_is_named(layout: str, tmp_path: Path) -> None:
-    dataset = open_dataset(WRITERS[layout](tmp_path))
-    for path in (dataset._samples[0].image, dataset._samples[1].depth):  # type: ignore[attr-defined]
+    dataset = open_listed(WRITERS[layout](tmp_path))
+    for path in (dataset.samples[0].image, dataset.samples[1].depth):
         path.write_bytes(path.read_bytes()[:-20])
     for index, what in enumerate(('image', 'depth')):
-        broken = getattr(dataset._samples[index], what)  # type: ignore[attr-defined]
+        broken = getattr(dataset.samples[index], what)
         with pytest.raises(DatasetError, match=f'{broken.name} is cut short'):
             dataset[index]
 
 
 @pytest.mark.parametrize('layout', FILES)
 def test_sizes_that_do_not_match_are_named(layout: str, tmp_path: Path) -> None:
-    dataset = open_dataset(WRITERS[layout](tmp_path))
-    depth = dataset._samples[0].depth  # type: ignore[attr-defined]
+    dataset = open_listed(WRITERS[layout](tmp_path))
+    depth = dataset.samples[0].depth
     cv2.imwrite(str(depth), np.ones((5, 7), np.uint16))
     with pytest.raises(DatasetError, match=rf'\(12, 16\).*{depth.name} has \(5, 7\)'):
         dataset[0]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from written_datasets import SIZE, write_rgb
 
-from drnet_offline.datasets.image_files import read_depth, read_rgb
+from drnet_offline.datasets.image_files import read_depth, read_photo, read_rgb
 from drnet_offline.errors import DatasetError
 
 
@@ -28,15 +28,67 @@ def test_what_is_no_image_is_named(content: bytes, tmp_path: Path) -> None:
         read_rgb(tmp_path / 'a.jpg')
 
 
-def test_exif_does_not_turn_an_image_away_from_its_depth(tmp_path: Path) -> None:
-    write_rgb(tmp_path / 'a.jpg', 0)
-    data = (tmp_path / 'a.jpg').read_bytes()
+def write_sideways(path: Path) -> None:
+    """Write a JPEG whose EXIF says that it must be turned by a quarter."""
+    write_rgb(path, 0)
+    data = path.read_bytes()
     # An APP1 segment with one TIFF entry: orientation (0x0112) = 6, a quarter turn.
     tiff = b'II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
     exif = b'Exif\0\0' + tiff
     segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
-    (tmp_path / 'a.jpg').write_bytes(data[:2] + segment + data[2:])
+    path.write_bytes(data[:2] + segment + data[2:])
+
+
+def test_exif_does_not_turn_an_image_away_from_its_depth(tmp_path: Path) -> None:
+    write_sideways(tmp_path / 'a.jpg')
     turned = cv2.imread(str(tmp_path / 'a.jpg'))
     assert turned is not None
     assert turned.shape[:2] == SIZE[::-1]
     assert read_rgb(tmp_path / 'a.jpg').shape[:2] == SIZE
+
+
+def test_exif_turns_a_photo_upright(tmp_path: Path) -> None:
+    write_sideways(tmp_path / 'a.jpg')
+    stored = read_rgb(tmp_path / 'a.jpg')
+    photo = read_photo(tmp_path / 'a.jpg')
+    # Orientation 6: the first row of the file is the right-hand column of the scene.
+    np.testing.assert_array_equal(photo.rgb_hwc, np.rot90(stored, -1))
+    assert photo.reduction == 1
+
+
+def test_a_photo_of_48_megapixels_is_reduced(tmp_path: Path) -> None:
+    pixels = np.full((6000, 8000), 90, np.uint8)
+    pixels[:, 4000:] = 200
+    (tmp_path / 'a.jpg').write_bytes(cv2.imencode('.jpg', pixels)[1].tobytes())
+    photo = read_photo(tmp_path / 'a.jpg')
+    assert (photo.rgb_hwc.shape, photo.reduction) == ((3000, 4000, 3), 2)
+    assert [photo.rgb_hwc[9, column, 0] for column in (9, 3990)] == [90, 200]
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('tail', [b'\0' * 9000, bytes(range(256)) * 400, b'\xff\xd8\xff\xe1film'])
+def test_what_follows_the_end_of_a_file_is_not_looked_at(
+    tmp_path: Path, suffix: str, tail: bytes
+) -> None:
+    path = tmp_path / f'a{suffix}'
+    write_rgb(path, 0)
+    before = read_rgb(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + tail)
+    np.testing.assert_array_equal(read_rgb(path), before)
+    np.testing.assert_array_equal(read_photo(path).rgb_hwc, before)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError, match='cut short'):
+        read_rgb(path)
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_image(tmp_path: Path) -> None:
+    write_rgb(tmp_path / 'a.jpg', 0)
+    data = (tmp_path / 'a.jpg').read_bytes()
+    segment = b'\xff\xe1' + (len(data) + 2).to_bytes(2, 'big') + data
+    whole = data[:2] + segment + data[2:]
+    (tmp_path / 'a.jpg').write_bytes(whole)
+    assert read_rgb(tmp_path / 'a.jpg').shape[:2] == SIZE
+    (tmp_path / 'a.jpg').write_bytes(whole[:-200])
+    with pytest.raises(DatasetError, match='cut short'):
+        read_rgb(tmp_path / 'a.jpg')

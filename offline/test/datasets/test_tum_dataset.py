@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from written_datasets import write_tum
+from written_datasets import open_listed, write_tum
 
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.datasets.tum import match_times
@@ -14,15 +14,15 @@ from drnet_offline.errors import DatasetError
 
 def test_tum_associations_stand_above_times_either_way_round(tmp_path: Path) -> None:
     root = write_tum(tmp_path)
-    by_time = [s.depth for s in open_dataset(root)._samples]  # type: ignore[attr-defined]
+    by_time = [s.depth for s in open_listed(root).samples]
     image, depth = 'rgb/1305031231.500000.png', 'depth/1305031231.504000.png'
     rows = (f'1305031231.5 {image} 1305031231.504 {depth}', f'1.504 {depth} 1.5 {image}')
     for row in rows:
         (root / 'associations.txt').write_text(f'# comment\n{row}\n')
-        dataset = open_dataset(root)
+        dataset = open_listed(root)
         assert len(dataset) == 1
-        assert dataset._samples[0].image == root / image  # type: ignore[attr-defined]
-        assert dataset._samples[0].depth == by_time[0]  # type: ignore[attr-defined]
+        assert dataset.samples[0].image == root / image
+        assert dataset.samples[0].depth == by_time[0]
 
 
 def test_times_are_matched_closest_first_and_once() -> None:

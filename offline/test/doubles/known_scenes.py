@@ -16,7 +16,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.errors import EngineError
-from drnet_ros.inference import DepthEstimator, DepthFrame, Frame, Settings
+from drnet_ros.inference import DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.depth import limit_range, point_cloud
 from drnet_ros.inference.engines.engine import Pending
@@ -80,24 +80,27 @@ class KnownPending(Pending):
         return DepthFrame(depth, frame.camera, points)
 
 
-class KnownEstimator(DepthEstimator):
-    """Counts frames, and fails at one if told to."""
+class KnownEngine(Engine):
+    """Counts frames over all engines, and fails at one if told to."""
 
+    name = 'known'
+    device = 'test'
+    precision = 'exact'
     count = 0
     fails_at = -1
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
-
-    def submit(self, frames: Sequence[Frame]) -> Pending:
-        if KnownEstimator.count == KnownEstimator.fails_at:
+    def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
+        if KnownEngine.count == KnownEngine.fails_at:
             msg = 'the network must run, got an interruption'
             raise EngineError(msg)
-        KnownEstimator.count += 1
-        return KnownPending(frames, self.settings)
+        KnownEngine.count += 1
+        return KnownPending(frames, settings)
 
-    def describe(self) -> dict[str, str]:
-        return {'engine': 'known', 'network_size': '48x64'}
+    def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
+        pass
+
+    def network_size(self, image_hw: tuple[int, int]) -> tuple[int, int]:
+        return image_hw
 
     def close(self) -> None:
         pass
@@ -146,6 +149,11 @@ def depth_message(store: Any, stamp_ns: int, scene: Scene, truth: Array, encodin
         data = np.concatenate([np.zeros(12, np.uint8), png])
         words = '16UC1; compressedDepth png'
         return message(store, 'CompressedImage', stamp_ns, frame, format=words, data=data)
+    if encoding in {'png', 'jpeg'}:
+        samples = truth if encoding == 'png' else (truth // 256).astype(np.uint8)
+        data = cv2.imencode(f'.{encoding}', samples)[1].ravel()
+        words = f'16UC1; {encoding} compressed '
+        return message(store, 'CompressedImage', stamp_ns, frame, format=words, data=data)
     if encoding == '32FC1':
         metres = np.where(truth > 0, truth / np.float32(1000), np.nan).astype(np.float32)
         return raw(store, stamp_ns, frame, encoding, metres)
@@ -154,8 +162,8 @@ def depth_message(store: Any, stamp_ns: int, scene: Scene, truth: Array, encodin
 
 def messages_of(store: Any, scene: Scene, encoding: str) -> Iterator[tuple[int, str, Any]]:
     depth_topic = '/cam/depth/image_rect'
-    if encoding == 'compressedDepth':
-        depth_topic += '/compressedDepth'
+    suffixes = {'compressedDepth': '/compressedDepth', 'png': '/compressed', 'jpeg': '/compressed'}
+    depth_topic += suffixes.get(encoding, '')
     for stamp, image, truth in zip(scene.stamps, scene.images, scene.truths, strict=True):
         yield stamp, '/cam/image_raw', raw(store, stamp, 'optical', 'rgb8', image)
         hw = (image.shape[0], image.shape[1])

@@ -10,9 +10,18 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
+from drnet_offline.datasets.listed import ListedDataset
+from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.datasets.sample import DepthDataset
 
 SIZE = (12, 16)
+
+
+def open_listed(root: Path) -> ListedDataset:
+    """Opens a data set whose samples are files of their own."""
+    dataset = open_dataset(root)
+    assert isinstance(dataset, ListedDataset)
+    return dataset
 
 
 def make_rgb(number: int) -> NDArray[np.uint8]:

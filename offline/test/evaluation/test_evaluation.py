@@ -19,7 +19,8 @@ from drnet_offline.errors import DatasetError
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.evaluation.scale import ScaleMetrics
-from drnet_offline.evaluation.scoring import PAPER_ROWS, evaluate, evaluate_mean_depth, tabulate
+from drnet_offline.evaluation.scoring import evaluate, evaluate_mean_depth
+from drnet_offline.evaluation.tables import PAPER_ROWS, tabulate
 from drnet_offline.evaluation.worst_images import WorstImages
 from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel
@@ -85,7 +86,7 @@ def test_nothing_valid_is_named(estimator: DepthEstimator) -> None:
 
 def test_table_has_both_means_and_the_paper() -> None:
     figures = evaluate_mean_depth(FlatDataset(2.0), FlatDataset(2.0), PROTOCOLS['full'])
-    table = tabulate({'mine': figures}, PROTOCOLS['full'])
+    table = tabulate({'mine': figures}, PROTOCOLS['full'], is_nyu=True)
     cells = [list(column.cells) for column in table.columns]
     assert cells[0][:2] == ['mine', 'mine']
     assert cells[1][:2] == ['pixels', 'images']
@@ -100,6 +101,8 @@ def test_table_has_both_means_and_the_paper() -> None:
     ]
     assert len(PAPER_ROWS) == 13  # the twelve of Table II, and the guided filter's of IV
     assert 'n = 1 images' in str(table.title)
+    others = tabulate({'mine': figures}, PROTOCOLS['full'], is_nyu=False)
+    assert list(others.columns[0].cells) == ['mine', '']
 
 
 def test_scale_by_hand() -> None:

@@ -54,7 +54,7 @@ def recording_path(tmp_path: Path) -> Path:
         '/rgb': [_raw(s, 'rgb8', RGB + i) for i, s in enumerate(stamps)],
         '/rgb/compressed': [
             _message(
-                'CompressedImage', s, format='rgb8; png compressed', data=_png(RGB[..., ::-1])
+                'CompressedImage', s, format='rgb8; png compressed bgr8', data=_png(RGB[..., ::-1])
             )
             for s in stamps
         ],

@@ -13,7 +13,7 @@ from known_scenes import (
     ROS1,
     ROS2,
     Array,
-    KnownEstimator,
+    KnownEngine,
     RunInProcess,
     Scene,
     known_depth,
@@ -27,7 +27,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from drnet_offline.replay import journal
 from drnet_ros.recordings.recording import Recording
 
-pytestmark = pytest.mark.usefixtures('known_network')
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
 
 
 def figures(estimates: Sequence[Array], truths: Sequence[Array]) -> dict[str, float]:
@@ -64,6 +64,7 @@ def of_pixels(d: Array, g: Array) -> dict[str, float]:
         ('sqlite3', 'compressedDepth'),
         ('ros1', '16UC1'),
         ('ros1', 'compressedDepth'),
+        ('mcap', 'png'),
     ],
 )
 def test_figures_equal_an_independent_computation(
@@ -100,6 +101,7 @@ def without_command(path: Path) -> Any:
     return {key: value for key, value in load(path).items() if key != 'command'}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_result(
     tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,19 +109,19 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     arguments = ('--set', 'points=true', '--protocol', 'full', '--protocol', 'eigen')
     assert drnet('bag', bag, '--json', tmp_path / 'whole.json', *arguments)[0] == 0
     assert drnet('bag', bag, '--report', tmp_path / 'whole', *arguments)[0] == 0
-    monkeypatch.setattr(journal, '_EVERY_S', 0.0)
-    KnownEstimator.count, KnownEstimator.fails_at = 0, 12
+    monkeypatch.setattr(journal, 'SAVE_EVERY_S', 0.0)
+    KnownEngine.count, KnownEngine.fails_at = 0, 12
     outputs = ['--report', tmp_path / 'r', '--json', tmp_path / 'r.json', *arguments]
     outputs += ['--write', tmp_path / 'r.mcap']
     code, said = drnet('bag', bag, *outputs)
     assert (code, 'got an interruption' in said) == (1, True)
     assert not (tmp_path / 'r.json').exists()
-    KnownEstimator.count, KnownEstimator.fails_at = 0, -1
+    KnownEngine.count, KnownEngine.fails_at = 0, -1
     code, said = drnet('bag', bag, *outputs)
     assert code == 0, said
     assert 'going on after 11 frames' in said
     # One frame before is estimated again: steps from frame to frame need it.
-    assert KnownEstimator.count == 20 - 11 + 1
+    assert KnownEngine.count == 20 - 11 + 1
     resumed = without_command(tmp_path / 'r.json')
     assert resumed.pop('topics_left_out') == []
     assert resumed == without_command(tmp_path / 'whole.json')
@@ -154,6 +156,9 @@ def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
         (('--image-topic', '/cam/camera_info'), 'must be of type'),
         (('--depth-topic', '/cam/camera_info'), 'must be of type'),
         (('--set', 'colour=red'), 'must be NAME=VALUE'),
+        (('--set', 'max_dept=3'), 'did you mean max_depth?'),
+        (('--set', 'cameras=a'), 'cameras must be left out: it is for the running node'),
+        (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),
         (('--json', '/nowhere/out.json'), 'there is no folder'),
     ],

@@ -11,8 +11,12 @@ import pytest
 from known_scenes import FOCAL, RunInProcess, Scene, load, write
 
 from drnet_offline.datasets.matching import match_stamps
+from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.index import index_recording
 from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import choose_topics
 
 pytestmark = pytest.mark.usefixtures('known_network')
 
@@ -81,3 +85,20 @@ def test_header_of_either_byte_order() -> None:
     assert read_header(big + (4).to_bytes(4, 'big') + b'cam\0') == (7_000_000_009, 'cam')
     with pytest.raises(RecordingError, match='whole header'):
         read_header(little)
+
+
+def test_messages_of_side_topics_come_with_the_next_image(tmp_path: Path) -> None:
+    scene = Scene.make(5)
+    bag = write(tmp_path / 'bag', scene)
+    with Recording(bag) as recording:
+        index = index_recording(recording, choose_topics(recording.topics), 0.02)
+        infos = [message.data for message in recording.messages(['/cam/camera_info'])]
+        frames = list(read_frames(index, side_topics=['/cam/camera_info']))
+        later = list(read_frames(index, start=3, side_topics=['/cam/camera_info']))
+    # Each image is recorded before its own camera_info, and its depth after both.
+    assert [[m.data for m in frame.side_messages] for frame in frames] == [
+        [],
+        *([info] for info in infos[:4]),
+    ]
+    assert all(frame.truth_hw is not None for frame in frames)
+    assert [[m.data for m in frame.side_messages] for frame in later] == [infos[:3], [infos[3]]]

@@ -12,13 +12,15 @@ import openvino as ov
 import pytest
 import torch
 from command_line import exit_code
+from random_weights import random_weights
 
 from drnet_offline.training.export import difference_m
-from drnet_ros.network.checkpoint import load_network, save_network
+from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.config import NetworkConfig
-from drnet_ros.network.drnet import DRNet
-from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD, WeightsMetadata, read_metadata
+from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD, read_metadata
 from drnet_ros.weights import resolve_weights
+
+pytestmark = pytest.mark.slow
 
 EMBEDDED = resolve_weights('embedded')
 # Depths are metres: float32 sums in another order differ by some millionths.
@@ -28,15 +30,11 @@ SAME_M = 1e-4
 @pytest.fixture(scope='module')
 def guided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of random values, with the guided filter."""
-    config = NetworkConfig(guided_filter=True)
-    torch.manual_seed(0)
     path = tmp_path_factory.mktemp('guided') / 'guided.safetensors'
-    metadata = WeightsMetadata(config, 64, 96, 80.0, min_depth=0.1, max_depth=10.0, licence='ours')
-    save_network(path, DRNet(config).eval(), metadata)
-    return path
+    config = NetworkConfig(guided_filter=True)
+    return random_weights(path, config, f_training=80.0, licence='ours')
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_onnx_of_free_size_is_the_embedded_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

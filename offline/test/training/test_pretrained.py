@@ -14,6 +14,8 @@ from drnet_offline.errors import PretrainedError
 from drnet_offline.training.pretrained import load_backbone
 from drnet_ros.network.backbones import BACKBONES, build_backbone
 
+pytestmark = pytest.mark.slow
+
 LITE = 'efficientnet_lite0'
 IMAGE = torch.linspace(-2, 2, 3 * 32 * 32).view(1, 3, 32, 32)
 

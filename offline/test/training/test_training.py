@@ -6,7 +6,7 @@ import csv
 import re
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,8 @@ from drnet_offline.training.validation_pictures import spread_out
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
+
+pytestmark = pytest.mark.slow
 
 RunDrnet = Callable[..., subprocess.Popen[str]]
 VAL = 3
@@ -155,22 +157,31 @@ def test_what_is_kept_is_the_average_that_was_validated(whole: Path) -> None:
     assert not torch.equal(kept[name], current)
 
 
-def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 150) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.is_file():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f'no {path}'
-        time.sleep(0.02)
+KILLED_AFTER_ITS_FIRST_CHECKPOINT = """
+import os, runpy, signal, sys
+from lightning.pytorch import Trainer
+
+save = Trainer.save_checkpoint
+
+def save_and_die(trainer, *arguments, **named):
+    save(trainer, *arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Trainer.save_checkpoint = save_and_die
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_result(
     whole: Path, preset: Path, data: Path, tmp_path: Path, run_drnet: RunDrnet
 ) -> None:
-    process = run_drnet(preset, data, tmp_path)
-    wait_for(tmp_path / 'last.ckpt', process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert int(torch.load(tmp_path / 'last.ckpt', weights_only=False)['global_step']) in {2, 4}
+    launcher = [sys.executable, '-c', KILLED_AFTER_ITS_FIRST_CHECKPOINT]
+    process = run_drnet(preset, data, tmp_path, launcher=launcher)
+    printed = process.communicate()[0]
+    assert process.returncode == -signal.SIGKILL, printed
+    assert torch.load(tmp_path / 'last.ckpt', weights_only=False)['global_step'] == 2
     # From another place: what was moved in between resumes too.
     moved = tmp_path.rename(tmp_path.with_name('moved'))
     train(configure(preset, data), moved, resume=True)

@@ -23,6 +23,8 @@ from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
 from drnet_ros.network.checkpoint import load_network
 
+pytestmark = pytest.mark.slow
+
 WriteFolder = Callable[..., Path]
 RunDrnet = Callable[..., subprocess.Popen[str]]
 TRAIN, VAL = 8, 3
@@ -33,6 +35,7 @@ def configure(preset: Path, data: Path, **overrides: Any) -> TrainConfig:
     return load_config(str(preset), {'data.root': str(data), **overrides})
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3 * WAIT_S)
 def test_two_processes_give_what_one_gives(
     preset: Path, tmp_path: Path, write_folder: WriteFolder, run_drnet: RunDrnet

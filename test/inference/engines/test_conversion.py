@@ -13,6 +13,8 @@ from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_convert import main
 from drnet_ros.network.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(('modules', 'missing'), [([], 'timm'), (['checkpoint'], 'safetensors')])
 def test_a_missing_library_is_one_line_that_names_it(

@@ -19,6 +19,8 @@ from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Frame, 
 from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline, as_engine_error
 from drnet_ros.inference.engines.torch_engine import TorchEngine
 
+pytestmark = pytest.mark.slow
+
 OPEN = {'min_depth': 0.001, 'max_depth': 80.0}
 CAMERA = CameraModel(
     128, 96, 50.0, 52.0, 60.0, 50.0, distortion_model='plumb_bob', d=(-0.1, 0.01, 0.0, 0.0, 0.0)

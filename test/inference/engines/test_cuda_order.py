@@ -22,6 +22,8 @@ from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
 
+pytestmark = pytest.mark.slow
+
 POST = PostProcessor(
     WeightsMetadata(
         network=NetworkConfig(),

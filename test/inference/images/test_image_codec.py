@@ -312,6 +312,92 @@ def test_any_compressed_data_decodes_or_is_refused(data: bytes, start: bytes) ->
         decode_compressed_image(start + data + b'\xff\xd9IEND')
 
 
+PATTERNS = {'rggb': 'RG/GB', 'bggr': 'BG/GR', 'gbrg': 'GB/RG', 'grbg': 'GR/BG'}
+
+
+def _mosaic(pattern: str, rgb: tuple[int, int, int], dtype: str = 'u1') -> NDArray[Any]:
+    """What a Bayer sensor gives of a scene of one color: each pixel one of its channels."""
+    rows = PATTERNS[pattern].split('/')
+    tile = np.array([[rgb['RGB'.index(letter)] for letter in row] for row in rows], dtype)
+    return np.tile(tile, (HEIGHT // 2, WIDTH // 2))[..., np.newaxis]
+
+
+@pytest.mark.parametrize('pattern', PATTERNS)
+@pytest.mark.parametrize('end', ['png compressed ', 'png compressed', 'png'])
+def test_compressed_bayer_mosaic_becomes_color(pattern: str, end: str) -> None:
+    color = (200, 90, 30)
+    data = _file('.png', _mosaic(pattern, color))
+    decoded = decode_compressed_image(data, f'bayer_{pattern}8; {end}')
+    np.testing.assert_array_equal(decoded, np.broadcast_to(np.uint8(color), decoded.shape))
+
+
+def test_compressed_bayer_of_16_bits_is_scaled_as_the_raw_one() -> None:
+    data = _file('.png', _mosaic('rggb', (200 * 257, 90 * 257, 30 * 257), 'u2'))
+    decoded = decode_compressed_image(data, 'bayer_rggb16; png compressed ')
+    np.testing.assert_array_equal(decoded[5, 5], (200, 90, 30))
+
+
+@pytest.mark.parametrize(
+    'format_', ['bayer_rggb8; jpeg compressed mono8', 'mono8; png compressed ', 'mono8', 'png', '']
+)
+def test_gray_made_of_a_mosaic_stays_gray(format_: str) -> None:
+    # Newer versions of compressed_image_transport convert a mosaic to gray before JPEG.
+    decoded = decode_compressed_image(_file('.png', GRAY), format_)
+    np.testing.assert_array_equal(decoded, GRAY_RGB)
+
+
+@pytest.mark.parametrize(
+    ('format_', 'is_swapped'),
+    [
+        ('rgb8; jpeg compressed bgr8', False),
+        ('bgr8; png compressed bgr8', False),
+        ('rgba8; png compressed bgr8', False),
+        ('rgb16; png compressed bgr16', False),
+        ('yuv422; jpeg compressed bgr8', False),
+        ('8UC3; png compressed ', False),
+        ('jpeg', False),
+        ('', False),
+        ('rgb8; jpeg compressed rgb8', True),
+        ('bgr8; jpeg compressed rgb8', True),
+        ('rgb8; png compressed ', True),
+        ('bgra8; png compressed ', True),
+    ],
+)
+def test_order_of_channels_is_that_of_the_format(format_: str, is_swapped: bool) -> None:
+    decoded = decode_compressed_image(_file('.png', RGB[..., ::-1]), format_)
+    np.testing.assert_array_equal(decoded, RGB[..., ::-1] if is_swapped else RGB)
+
+
+@pytest.mark.parametrize(
+    ('format_', 'message'),
+    [
+        (
+            '16UC1; png compressed ',
+            "must be a picture, got depth: format '16UC1; png compressed '",
+        ),
+        ('32FC1; compressedDepth png', 'must be a picture, got depth'),
+        ('h264', "must be JPEG or PNG, .* of format 'h264'"),
+        ('rgb8; tiff compressed bgr8', "of format 'rgb8; tiff compressed bgr8'"),
+        ('bayer_rgbw8; png compressed ', "encoding must be one of .*, got 'bayer_rgbw8'"),
+    ],
+)
+def test_format_that_is_no_picture_is_refused_with_its_name(format_: str, message: str) -> None:
+    is_video = 'h264' in format_ or 'tiff' in format_
+    data = b'\x00\x00\x00\x01gibberish' if is_video else _file('.png', GRAY)
+    with pytest.raises(ImageError, match=message) as refusal:
+        decode_compressed_image(data, format_)
+    assert refusal.value.kind == 'unknown_encoding'
+
+
+@pytest.mark.parametrize('encoding', ['16UC1', 'mono16'])
+def test_depth_of_compressed_image_transport_is_decoded_without_loss(encoding: str) -> None:
+    depth = decode_compressed_depth(
+        format=f'{encoding}; png compressed ', data=_file('.png', GRAY16)
+    )
+    expected = np.where(GRAY16 == 0, np.nan, GRAY16 / 1000)
+    np.testing.assert_allclose(depth, expected, rtol=1e-6)
+
+
 def test_compressed_depth_in_millimetres() -> None:
     data = struct.pack('<iff', 0, 0, 0) + _file('.png', GRAY16)
     depth = decode_compressed_depth(format='16UC1; compressedDepth png', data=data)
@@ -343,6 +429,8 @@ def test_compressed_depth_as_inverse_depth() -> None:
     [
         ('8UC1; compressedDepth', b'', 'unknown_encoding'),
         ('16UC1; compressedDepth rvl', b'x' * 40, 'unknown_encoding'),
+        ('16UC1; jpeg compressed mono8', _file('.jpg', GRAY), 'unknown_encoding'),
+        ('32FC1; png compressed ', _file('.png', GRAY16), 'unknown_encoding'),
         ('16UC1; compressedDepth', b'123', 'truncated'),
         ('16UC1; compressedDepth', bytes(12) + _file('.png', RGB), 'corrupt'),
     ],

@@ -80,11 +80,34 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'points': 1}, 'points must be true or false, got 1'),
         ({'correction_kernel': 2}, 'correction_kernel must be one of 0, 1, 3, 5, got 2'),
         ({'engine': 'tensorrt'}, "engine must be one of auto, torch, openvino, got 'tensorrt'"),
-        ({'device': 'cuda:x'}, "device must match auto|cpu|cuda(:\\d{1,3})?, got 'cuda:x'"),
-        ({'cameras': []}, 'cameras must have 1 to 16 elements, got []'),
+        (
+            {'device': 'cuda:x'},
+            "device must be auto, cpu, cuda or cuda:N, where N is the GPU's number, got 'cuda:x'",
+        ),
+        (
+            {'cameras': ['1st']},
+            (
+                'cameras must be names of letters, digits and _ that start with no digit, such as '
+                "front or left/wide, or '' for none, got ['1st']"
+            ),
+        ),
+        ({'input_size': array.array('q', [240])}, 'input_size must be [height, width], got [240]'),
+        (
+            {'output_size': np.array([1, 2, 3])},
+            'output_size must be [height, width], got [1, 2, 3]',
+        ),
+        ({'point_stride': np.int64(0)}, 'point_stride must be at least 1 px, got 0'),
+        (
+            {'image_transport': 'compresed'},
+            (
+                "image_transport must be one of raw, compressed, got 'compresed'; did you mean "
+                'compressed?'
+            ),
+        ),
+        ({'cameras': []}, 'cameras must be 1 to 16 names, got []'),
         ({'cameras': 'front'}, "cameras must be a list of strings, got 'front'"),
         ({'cameras': ['a', 'a']}, "cameras must all differ, got ['a', 'a']"),
-        ({'input_size': [480]}, 'input_size must have 2 elements, got [480]'),
+        ({'input_size': [480]}, 'input_size must be [height, width], got [480]'),
         (
             {'input_size': [32, 512]},
             (
@@ -126,8 +149,10 @@ def test_refusals_say_what_must_hold_and_what_was_got(
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(SettingsError, match=r"'max_dept' is unknown; known are .*max_depth"):
+    with pytest.raises(SettingsError, match=r"'max_dept' is unknown; did you mean max_depth\?"):
         Settings().changed(max_dept=3.0)
+    with pytest.raises(SettingsError, match=r"'xyz' is unknown; known are .*max_depth, .*points"):
+        Settings().changed(xyz=3.0)
 
 
 def test_several_values_change_together() -> None:

@@ -1,6 +1,6 @@
 """Count the images that arrive over DDS, with and without the shipped Fast DDS profile.
 
-    python test/node/measure_transport.py [--frames 100] [--rate 30]
+    python tools/measure_transport.py [--frames 100] [--rate 30]
 
 Publisher and subscriber are processes of their own, as on a robot. The subscriber is what
 `depth_node` is: KEEP_LAST 1. Each line of the table is one run.
@@ -99,10 +99,10 @@ def measure(
     if with_profile:
         command.insert(2, '--with-profile')
     with (
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - this program itself
             [*command, 'receive'], env=environment, stdout=subprocess.PIPE, text=True
         ) as subscriber,
-        subprocess.Popen([*command, 'publish'], env=environment) as publisher,
+        subprocess.Popen([*command, 'publish'], env=environment) as publisher,  # noqa: S603
     ):
         output, _ = subscriber.communicate(timeout=120)
         publisher.wait(timeout=30)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
-
+from drnet_offline.datasets.image_files import Photo, read_photo
 from drnet_offline.errors import DatasetError, OfflineError
+from drnet_offline.outputs.files import write_image
 from drnet_offline.report.ply import write_ply
-from drnet_ros.errors import ImageError
+from drnet_ros.errors import CameraError, ImageError
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, to_millimetres
-from drnet_ros.inference.images.codec import decode_compressed_image
+from drnet_ros.inference.limits import MAX_PIXELS, check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from drnet_ros.inference import DepthEstimator
 
@@ -39,7 +36,11 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in _SUFFIXES)
+            inside = sorted(
+                p
+                for p in path.iterdir()
+                if p.suffix.lower() in _SUFFIXES and not p.name.startswith('.')
+            )
             if not inside:
                 msg = f'the folder {path} holds no {", ".join(_SUFFIXES)} files'
                 raise DatasetError(msg)
@@ -74,53 +75,56 @@ def parse_camera(text: str) -> tuple[float, float, float, float]:
 
 def predict_file(
     estimator: DepthEstimator, path: Path, output: Path, camera: Intrinsics | None, *, ply: bool
-) -> None:
+) -> str:
     """Write OUTPUT/STEM.png (uint16 mm, 0 invalid), OUTPUT/STEM.preview.jpg and perhaps STEM.ply.
 
     Args:
         estimator: Estimates the depth.
-        path: The image.
+        path: The image. It is turned upright if its EXIF orientation says so, and depth with it.
         output: An existing folder.
-        camera: fx, fy, cx, cy of the image in pixels, None if unknown.
+        camera: fx, fy, cx, cy of the upright image in pixels, None if unknown.
         ply: Write the coloured cloud; needs the camera.
 
+    Returns:
+        What a person must know of the depth, '' if it is of the image's size.
+
     Raises:
-        DatasetError: The image cannot be read.
-        CameraError: The intrinsics cannot be those of the image.
-        OfflineError: A file cannot be written, or would overwrite the image.
+        DatasetError: The image cannot be read, is of a shape that the network can make nothing of
+            or cannot have these intrinsics, or depth would overwrite it.
+        OfflineError: A file cannot be written.
     """
     target = output / f'{path.stem}.png'
     if target.resolve() == path.resolve():
         msg = f'depth would overwrite the image {path}: name another output folder'
-        raise OfflineError(msg)
+        raise DatasetError(msg)
+    photo = read_photo(path)
+    height, width = photo.rgb_hwc.shape[:2]
     try:
-        rgb = decode_compressed_image(path.read_bytes())
-    except (OSError, ImageError) as error:
-        msg = f'cannot read the image {path}: {error}'
+        check_shape(height, width)
+        frame = estimator.estimate(photo.rgb_hwc, _camera_of(photo, camera), points=ply)
+    except (CameraError, ImageError) as error:
+        msg = f'{path}: {error}'
         raise DatasetError(msg) from error
-    frame = estimator.estimate(rgb, _camera_of(rgb, camera), points=ply)
     settings = estimator.settings
-    _write_image(target, to_millimetres(frame.depth_hw))
+    write_image(target, to_millimetres(frame.depth_hw))
     preview = colourise(frame.depth_hw, settings.min_depth, settings.max_depth)
-    _write_image(output / f'{path.stem}.preview.jpg', cv2.cvtColor(preview, cv2.COLOR_RGB2BGR))
+    write_image(output / f'{path.stem}.preview.jpg', preview)
     if frame.points is not None:
         write_ply(output / f'{path.stem}.ply', frame.points)
+    if photo.reduction == 1:
+        return ''
+    return (
+        f'{path} has more than {MAX_PIXELS / 1e6:.1f} million pixels: it was reduced to {width} x '
+        f'{height}, and its depth has that size'
+    )
 
 
-def _camera_of(rgb: NDArray[np.uint8], camera: Intrinsics | None) -> CameraModel | None:
+def _camera_of(photo: Photo, camera: Intrinsics | None) -> CameraModel | None:
     if camera is None:
         return None
-    fx, fy, cx, cy = camera
-    height, width = rgb.shape[:2]
+    height, width = photo.rgb_hwc.shape[:2]
+    fx, fy = (focal / photo.reduction for focal in camera[:2])
+    # Pixel 0 is centred on 0: its edge is at -0.5.
+    cx, cy = ((centre + 0.5) / photo.reduction - 0.5 for centre in camera[2:])
     k = (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0)
     return CameraModel.from_fields(width=width, height=height, k=k)
-
-
-def _write_image(path: Path, image: NDArray[Any]) -> None:
-    try:
-        is_written = cv2.imwrite(str(path), image)
-    except cv2.error:
-        is_written = False
-    if not is_written:
-        msg = f'cannot write {path}: the folder must exist, be writable and have room'
-        raise OfflineError(msg)

@@ -1,7 +1,7 @@
 """Run the node under full load for a long time while everything around it misbehaves.
 
     make soak MINUTES=20
-    python test/soak/soak.py --minutes 20 --output soak_output
+    python tools/soak/soak.py --minutes 20 --output soak_output
 
 VGA images come at 30 Hz with their CameraInfo. Meanwhile, at random: the publisher ends and
 another one starts, subscribers come and go, live parameters change (some to what must be refused),
@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / 'node'))
+sys.path.insert(0, str(Path(__file__).parents[2] / 'test' / 'node'))
 
 import rclpy
 from fuzz_node import start_node_program

@@ -118,7 +118,9 @@ class Load:
             answer = self._graph.call(
                 ChangeState, 'depth_node/change_state', request, within_s=60.0
             )
-            assert answer.success, f'transition {transition} was refused'
+            if not answer.success:
+                msg = f'transition {transition} was refused'
+                raise RuntimeError(msg)
 
     def totals(self) -> dict[str, Any]:
         """What was done and what the node counted since it was last activated."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drnet_ros.inference.engines.engine import Pending
-from drnet_ros.inference.rescaling import rescale
+from drnet_ros.inference.postprocess import rescale
 from drnet_ros.inference.sparse_depth.certainty import drop_uncertain
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 

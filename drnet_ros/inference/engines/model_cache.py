@@ -1,0 +1,246 @@
+"""Converted models on disk, so that only the first start of all has to convert."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drnet_ros import network
+from drnet_ros.errors import EngineError
+
+if TYPE_CHECKING:
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = ['NO_ROOM', 'Conversion', 'cache_folder', 'cached_model', 'end_with_parent', 'model_key']
+
+_LOG = logging.getLogger(__name__)
+_VARIABLE = 'DRNET_CACHE_DIR'
+_CONVERT_TIMEOUT_S = 600
+_PART_PREFIX = '.part_'
+_CHUNK_BYTES = 1 << 20
+_MAKE_ROOM = f'free disk space there, or set {_VARIABLE} to a folder with room'
+
+NO_ROOM = 3
+"""Exit code of a conversion that cannot write its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A program of this package that converts weights, in a process of its own.
+
+    Attributes:
+        module: Its module; it takes the weights file, `arguments` and the folder to write to.
+        arguments: What it takes besides.
+        model_file: The file that it writes; others may lie beside it.
+        label: What is converted to, for file names and messages.
+        version: Of the library whose other versions need another conversion.
+        sources: Name pattern of the modules beside this one whose code makes the model.
+    """
+
+    module: str
+    arguments: tuple[str, ...]
+    model_file: str
+    label: str
+    version: str
+    sources: str
+
+
+def cache_folder() -> Path:
+    """Return the folder for converted models, made if need be.
+
+    Returns:
+        `$DRNET_CACHE_DIR`, else `$XDG_CACHE_HOME/drnet_ros`, else `~/.cache/drnet_ros`; where that
+        cannot be written, a folder in the system's temporary one, private to this user and the
+        same at each start.
+
+    Raises:
+        EngineError: If no folder can be written.
+    """
+    folder = _named_folder()
+    try:
+        # Where there is no home folder, this raises RuntimeError.
+        folder = folder.expanduser()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError) as error:
+        fallback = _private_folder(folder, error)
+        _LOG.warning(
+            'cannot write %s (%s): models are kept in %s; set %s to a folder that can be written',
+            folder,
+            error,
+            fallback,
+            _VARIABLE,
+        )
+        folder = fallback
+    _remove_stale_parts(folder)
+    return folder
+
+
+def _named_folder() -> Path:
+    """Return the folder as the environment names it; it may start with '~'."""
+    named = os.environ.get(_VARIABLE)
+    return Path(named or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'drnet_ros'))
+
+
+def _private_folder(named: Path, reason: Exception) -> Path:
+    """Return a folder in the system's temporary one that nobody else can have put there."""
+    try:
+        folder = Path(tempfile.gettempdir(), f'drnet_ros_{os.getuid()}')
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if not is_ours or found.st_mode & 0o022:
+            msg = f'{folder} belongs to somebody else'
+            raise PermissionError(msg)
+    except OSError as error:
+        msg = (
+            f'converted models need a folder that can be written, got {named} ({reason}) and '
+            f'{error}; set {_VARIABLE}'
+        )
+        raise EngineError(msg) from error
+    return folder
+
+
+def _remove_stale_parts(folder: Path) -> None:
+    """Remove what conversions left that were killed; those that may still run are younger."""
+    for part in folder.glob(f'{_PART_PREFIX}*'):
+        with suppress(OSError):  # another process was faster
+            if time.time() - part.lstat().st_mtime > _CONVERT_TIMEOUT_S:
+                shutil.rmtree(part)
+
+
+def model_key(weights_path: Path, metadata: WeightsMetadata, conversion: Conversion) -> str:
+    """Return a name for a converted model that changes with everything that goes into it.
+
+    Args:
+        weights_path: The weights file; its content counts, not its name.
+        metadata: Its metadata.
+        conversion: What converts it.
+
+    Returns:
+        A name fit for a folder, with the backbone and the label in clear.
+    """
+    digest = hashlib.sha256()
+    with weights_path.open('rb') as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    networks, engines = Path(network.__path__[0]), Path(__file__).parent
+    for source in (*sorted(networks.glob('*.py')), *sorted(engines.glob(conversion.sources))):
+        digest.update(source.read_bytes())
+    facts = [metadata.to_json(), conversion.arguments, conversion.version]
+    digest.update(json.dumps(facts).encode())
+    return f'{metadata.network.backbone}_{conversion.label}_{digest.hexdigest()[:20]}'
+
+
+def cached_model(
+    weights_path: Path, metadata: WeightsMetadata, conversion: Conversion, folder: Path
+) -> Path:
+    """Return the converted model, from the cache where it is there, else made and kept.
+
+    Args:
+        weights_path: The weights file.
+        metadata: Its metadata.
+        conversion: What converts it.
+        folder: The cache; several processes may use it at once.
+
+    Returns:
+        The model's file.
+
+    Raises:
+        EngineError: If the network cannot be converted, or the cache has no room for it.
+    """
+    home = folder / model_key(weights_path, metadata, conversion)
+    if not (home / conversion.model_file).is_file():
+        _LOG.info('converting %s for %s, once', weights_path.name, conversion.label)
+        # A folder of its own, renamed when whole, is never seen half written.
+        part = _new_part(folder)
+        try:
+            _convert(weights_path, conversion, part)
+            with suppress(OSError):  # another process was faster, with the same result
+                part.rename(home)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return home / conversion.model_file
+
+
+def _new_part(folder: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
+    except OSError as error:
+        msg = f'the cache {folder} must have room for a model, got: {error}; {_MAKE_ROOM}'
+        raise EngineError(msg) from error
+
+
+def _convert(weights_path: Path, conversion: Conversion, folder: Path) -> None:
+    command = [
+        sys.executable,
+        '-m',
+        conversion.module,
+        str(weights_path.resolve()),
+        *conversion.arguments,
+        str(folder),
+    ]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    # The child ends when its stdin does: however this process ends, it leaves no orphan behind.
+    stdin, lifeline = os.pipe()
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module, no shell
+            command,
+            stdin=stdin,
+            env={**os.environ, 'PYTHONPATH': paths},
+            capture_output=True,
+            text=True,
+            timeout=_CONVERT_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        msg = f'converting {weights_path.name} must finish, got: {error}'
+        raise EngineError(msg) from error
+    finally:
+        os.close(stdin)
+        os.close(lifeline)
+    if done.returncode < 0:
+        msg = f'converting {weights_path.name} must finish, got: {_killed_by(-done.returncode)}'
+        raise EngineError(msg)
+    if done.returncode == NO_ROOM:
+        msg = f'the cache {folder.parent} must have room for {weights_path.name}, got: '
+        raise EngineError(msg + f'{done.stderr.strip().splitlines()[-1]}; {_MAKE_ROOM}')
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
+        raise EngineError(lines[-1])
+
+
+def _killed_by(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # real-time signals have none
+        name = f'signal {number}'
+    if number == signal.SIGKILL:
+        return f'killed by {name} (out of memory?); free memory, or lower input_size'
+    return f'killed by {name}'
+
+
+def end_with_parent() -> None:
+    """End this process once standard input is at its end, as when the parent is killed."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, name='lifeline', daemon=True).start()

@@ -1,0 +1,76 @@
+"""Files named in launch arguments: found, or refused in one line before anything starts."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.weights import EMBEDDED, resolve_weights
+
+__all__ = ['existing_path', 'params_path', 'weights_value']
+
+
+def existing_path(argument: str, text: str) -> Path:
+    """Return the file or folder that a launch argument names.
+
+    Args:
+        argument: Name of the argument.
+        text: Its value; `~` is the home folder.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    try:
+        path = Path(text).expanduser()
+        is_there = bool(text) and path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        msg = f'{argument} must be a path that can be read, got {text!r}: {error}'
+        raise SettingsError(msg) from error
+    if not is_there:
+        msg = f'{argument} must exist, found nothing at {text!r} (seen from {Path.cwd()})'
+        raise SettingsError(msg)
+    return path.absolute()
+
+
+def params_path(text: str, config: Path) -> Path:
+    """Return the parameter file that `params_file` names.
+
+    Args:
+        text: Its value: a path, or the bare name of a file in config/ such as 'resnet50'.
+        config: The shipped config/.
+
+    Raises:
+        SettingsError: There is no such file.
+    """
+    shipped = {path.stem: path for path in config.glob('*.yaml')}
+    is_bare = Path(text).name == text
+    is_here = Path(text).suffix != '' and Path(text).is_file()
+    if is_bare and not is_here:
+        stem = Path(text).stem if Path(text).suffix == '.yaml' else text
+        if stem in shipped:
+            return shipped[stem]
+        near = get_close_matches(stem, shipped, n=1)
+        advice = f'did you mean {near[0]}?' if near else 'give a path, such as ./my.yaml'
+        msg = (
+            f'params_file must be a path or one of {", ".join(sorted(shipped))}, got {text!r}; '
+            f'{advice}'
+        )
+        raise SettingsError(msg)
+    path = existing_path('params_file', text)
+    if not path.is_file():
+        msg = f'params_file must be a file, got the folder {path}'
+        raise SettingsError(msg)
+    return path
+
+
+def weights_value(text: str) -> str:
+    """Return the `weights` parameter that the launch argument of that name means.
+
+    Args:
+        text: Its value: 'embedded', or a path.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    return text if text == EMBEDDED else str(resolve_weights(text).absolute())

@@ -1,0 +1,168 @@
+"""The files of a rosbag2, and what its metadata.yaml lists.
+
+The storage files describe themselves: topics, types, QoS and counts. metadata.yaml repeats this,
+and may be missing, out of date or edited. So messages are read by what the storage files say, and
+metadata.yaml only tells what else must be there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from os import fsencode
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+from backports import zstd
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from drnet_ros.errors import RecordingError
+
+__all__ = ['Storage', 'decompressed', 'find_storage']
+
+_METADATA = 'metadata.yaml'
+_SUFFIXES = ('.mcap', '.db3')
+_COMPRESSED = '.zstd'
+_ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+_TRANSIENT_LOCAL = {'transient_local', 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What a recording consists of.
+
+    Attributes:
+        files: The files with its messages, as they can be opened.
+        listed: Number of messages by topic, as metadata.yaml lists them; empty without one.
+        latched: Topics that metadata.yaml lists as transient local.
+        problems: Why not all that belongs to the recording can be read.
+    """
+
+    files: tuple[Path, ...]
+    listed: Mapping[str, int] = field(default_factory=dict)
+    latched: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+def find_storage(path: Path, opened: ExitStack) -> Storage:
+    """Find the files of a recording.
+
+    Args:
+        path: Folder of a rosbag2, or one file.
+        opened: Removes what is unpacked when it is closed.
+
+    Returns:
+        The files, with those compressed as a whole unpacked.
+
+    Raises:
+        RecordingError: If a folder has no storage file.
+    """
+    if not path.is_dir():
+        return Storage((_openable(path, opened),), problems=_write_ahead_log(path))
+    there = {
+        file.name: file
+        for file in sorted(path.iterdir())
+        if file.name.removesuffix(_COMPRESSED).endswith(_SUFFIXES)
+        and not file.name.startswith('.')
+    }
+    about = _read_metadata(path / _METADATA)
+    names = [PurePosixPath(str(name)).name for name in _items(about, 'relative_file_paths')]
+    problems = [
+        f'{_METADATA} lists {name}, which is missing' for name in names if name not in there
+    ]
+    problems += [
+        f'it has {name}, which {_METADATA} does not list: `ros2 bag reindex` lists it'
+        for name in there
+        if names and name not in names
+    ]
+    files = [there[name] for name in names if name in there] or list(there.values())
+    if not files:
+        raise RecordingError(_no_storage(path))
+    problems += [text for file in files for text in _write_ahead_log(file)]
+    topics = list(_topics(about))
+    return Storage(
+        tuple(_openable(file, opened) for file in files),
+        {name: count for name, count, _ in topics},
+        frozenset(name for name, _, is_latched in topics if is_latched),
+        tuple(problems),
+    )
+
+
+def decompressed(data: bytes) -> bytes:
+    """Return a message as it was before rosbag2 compressed it; others come back unchanged.
+
+    Args:
+        data: A serialised message. CDR starts with two small bytes, never with zstd's magic.
+    """
+    return zstd.decompress(data) if data[:4] == _ZSTD_MAGIC else data
+
+
+def _no_storage(path: Path) -> str:
+    bags = sorted(file.name for file in path.glob('*.bag'))
+    advice = (
+        f'it has the ROS 1 recording {bags[0]}: name that file' if bags else 'name another folder'
+    )
+    return f'the folder {path} must have a .mcap or .db3 file, got none; {advice}'
+
+
+def _openable(path: Path, opened: ExitStack) -> Path:
+    """Return a path that the readers can open: unpacked, and plain enough for a URI."""
+    is_compressed = path.suffix == _COMPRESSED
+    plain = path.name.removesuffix(_COMPRESSED)
+    # SQLite is given a URI, in which '?', '#', '%' and bytes that are no UTF-8 mean other things.
+    is_odd = plain.endswith('.db3') and quote(fsencode(path.absolute())) != str(path.absolute())
+    if not (is_compressed or is_odd):
+        return path
+    folder = Path(opened.enter_context(TemporaryDirectory(prefix='drnet_recording_')))
+    found = folder / f'storage{PurePosixPath(plain).suffix}'
+    if is_compressed:
+        with zstd.open(path, 'rb') as packed, found.open('wb') as unpacked:
+            shutil.copyfileobj(packed, unpacked)
+    else:
+        found.symlink_to(path.absolute())
+    return found
+
+
+def _write_ahead_log(path: Path) -> tuple[str, ...]:
+    """Say that SQLite keeps messages in a second file, which is not read."""
+    log = path.with_name(f'{path.name}-wal')
+    if path.suffix != '.db3' or not log.is_file() or not log.stat().st_size:
+        return ()
+    advice = f"`sqlite3 {path.name} 'PRAGMA wal_checkpoint'` adds them"
+    return (f'messages may still be in {log.name}, as after a power cut: {advice}',)
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    """Return what metadata.yaml says; empty if it is missing or damaged, as after a power cut."""
+    try:
+        content = YAML(typ='safe').load(path.read_bytes())
+    except (OSError, YAMLError, ValueError):
+        return {}
+    about = content.get('rosbag2_bagfile_information') if isinstance(content, dict) else None
+    return about if isinstance(about, dict) else {}
+
+
+def _items(about: Mapping[str, Any], name: str) -> list[Any]:
+    found = about.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _topics(about: Mapping[str, Any]) -> Iterator[tuple[str, int, bool]]:
+    """Yield name, number of messages and durability of each topic listed."""
+    for item in _items(about, 'topics_with_message_count'):
+        with suppress(KeyError, TypeError, ValueError, AttributeError, YAMLError):
+            # What is not said cannot be compared.
+            topic, count = item['topic_metadata'], int(item['message_count'])
+            yield str(topic['name']), count, _is_latched(topic)
+
+
+def _is_latched(topic: Mapping[str, Any]) -> bool:
+    profiles = topic.get('offered_qos_profiles') or []
+    if isinstance(profiles, str):  # before version 9 of the format: YAML within YAML
+        profiles = YAML(typ='safe').load(profiles) or []
+    return any(profile.get('durability') in _TRANSIENT_LOCAL for profile in profiles)

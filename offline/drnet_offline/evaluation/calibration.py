@@ -1,0 +1,169 @@
+"""How far depth is off, measured on validation data and stored with the weights.
+
+Deviations that the network states are worth something only if they are as large as its errors.
+Two numbers of the scale model are measured here: by what its standard deviations must be
+multiplied, without sparse depth and with it, so that as many pixels as a normal distribution has
+lie within one and within two of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from drnet_offline.errors import DatasetError
+from drnet_offline.evaluation.scoring import pinhole
+from drnet_offline.evaluation.sparse_draws import draw_sparse_depth
+from drnet_ros.errors import WeightsError
+from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
+from drnet_ros.inference.sparse_depth.scaling import SparseScaler
+from drnet_ros.network.metadata import read_metadata, to_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from drnet_offline.datasets.sample import DepthDataset, DepthSample
+    from drnet_ros.inference import DepthEstimator
+
+__all__ = ['CALIBRATION_DRAWS', 'Calibration', 'calibrate', 'store_scale_model']
+
+CALIBRATION_DRAWS = ('scan', 'points:20', 'points:100', 'tof:8x8')
+"""The sparse depth that deviations are calibrated for, each image with one of them in turn."""
+
+_PIXELS = 1000  # of each image
+# Errors have longer tails than a normal distribution: a factor between that for one deviation and
+# that for two.
+_ONE_SIGMA, _TWO_SIGMA = 0.68, 0.94
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The numbers, and how they fit the data they come from.
+
+    Attributes:
+        model: The scale model.
+        without_sparse: Share of pixels within one and within two deviations, without sparse depth.
+        with_sparse: The same with it.
+        images: Number of images.
+    """
+
+    model: ScaleModel
+    without_sparse: tuple[float, float]
+    with_sparse: tuple[float, float]
+    images: int
+
+
+def calibrate(
+    estimator: DepthEstimator,
+    datasets: Sequence[DepthDataset],
+    *,
+    seed: int = 0,
+    on_image: Callable[[], None] = lambda: None,
+) -> Calibration:
+    """Measure how far depth is off; every data set has the same weight.
+
+    Args:
+        estimator: Its depth range should be wide, and drop no edges.
+        datasets: Images that the network was not trained on.
+        seed: Of the draws.
+        on_image: Called after each image.
+
+    Raises:
+        DatasetError: If a file cannot be read, or a data set has no valid depth.
+    """
+    model = replace(ScaleModel(), stddev_factor=1.0, sparse_stddev_factor=1.0)
+    generator = np.random.default_rng(seed)
+    without: list[tuple[NDArray[np.float64], float]] = []
+    given: list[tuple[NDArray[np.float64], float]] = []
+    images = 0
+    for dataset in datasets:
+        errors: tuple[list[NDArray[np.float64]], ...] = ([], [])
+        for index in range(len(dataset)):
+            kind = CALIBRATION_DRAWS[index % len(CALIBRATION_DRAWS)]
+            _measure(estimator, model, dataset[index], kind, generator, errors)
+            images += 1
+            on_image()
+        if not all(errors):
+            msg = 'a data set to calibrate with must have images with valid depth, got too few'
+            raise DatasetError(msg)
+        for kept, found in zip((without, given), errors, strict=True):
+            joined = np.concatenate(found)
+            kept.append((joined, 1 / len(joined)))
+    factors = [_factor(kept) for kept in (without, given)]
+    calibrated = replace(model, stddev_factor=factors[0], sparse_stddev_factor=factors[1])
+    covered = [_coverage(k, f) for k, f in zip((without, given), factors, strict=True)]
+    return Calibration(calibrated, covered[0], covered[1], images)
+
+
+def store_scale_model(path: Path, model: ScaleModel) -> None:
+    """Write a scale model into the metadata of a weights file; its tensors stay as they are.
+
+    Raises:
+        WeightsError: If the file is not ours or cannot be written.
+    """
+    metadata = replace(read_metadata(path), scale_model=model.to_dict())
+    part = path.with_name(path.name + '.part')
+    try:
+        part.write_bytes(save(load_file(path), metadata=to_header(metadata)))
+        part.replace(path)
+    except OSError as error:
+        msg = f'cannot write {path}: {error}'
+        raise WeightsError(msg) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _measure(
+    estimator: DepthEstimator,
+    model: ScaleModel,
+    sample: DepthSample,
+    drawn_kind: str,
+    generator: np.random.Generator,
+    errors: tuple[list[NDArray[np.float64]], ...],
+) -> None:
+    """Append the errors of one image in stated deviations: without sparse depth, and with it."""
+    camera = pinhole(sample.focal_px, *sample.depth_hw.shape)
+    depth = estimator.estimate(sample.rgb_hwc, camera, stddev=False).depth_hw
+    is_known = np.isfinite(sample.depth_hw) & (sample.depth_hw > 0) & np.isfinite(depth)
+    if not is_known.any():
+        return
+    scaler = SparseScaler(model)
+    for kind in (None, drawn_kind):
+        sparse, is_scored = None, is_known
+        if kind is not None:
+            sparse, is_drawn = draw_sparse_depth(kind, sample.depth_hw, camera, generator)
+            is_scored = is_known & ~is_drawn
+        scaling = scaler.scale(depth, camera, sparse)
+        if scaling is None or (sparse is not None and not scaling.scale.points):
+            continue
+        scaled = depth * scaling.field.factors(depth) if sparse is not None else depth
+        stddev = scaling.field.stddev(scaled, scaling.coarse, model)
+        pixels = generator.choice(np.flatnonzero(is_scored), _PIXELS)
+        error = np.abs(scaled.ravel()[pixels] - sample.depth_hw.ravel()[pixels])
+        errors[kind is not None].append((error / stddev.ravel()[pixels]).astype(np.float64))
+
+
+def _factor(errors: Sequence[tuple[NDArray[np.float64], float]]) -> float:
+    return (_quantile(errors, _ONE_SIGMA) + _quantile(errors, _TWO_SIGMA) / 2) / 2
+
+
+def _quantile(errors: Sequence[tuple[NDArray[np.float64], float]], share: float) -> float:
+    values = np.concatenate([found for found, _ in errors])
+    weights = np.concatenate([np.full(len(found), weight) for found, weight in errors])
+    order = np.argsort(values)
+    summed = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(summed, share * summed[-1])]])
+
+
+def _coverage(
+    errors: Sequence[tuple[NDArray[np.float64], float]], factor: float
+) -> tuple[float, float]:
+    one = np.mean([np.mean(found <= factor) for found, _ in errors])
+    two = np.mean([np.mean(found <= 2 * factor) for found, _ in errors])
+    return float(one), float(two)

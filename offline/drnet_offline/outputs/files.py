@@ -1,0 +1,164 @@
+"""How files are written: whole or not at all, under any name, and with the path in every error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from drnet_offline.errors import OfflineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    'check_space',
+    'encode_image',
+    'make_folder',
+    'named_disk',
+    'whole_file',
+    'write_bytes',
+    'write_image',
+    'write_text',
+]
+
+_JPEG_QUALITY = 90
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# An empty file can be made on a full disk.
+_PROBE_BYTES = 65536
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which takes the place of the file once all is written.
+
+    Args:
+        path: The file to be written, or written anew.
+
+    Yields:
+        A path in the same folder, with the same suffix.
+
+    Raises:
+        OfflineError: It cannot be written. The file is then as it was before.
+    """
+    part = path.with_name(f'.{os.getpid()}.part{path.suffix}')
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    with whole_file(path) as part:
+        part.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all; bytes of odd file names in it are escaped.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    write_bytes(path, text.encode('utf-8', 'backslashreplace'))
+
+
+def encode_image(suffix: str, pixels: NDArray[Any], quality: int = _JPEG_QUALITY) -> bytes:
+    """Encode an image.
+
+    Args:
+        suffix: '.png' or '.jpg'.
+        pixels: uint8 (H, W, 3) RGB, or uint8 or, for PNG, uint16 (H, W).
+        quality: Of JPEG, up to 100.
+    """
+    shown = np.ascontiguousarray(pixels[..., ::-1]) if pixels.ndim == 3 else pixels
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix == '.jpg' else []
+    return cv2.imencode(suffix, shown, options)[1].tobytes()
+
+
+def write_image(path: Path, pixels: NDArray[Any], quality: int = _JPEG_QUALITY) -> None:
+    """Write an image, whole or not at all.
+
+    Args:
+        path: The file; its suffix, .png or .jpg, decides the format.
+        pixels: As `encode_image` takes them.
+        quality: Of JPEG, up to 100.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    write_bytes(path, encode_image(path.suffix.lower(), pixels, quality))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that results go to, and see to it before the work that files can be written.
+
+    Raises:
+        OfflineError: It cannot be made, or nothing can be written in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    write_bytes(folder / '.drnet_probe', bytes(_PROBE_BYTES))
+    with suppress(OSError):
+        (folder / '.drnet_probe').unlink()
+
+
+@contextmanager
+def named_disk(path: Path) -> Iterator[None]:
+    """Name an output in the error of a full disk, which does not say where it came up.
+
+    Args:
+        path: What is being written in this `with` statement.
+
+    Raises:
+        OfflineError: The disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _cannot_write(path, error) from error
+        raise
+
+
+def check_space(path: Path, needed_bytes: int) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Args:
+        path: A file that will be written, in a folder that is there.
+        needed_bytes: An estimate of its size.
+
+    Raises:
+        OfflineError: Less is free.
+    """
+    free = shutil.disk_usage(path.absolute().parent).free
+    if needed_bytes > free:
+        msg = (
+            f'{path} needs up to {needed_bytes / 1e9:.2f} GB, but its disk has only '
+            f'{free / 1e9:.2f} GB free: free some or name another place'
+        )
+        raise OfflineError(msg)
+
+
+def _cannot_write(path: Path, error: OSError) -> OfflineError:
+    return OfflineError(
+        f'cannot write {path}: {error.strerror or error}; free or mend this place, or name another'
+    )

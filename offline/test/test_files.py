@@ -1,0 +1,138 @@
+"""Files are written whole or not at all, under any name, by one run at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from drnet_offline.datasets.image_files import read_photo
+from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import (
+    check_space,
+    encode_image,
+    make_folder,
+    named_disk,
+    write_image,
+    write_text,
+)
+from drnet_offline.outputs.lock import OutputLock
+
+RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
+LIMIT_BYTES = 2000
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can grow beyond `LIMIT_BYTES` in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures('full_disk')
+def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / 'figures.json'
+    write_text(path, 'before')
+    with pytest.raises(OfflineError, match=rf'cannot write {path}: File too large; free'):
+        write_text(path, 'x' * (LIMIT_BYTES + 1))
+    assert path.read_text() == 'before'
+    assert [each.name for each in tmp_path.iterdir()] == ['figures.json']
+    with (
+        pytest.raises(OfflineError, match=rf'cannot write {tmp_path}: File too large'),
+        named_disk(tmp_path),
+    ):
+        (tmp_path / 'part').write_bytes(bytes(LIMIT_BYTES + 1))
+
+
+@pytest.mark.usefixtures('full_disk')
+def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OfflineError, match=r'cannot write .*File too large'):
+        make_folder(tmp_path / 'output')
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    with pytest.raises(OfflineError, match=r'cannot write .*file/folder: Not a directory'):
+        make_folder(tmp_path / 'file' / 'folder')
+    make_folder(tmp_path / 'new' / 'folder')
+    assert list((tmp_path / 'new' / 'folder').iterdir()) == []
+
+
+def test_space_is_checked_before(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    check_space(tmp_path / 'out.mcap', free // 2)
+    with pytest.raises(OfflineError, match=r'out\.mcap needs up to .* GB, but its disk has only'):
+        check_space(tmp_path / 'out.mcap', 2 * free)
+
+
+@pytest.mark.parametrize(
+    'name', [b'a b', b'q\'u"o', b'line\nbreak', b'\xff\xfe', b'[red]', b'$x$']
+)
+def test_names_may_hold_any_bytes(tmp_path: Path, name: bytes) -> None:
+    folder = tmp_path / os.fsdecode(name)
+    make_folder(folder)
+    path = folder / (os.fsdecode(name) + '.png')
+    write_image(path, RGB)
+    assert (read_photo(path).rgb_hwc == RGB).all()
+
+
+def test_images_come_back_as_they_were() -> None:
+    depth = np.arange(2400, dtype=np.uint16).reshape(40, 60) * 20
+    png = np.frombuffer(encode_image('.png', depth), np.uint8)
+    assert (cv2.imdecode(png, cv2.IMREAD_UNCHANGED) == depth).all()
+    jpeg = np.frombuffer(encode_image('.jpg', RGB), np.uint8)
+    decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    assert abs(decoded[..., ::-1].astype(int) - RGB).max() <= 3
+
+
+def test_odd_bytes_in_a_text_are_escaped(tmp_path: Path) -> None:
+    write_text(tmp_path / 'page.html', f'written {os.fsdecode(bytes([0xFF]))}')
+    assert (tmp_path / 'page.html').read_text(encoding='utf-8') == r'written \udcff'
+
+
+@pytest.mark.parametrize('is_folder', [True, False])
+def test_the_second_run_on_one_output_learns_who_is_at_work(
+    tmp_path: Path, is_folder: bool
+) -> None:
+    output = tmp_path if is_folder else tmp_path / 'figures.json'
+    with OutputLock(output):
+        with pytest.raises(OfflineError) as caught:
+            OutputLock(output)
+        said = f'{output} is being written by process {os.getpid()} on '
+        assert str(caught.value).startswith(said)
+        other = OutputLock(tmp_path / 'other.json')
+        other.close()
+    assert list(tmp_path.iterdir()) == []
+    with OutputLock(output):  # it is free again
+        pass
+
+
+def test_an_output_is_free_again_after_its_process_was_killed(tmp_path: Path) -> None:
+    program = (
+        'import sys; from pathlib import Path; from drnet_offline.outputs.lock import OutputLock; '
+        'lock = OutputLock(Path(sys.argv[1])); print("held", flush=True); input()'
+    )
+    words = [sys.executable, '-c', program, str(tmp_path)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == 'held\n'
+        with pytest.raises(OfflineError, match=re.escape(f'process {holder.pid} on')):
+            OutputLock(tmp_path)
+        holder.kill()
+        holder.wait()
+    with OutputLock(tmp_path):
+        pass

@@ -1,0 +1,197 @@
+"""One bad item costs itself alone: `predict`, `eval` and `bag` go on, list it, and exit 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from known_scenes import ROS2, RunInProcess, Scene, load, messages_of, write
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from drnet_offline.outputs.lock import OutputLock
+from drnet_offline.replay.index import index_recording
+from drnet_offline.replay.space import needed_bytes
+from drnet_ros.inference import Settings
+from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import choose_topics
+
+WriteFolder = Callable[..., Path]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two good images, one of a name that is no UTF-8, a damaged one, and a file of a Mac."""
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    rgb = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    png = cv2.imencode('.png', rgb)[1].tobytes()
+    for name in (b'a.png', b'z \xff.png'):
+        (folder / os.fsdecode(name)).write_bytes(png)
+    (folder / 'broken.png').write_bytes(png[:300])
+    (folder / '._a.png').write_bytes(b'of a Mac')
+    return folder
+
+
+def test_predict_goes_on_after_a_damaged_image(
+    images: Path, weights: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    output = tmp_path / 'output'
+    words = ('--output', output, '--weights', weights, '--engine', 'torch')
+    code, said = drnet('predict', images, *words)
+    assert code == 1
+    assert 'broken.png is cut short' in said
+    assert '1 of 3 images have no depth' in said
+    stems = (b'a', b'z \xff')
+    expected = {os.fsdecode(s + end) for s in stems for end in (b'.png', b'.preview.jpg')}
+    assert {path.name for path in output.iterdir()} == expected
+
+
+def test_predict_refuses_an_output_before_the_work(
+    images: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    (tmp_path / 'file').touch()
+    code, said = drnet('predict', images, '--output', tmp_path / 'file' / 'output')
+    assert (code, 'Not a directory' in said) == (1, True)
+    with OutputLock(tmp_path):
+        code, said = drnet('predict', images, '--output', tmp_path)
+    assert code == 1
+    assert f'{tmp_path} is being written by process {os.getpid()}' in said
+
+
+def test_eval_scores_the_others_and_lists_what_it_could_not_read(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 3)
+    broken = data / 'depth' / '00001.png'
+    broken.write_bytes(broken.read_bytes()[:99])
+    words: list[Any] = ['eval', '--data', data, '--weights', weights, '--engine', 'torch']
+    figures = tmp_path / 'figures.json'
+    code, said = drnet(*words, '--protocol', 'full', '--json', figures)
+    assert code == 1
+    assert '1 images could not be read and are in no figure' in said
+    record = json.loads(figures.read_text())
+    assert record['n_images'] == 2
+    assert len(record['unreadable']) == 1
+    assert '00001.png is cut short' in record['unreadable'][0]
+    assert 'RSIDE' not in said  # the paper's rows are of other data
+    # A list of test images makes the folder one of NYU Depth v2.
+    (data / 'official_test_indices.txt').write_text('2\n')
+    code, said = drnet(*words, '--protocol', 'full', '--part', 'test')
+    assert (code, 'RSIDE' in said) == (0, True)
+
+
+def test_eval_refuses_a_folder_for_pictures_before_the_work(
+    write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 1)
+    (tmp_path / 'file').touch()
+    code, said = drnet('eval', '--data', data, '--pictures', tmp_path / 'file' / 'worst')
+    assert code == 1
+    assert 'cannot write' in said
+    assert 'RMSE' not in said
+
+
+def write_with_odd_records(path: Path, scene: Scene) -> Path:
+    """Write a scene whose second image and third CameraInfo are cut to a few bytes."""
+    counts: dict[str, int] = {}
+    connections: dict[str, Any] = {}
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for stamp, topic, content in messages_of(ROS2, scene, '16UC1'):
+            if topic not in connections:
+                connections[topic] = writer.add_connection(
+                    topic, content.__msgtype__, typestore=ROS2
+                )
+            counts[topic] = counts.get(topic, 0) + 1
+            data = bytes(ROS2.serialize_cdr(content, content.__msgtype__))
+            if (topic, counts[topic]) in {('/cam/image_raw', 2), ('/cam/camera_info', 3)}:
+                data = data[:6]
+            writer.write(connections[topic], stamp, data)
+    return path
+
+
+@pytest.mark.usefixtures('known_network')
+def test_bag_goes_on_after_an_odd_record(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write_with_odd_records(tmp_path / 'bag', Scene.make(6))
+    out = tmp_path / 'out.json'
+    code, said = drnet('bag', bag, '--json', out)
+    assert code == 1
+    assert '1 messages could not be used' in said
+    summary = load(out)
+    assert summary['frames'] == 6
+    assert summary['frames_scored'] == 5
+    assert summary['problems'] == {'image: unreadable message': 1}
+    assert any('a camera_info cannot be read' in text for text in summary['warnings'])
+
+
+@pytest.mark.usefixtures('known_network')
+def test_bag_tells_why_nothing_is_compared(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(3), encoding='jpeg')
+    code, said = drnet('bag', bag)
+    assert code == 1
+    assert '3 with recorded depth' in said
+    assert 'none of 3 depth images could be compared' in said
+    assert '3 frames: depth: unknown_encoding' in said
+    assert 'RMSE' not in said
+
+
+@pytest.mark.usefixtures('known_network')
+def test_bag_refuses_an_output_that_another_run_writes(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(2))
+    out = tmp_path / 'out.json'
+    with OutputLock(out):
+        code, said = drnet('bag', bag, '--json', out)
+    assert code == 1
+    assert f'{out} is being written by process {os.getpid()}' in said
+    assert not out.exists()
+    assert drnet('bag', bag, '--json', out)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'out.json']
+
+
+def test_room_for_a_written_recording_is_estimated(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(4, (48, 64)))
+    source = sum(file.stat().st_size for file in bag.iterdir())
+    with Recording(bag) as recording:
+        index = index_recording(recording, choose_topics(recording.topics), 0.02)
+        plain = Settings(points=False, depth_encoding='16UC1')
+        assert needed_bytes(index, plain, 3) == source + 2 * 3 * 48 * 64 * 2
+        clouds = Settings(points=True, point_stride=2)
+        cloud_bytes = 24 * 32 * 16
+        assert needed_bytes(index, clouds, 1) == source + 2 * (48 * 64 * 4 + cloud_bytes)
+
+
+def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / 'images', tmp_path / 'output'
+    folder.mkdir()
+    png = cv2.imencode('.png', np.full((64, 96, 3), 90, np.uint8))[1].tobytes()
+    for number in range(3000):
+        (folder / f'{number:04d}.png').write_bytes(png)
+    program = [Path(sys.executable).parent / 'drnet', 'predict', folder, '--output', output]
+    process = subprocess.Popen(
+        [*program, '--weights', weights, '--engine', 'torch'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while process.poll() is None and not (output / '0003.png').exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[0]
+    assert process.returncode == 130, said
+    assert 'Traceback' not in said
+    last = said.strip().splitlines()[-1]
+    done = int(last.removeprefix('stopped: after ').partition(' of 3000 images')[0])
+    assert last.endswith(f'whose depth is in {output}')
+    # The one that was being written may be there, but is not counted.
+    assert 0 <= len(list(output.glob('[0-9]*.png'))) - done <= 1

@@ -1,0 +1,222 @@
+"""Recordings whose metadata.yaml, storage files and names do not agree or are unusual."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.recording import Recording
+
+COUNT = 6
+STRING = 'std_msgs/msg/String'
+TYPES = get_typestore(Stores.LATEST)
+TEXTS = [f'text {index}' for index in range(COUNT)]
+
+
+def write(
+    path: Path,
+    plugin: StoragePlugin,
+    compression: CompressionMode | None = None,
+    first_ns: int = 0,
+) -> Path:
+    """Write COUNT strings on /text, a second apart."""
+    writer = Writer(path, version=9, storage_plugin=plugin)
+    if compression is not None:
+        writer.set_compression(compression, CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection('/text', STRING, typestore=TYPES)
+        for index, text in enumerate(TEXTS):
+            raw = TYPES.serialize_cdr(TYPES.types[STRING](data=text), STRING)
+            writer.write(connection, first_ns + (index + 1) * 10**9, raw)
+    return path
+
+
+def read(path: Path) -> list[str]:
+    with Recording(path) as recording:
+        return [recording.deserialize(message).data for message in recording.messages()]
+
+
+def edit(bag: Path, **changes: Any) -> None:
+    """Change entries of a bag's metadata.yaml."""
+    path = bag / 'metadata.yaml'
+    content = yaml.safe_load(path.read_text())
+    content['rosbag2_bagfile_information'] |= changes
+    path.write_text(yaml.safe_dump(content))
+
+
+def topics_of(bag: Path) -> list[dict[str, Any]]:
+    content = yaml.safe_load((bag / 'metadata.yaml').read_text())
+    topics: list[dict[str, Any]] = content['rosbag2_bagfile_information'][
+        'topics_with_message_count'
+    ]
+    return topics
+
+
+PLUGINS = pytest.mark.parametrize('plugin', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+OTHER_QOS = {
+    'history': 3,
+    'depth': 0,
+    'reliability': 1,
+    'durability': 1,
+    'deadline': {'sec': 0, 'nsec': 0},
+    'lifespan': {'sec': 0, 'nsec': 0},
+    'liveliness': 1,
+    'liveliness_lease_duration': {'sec': 0, 'nsec': 0},
+    'avoid_ros_namespace_conventions': False,
+}
+
+
+@PLUGINS
+@pytest.mark.parametrize(
+    'profiles', [[], [OTHER_QOS], yaml.safe_dump([OTHER_QOS]), 'not: [yaml', 7]
+)
+def test_qos_in_the_metadata_decides_nothing_about_what_is_read(
+    tmp_path: Path, plugin: StoragePlugin, profiles: object
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    topics = topics_of(bag)
+    topics[0]['topic_metadata']['offered_qos_profiles'] = profiles
+    edit(bag, topics_with_message_count=topics)
+    assert read(bag) == TEXTS
+    with Recording(bag) as recording:
+        is_transient = isinstance(profiles, list | str) and 'durability' in str(profiles)
+        assert recording.topics['/text'].is_latched is is_transient
+
+
+@PLUGINS
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'storage_identifier': ''},
+        {'storage_identifier': 'other'},
+        {'relative_file_paths': []},
+        {'topics_with_message_count': []},
+        {'version': 99},
+        {'starting_time': 'yesterday', 'duration': None},
+    ],
+)
+def test_metadata_that_says_little_or_wrong_things_costs_no_message(
+    tmp_path: Path, plugin: StoragePlugin, changes: dict[str, object]
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    edit(bag, **changes)
+    assert read(bag) == TEXTS
+    with Recording(bag) as recording:
+        assert (recording.start_ns, recording.end_ns) == (10**9, COUNT * 10**9)
+
+
+@PLUGINS
+@pytest.mark.parametrize('content', [None, b'', b'- a list', b'a: [1', b'\xff\xfe\x00'])
+def test_metadata_that_is_missing_or_damaged_costs_no_message(
+    tmp_path: Path, plugin: StoragePlugin, content: bytes | None
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    (bag / 'metadata.yaml').unlink()
+    if content is not None:
+        (bag / 'metadata.yaml').write_bytes(content)
+    (bag / f'._{next(bag.glob("bag*")).name}').write_bytes(b'of a Mac')
+    assert read(bag) == TEXTS
+
+
+@PLUGINS
+@pytest.mark.parametrize('mode', [CompressionMode.FILE, CompressionMode.MESSAGE])
+@pytest.mark.parametrize('has_metadata', [True, False])
+def test_compressed_storage_is_read(
+    tmp_path: Path, plugin: StoragePlugin, mode: CompressionMode, has_metadata: bool
+) -> None:
+    bag = write(tmp_path / 'bag', plugin, mode)
+    if not has_metadata:
+        (bag / 'metadata.yaml').unlink()
+    assert read(bag) == TEXTS
+
+
+@pytest.mark.parametrize('listed', [18, 3])
+def test_another_number_listed_is_an_error_after_all_that_is_there(
+    tmp_path: Path, listed: int
+) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    topics = topics_of(bag)
+    topics[0]['message_count'] = listed
+    edit(bag, topics_with_message_count=topics)
+    texts: list[str] = []
+    with Recording(bag) as recording:
+        said = rf'lists {listed} messages of /text, {COUNT} could be read'
+        with pytest.raises(RecordingError, match=said):
+            texts.extend(recording.deserialize(m).data for m in recording.messages(['/text']))
+    assert texts == TEXTS
+
+
+def test_split_recordings_are_read_in_order_and_a_missing_part_is_named(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    other = write(tmp_path / 'other', StoragePlugin.MCAP, first_ns=COUNT * 10**9)
+    shutil.copy(other / 'other.mcap', bag / 'bag_1.mcap')
+    topics = topics_of(bag)
+    topics[0]['message_count'] = 2 * COUNT
+    edit(bag, relative_file_paths=['bag_1.mcap', 'bag.mcap'], topics_with_message_count=topics)
+    assert read(bag) == TEXTS + TEXTS
+    with Recording(bag) as recording:
+        stamps = [message.stamp_ns for message in recording.messages()]
+    assert stamps == [(index + 1) * 10**9 for index in range(2 * COUNT)]
+    (bag / 'bag_1.mcap').unlink()
+    with pytest.raises(RecordingError, match=r'lists bag_1\.mcap, which is missing'):
+        read(bag)
+
+
+def test_a_storage_file_that_is_not_listed_is_named(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    shutil.copy(bag / 'bag.mcap', bag / 'bag_recovered.mcap')
+    texts: list[str] = []
+    with (
+        Recording(bag) as recording,
+        pytest.raises(RecordingError, match=r'has bag_recovered\.mcap, which .* does not list'),
+    ):
+        texts.extend(recording.deserialize(m).data for m in recording.messages())
+    assert texts == TEXTS  # once, not twice
+
+
+def test_a_folder_without_storage_names_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / 'walk.bag').touch()
+    with pytest.raises(RecordingError, match=r'got none; it has the ROS 1 recording walk\.bag'):
+        Recording(tmp_path)
+
+
+def test_messages_that_sqlite_has_not_merged_are_said(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.SQLITE3)
+    path = next(bag.glob('*.db3'))
+    database = sqlite3.connect(path)
+    database.execute('PRAGMA journal_mode=WAL')
+    database.execute('DELETE FROM messages WHERE id = 1')
+    database.commit()
+    for end in ('', '-wal'):  # as a power cut leaves them
+        shutil.copy(f'{path}{end}', f'{tmp_path}/cut.db3{end}')
+    database.close()
+    with pytest.raises(RecordingError, match=r'still be in cut\.db3-wal'):
+        read(tmp_path / 'cut.db3')
+
+
+@PLUGINS
+@pytest.mark.parametrize(
+    'name',
+    [b'with space', b'with \'quotes"', b'100%?#&=.x', b'line\nbreak', b'no \xff utf-8', b'[red]'],
+)
+def test_names_may_hold_any_bytes(tmp_path: Path, plugin: StoragePlugin, name: bytes) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    odd = tmp_path / os.fsdecode(name)
+    bag.rename(odd)
+    assert read(odd) == TEXTS
+    file = next(odd.glob('bag*'))
+    renamed = odd / (os.fsdecode(name) + file.suffix)
+    file.rename(renamed)
+    assert read(renamed) == TEXTS
+    with pytest.raises(RecordingError, match=re.escape('which is missing')):
+        read(odd)  # metadata.yaml has the old name
