@@ -56,9 +56,11 @@ setup(
         'ros': [
             'ros-rclpy[fastrtps]>=7.1,<10',
             'ros-diagnostic-msgs',
+            'ros-nav-msgs',
             'ros-rcl-interfaces',
             'ros-sensor-msgs',
             'ros-std-msgs',
+            'ros-std-srvs',
         ],
         'test': ['hypothesis', 'pytest', 'pytest-timeout'],
     },

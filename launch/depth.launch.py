@@ -24,6 +24,17 @@ from drnet_ros.node.environment import use_large_message_profile
 from drnet_ros.node.launch_paths import params_path, weights_value
 
 CONFIG = Path(__file__).parents[1] / 'config'
+# By launch argument: the node's topic, and what it is.
+SOURCE_TOPICS = {
+    'scan': ('scan', 'LaserScan topic of the source scan.'),
+    'range': ('range', 'Range topic of the source range.'),
+    'sparse_points': ('sparse_points', 'PointCloud2 topic of the source points.'),
+    'sparse_depth_image': (
+        'sparse_depth/image',
+        "Image topic of the source depth; its CameraInfo is camera_info in the image's namespace.",
+    ),
+    'odom': ('odom', 'Odometry topic of the source odometry.'),
+}
 # Where a launch context keeps what this file was given the last time.
 GIVEN = 'drnet_ros_depth_launch_given'
 
@@ -72,6 +83,21 @@ def _arguments() -> list[DeclareLaunchArgument]:
             'weights',
             default_value='',
             description="Weights file or 'embedded'; '' is that of params_file.",
+        ),
+        DeclareLaunchArgument(
+            'sources',
+            default_value='',
+            description="Sources of sparse depth, such as scan,odometry; '' is as in params_file.",
+        ),
+        DeclareLaunchArgument(
+            'extrinsics',
+            default_value='',
+            description='How sensors are mounted, if tf does not say it, separated by semicolons: '
+            "PARENT CHILD x y z qx qy qz qw; '' is as in params_file.",
+        ),
+        *(
+            DeclareLaunchArgument(argument, default_value=topic, description=text)
+            for argument, (topic, text) in SOURCE_TOPICS.items()
         ),
         DeclareLaunchArgument(
             'rviz',
@@ -128,10 +154,16 @@ def _nodes(context: LaunchContext) -> list[Node]:
         ('image/compressed', f'{image}/compressed'),
         ('camera_info', _value(context, 'camera_info') or _sibling(image, 'camera_info')),
     ]
+    remappings += [
+        (topic, _value(context, argument)) for argument, (topic, _) in SOURCE_TOPICS.items()
+    ]
+    sparse_info = _sibling(_value(context, 'sparse_depth_image'), 'camera_info')
+    remappings.append(('sparse_depth/camera_info', sparse_info))
     weights = _value(context, 'weights')
     has_rviz = _value(context, 'rviz') == 'true'
-    parameters: list[str | dict[str, str]] = [
-        str(params_path(_value(context, 'params_file'), CONFIG))
+    parameters: list[str | dict[str, str | list[str]]] = [
+        str(params_path(_value(context, 'params_file'), CONFIG)),
+        *_sparse_depth(context),
     ]
     if weights:
         parameters.append({'weights': weights_value(weights)})
@@ -157,6 +189,18 @@ def _nodes(context: LaunchContext) -> list[Node]:
         remappings=remappings,
     )
     return [depth_node, rviz] if has_rviz else [depth_node]
+
+
+def _sparse_depth(context: LaunchContext) -> list[dict[str, str | list[str]]]:
+    """Return the parameters of sparse depth that arguments set."""
+    return [
+        {parameter: [part.strip() for part in _value(context, argument).split(separator)]}
+        for argument, parameter, separator in (
+            ('sources', 'sparse_depth_sources', ','),
+            ('extrinsics', 'sparse_depth_extrinsics', ';'),
+        )
+        if _value(context, argument)
+    ]
 
 
 def _require(package: str, executable: str, context: LaunchContext) -> None:

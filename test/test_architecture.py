@@ -32,7 +32,11 @@ OFFLINE_MAY_USE = (
 
 def is_ros(module: str) -> bool:
     top = module.partition('.')[0]
-    return top in ROS_PACKAGES or top.startswith(('rcl', 'ros2', 'tf2')) or top.endswith('_msgs')
+    return (
+        top in ROS_PACKAGES
+        or top.startswith(('rcl', 'ros2', 'tf2'))
+        or top.endswith(('_msgs', '_srvs'))
+    )
 
 
 def module_name(path: Path) -> str:

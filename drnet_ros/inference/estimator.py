@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.closing import Closing
@@ -111,6 +112,8 @@ class DepthEstimator(Closing):
             EngineError: If the batch cannot be run.
             ImageError: kind 'bad_shape', as `limits.check_shape` says.
         """
+        if self.settings.max_stddev_ratio > 0:
+            frames = [replace(frame, stddev=True) for frame in frames]
         settings = engine_settings(frames, self.settings)
         pending = self._engine.submit(frames, settings)
         if settings.temporal_filter > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -12,14 +13,17 @@ from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
+from drnet_ros.node.sparse_input import SparseInput
 from drnet_ros.node.statistics import CameraStatistics
 from drnet_ros.node.subscriptions import MatchingSubscription
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
     from rclpy.node import Node
+    from std_msgs.msg import Header
 
-    from drnet_ros.inference import CameraModel, Settings
+    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Frame, Settings
+    from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
 
 __all__ = ['Camera', 'camera_prefix']
@@ -55,18 +59,27 @@ class Camera:
         self._intrinsics = IntrinsicsCache()
         self._images: MatchingSubscription | None = None
         self._infos: MatchingSubscription | None = None
+        self._sparse: SparseInput | None = None
+        self._scale: DepthScale | None = None
 
     @property
     def image_topic(self) -> str:
         """Full name of the topic that images are read from, '' while closed."""
         return self._images.resolved_topic if self._images else ''
 
-    def open(self, settings: Settings, on_image: Callable[[str, InputMessage], None]) -> None:
+    def open(
+        self,
+        settings: Settings,
+        on_image: Callable[[str, InputMessage], None],
+        transforms: TransformBuffer | None = None,
+    ) -> None:
         """Subscribe.
 
         Args:
-            settings: `image_transport` and `input_reliability` are read.
+            settings: `image_transport`, `input_reliability` and the sources of sparse depth are
+                read.
             on_image: Called with the prefix and each image, in the executor's thread.
+            transforms: What is known of the frames; None if there are no such sources.
 
         Raises:
             SettingsError: If a QoS override is not allowed; `close` it then.
@@ -74,6 +87,9 @@ class Camera:
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
         self._intrinsics = IntrinsicsCache()
+        self._sparse = self._scale = None
+        if transforms is not None:
+            self._sparse = SparseInput(self._node, self.prefix, settings, transforms)
         is_compressed = settings.image_transport == 'compressed'
         topic = f'{self.prefix}image'
         self._images = MatchingSubscription(
@@ -105,6 +121,40 @@ class Camera:
             is_rectified=settings.image_is_rectified,
         )
 
+    def complete(self, frame: Frame, header: Header, settings: Settings) -> Frame:
+        """Add what the sources know of the depth in an image; call it once for each, in order.
+
+        Args:
+            frame: The image.
+            header: Its header.
+            settings: The settings that hold for it.
+
+        Returns:
+            The frame that goes to the estimator.
+        """
+        stddev = self.output.wants_stddev(settings)
+        if self._sparse is None:
+            return replace(frame, stddev=True) if stddev else frame
+        sparse_depth = self._sparse.sparse_depth(frame, header.frame_id, settings)
+        return replace(frame, sparse_depth=sparse_depth, stddev=stddev)
+
+    def publish(
+        self,
+        result: DepthFrame,
+        header: Header,
+        received: CameraInfo | None,
+        image_hw: tuple[int, int],
+        settings: Settings,
+    ) -> None:
+        """Publish what was computed for one image; see `CameraOutput.publish`."""
+        self._scale = result.scale
+        self.output.publish(result, header, received, image_hw, settings)
+
+    def reset_scale(self) -> None:
+        """Forget what the sources of sparse depth said of earlier images."""
+        if self._sparse is not None:
+            self._sparse.reset()
+
     def health(self, state: str, settings: Settings, gpu: GpuState | None) -> CameraHealth:
         """Return what the diagnostics judge.
 
@@ -128,6 +178,8 @@ class Camera:
             image_types=images.other_types if images else (),
             image_topics=images.topics_of_images() if images else (),
             oddities=self.input_check.problems(),
+            sources=self._sparse.status() if self._sparse else {},
+            scale=self._scale if self._sparse else None,
         )
 
     def refresh(self) -> None:
@@ -135,6 +187,8 @@ class Camera:
         for subscription in (self._images, self._infos):
             if subscription:
                 subscription.refresh()
+        if self._sparse is not None:
+            self._sparse.refresh()
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -144,6 +198,8 @@ class Camera:
         for subscription in subscriptions:
             if subscription:
                 subscription.close()
+        if self._sparse is not None:
+            self._sparse.close()
 
     def destroy(self) -> None:
         """Destroy the publishers."""

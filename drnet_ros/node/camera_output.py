@@ -1,9 +1,10 @@
-"""What goes out for one camera: depth, its CameraInfo, the cloud and the preview."""
+"""What goes out for one camera: depth and its certainty, CameraInfo, cloud and preview."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -15,6 +16,7 @@ from drnet_ros.node.messages import (
     image_message,
     points_message,
 )
+from drnet_ros.node.scale_report import scale_message
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
@@ -44,10 +46,13 @@ class CameraOutput:
             prefix: What topic names start with: '' or such as 'front/'.
         """
         self._node = node
+        self._name = f'{node.get_name()}: {prefix.rstrip("/") or "camera"}'
         self._depth = self._publisher(Image, f'{prefix}depth/image_rect')
         self._info = self._publisher(CameraInfo, f'{prefix}depth/camera_info')
         self._points = self._publisher(PointCloud2, f'{prefix}points')
         self._preview = self._publisher(Image, f'{prefix}depth/preview')
+        self._stddev = self._publisher(Image, f'{prefix}depth/stddev')
+        self._scale = self._publisher(DiagnosticArray, f'{prefix}depth/scale')
 
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
@@ -57,11 +62,17 @@ class CameraOutput:
             or _has_subscribers(self._info)
             or (settings.points and _has_subscribers(self._points))
             or _has_subscribers(self._preview)
+            or _has_subscribers(self._stddev)
+            or _has_subscribers(self._scale)
         )
 
     def wants_points(self, settings: Settings) -> bool:
         """Whether the cloud is worth computing."""
-        return settings.points and (not settings.lazy or _has_subscribers(self._points))
+        return settings.points and self._is_due(self._points, settings)
+
+    def wants_stddev(self, settings: Settings) -> bool:
+        """Whether the standard deviation of depth is worth computing."""
+        return not settings.lazy or _has_subscribers(self._stddev) or _has_subscribers(self._scale)
 
     def publish(
         self,
@@ -92,18 +103,29 @@ class CameraOutput:
                     is_rectified=settings.image_is_rectified,
                 )
             )
-        if not settings.lazy or _has_subscribers(self._depth):
+        if self._is_due(self._depth, settings):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
         if result.points is not None:
             self._points.publish(points_message(result.points, header))
         if _has_subscribers(self._preview):
             rgb_hwc = colourise(result.depth_hw, settings.min_depth, settings.max_depth)
             self._preview.publish(image_message(rgb_hwc, header, 'rgb8'))
+        if result.stddev_hw is not None and self._is_due(self._stddev, settings):
+            self._stddev.publish(image_message(result.stddev_hw, header, '32FC1'))
+        if result.scale is not None and self._is_due(self._scale, settings):
+            self._scale.publish(scale_message(result.scale, header, self._name))
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._depth, self._info, self._points, self._preview):
+        for publisher in (
+            *(self._depth, self._info, self._points, self._preview),
+            *(self._stddev, self._scale),
+        ):
             self._node.destroy_lifecycle_publisher(publisher)
+
+    @staticmethod
+    def _is_due(publisher: LifecyclePublisher[Any], settings: Settings) -> bool:
+        return not settings.lazy or _has_subscribers(publisher)
 
     def _publisher(self, message_type: type[Any], topic: str) -> LifecyclePublisher[Any]:
         profile = QoSProfile(

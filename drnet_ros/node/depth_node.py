@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_srvs.srv import Trigger
 
 from drnet_ros.errors import DrnetError, EngineError
 from drnet_ros.inference import DepthEstimator, Settings
@@ -18,6 +19,7 @@ from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
+from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
 from drnet_ros.node.worker import Worker
 
@@ -75,12 +77,14 @@ class DepthNode(LifecycleNode):
         self._cameras: dict[str, Camera] = {}
         self._problem_logs: dict[str, ProblemLog] = {}
         self._worker: Worker | None = None
+        self._transforms: TransformListener | None = None
         self._gpu: GpuMonitor | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock as yet, people look at diagnostics to see why.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
+        self.create_service(Trigger, '~/reset_scale', self._reset_scale)
         forward_logs('drnet_ros', self.get_logger())
 
     @property
@@ -145,8 +149,7 @@ class DepthNode(LifecycleNode):
             self._estimator, self._cameras, lambda: self.settings, self.get_logger(), self._give_up
         )
         try:
-            for camera in self._cameras.values():
-                camera.open(self.settings, self._worker.receive)
+            self._open_cameras(self._worker)
         except DrnetError as error:
             return self._refuse(error)
         self._worker.start()
@@ -181,6 +184,26 @@ class DepthNode(LifecycleNode):
         """Free everything after a transition that went wrong; the node is unconfigured then."""
         return self.on_shutdown(state)
 
+    def _open_cameras(self, worker: Worker) -> None:
+        if self.settings.sparse_depth_names:
+            self._transforms = TransformListener(self, self.settings)
+        transforms = self._transforms.transforms if self._transforms else None
+        for camera in self._cameras.values():
+            camera.open(self.settings, worker.receive, transforms)
+
+    def _reset_scale(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Forget what sparse depth said of the scale so far, of all cameras."""
+        estimator = self._estimator
+        response.success = estimator is not None
+        if estimator is None:
+            response.message = f'the node must be configured, it is {self.state}'
+            return response
+        for camera in self._cameras.values():
+            camera.reset_scale()
+        estimator.reset_scale()
+        response.message = 'the scale starts anew'
+        return response
+
     def _refuse(self, error: DrnetError) -> TransitionCallbackReturn:
         """Log why a transition is refused; the node stays in the state that it was in."""
         if self.is_ending:
@@ -200,6 +223,9 @@ class DepthNode(LifecycleNode):
     def _stop_work(self) -> None:
         for camera in self._cameras.values():
             camera.close()
+        transforms, self._transforms = self._transforms, None
+        if transforms is not None:
+            transforms.close()
         worker, self._worker = self._worker, None
         if worker is not None and not worker.stop(_STOP_TIMEOUT_S):
             self._leave_estimator_to(worker)
@@ -227,6 +253,8 @@ class DepthNode(LifecycleNode):
     def _refresh(self) -> None:
         for camera in self._cameras.values():
             camera.refresh()
+        if self._transforms is not None:
+            self._transforms.refresh()
 
     def _read_gpu(self) -> GpuState | None:
         return self._gpu.read() if self._gpu else None

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from drnet_ros.node.scale_report import scale_problems, scale_values, source_values
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from drnet_ros.inference import DepthScale
+    from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
     from drnet_ros.node.gpu_health import GpuState
     from drnet_ros.node.statistics import Snapshot
 
@@ -59,6 +63,8 @@ class CameraHealth:
         image_types: Types of the image topic's publishers that cannot be read as images.
         image_topics: Topics of the graph that have images, if the one read has no publisher.
         oddities: What is odd about the images, by kind.
+        sources: How the sources of sparse depth fare, by name; none if none is set.
+        scale: What the last depth was scaled by, None without sources.
     """
 
     state: str
@@ -74,6 +80,8 @@ class CameraHealth:
     image_types: tuple[str, ...]
     image_topics: tuple[str, ...]
     oddities: Mapping[str, str]
+    sources: Mapping[str, SourceStatus]
+    scale: DepthScale | None
 
 
 def camera_status(
@@ -111,6 +119,8 @@ def camera_status(
         'last_failure': counts.last_failure,
         **description,
         **_gpu_values(health.gpu),
+        **source_values(health.sources),
+        **_scale_values(health.scale),
     }
     return DiagnosticStatus(
         level=level,
@@ -168,6 +178,9 @@ def reasons_of(health: CameraHealth) -> list[Reason]:
         text = f'{health.camera_problem}: {effect}'
         reasons.append(Reason('camera_info', _WARN, text))
     reasons += [Reason(kind, _WARN, text) for kind, text in health.oddities.items()]
+    if counts.recent_out:
+        problems = scale_problems(health.scale, health.sources)
+        reasons += [Reason(kind, _WARN, text) for kind, text in problems.items()]
     return reasons + _pace_reasons(counts)
 
 
@@ -207,6 +220,12 @@ def _gpu_reasons(gpu: GpuState | None) -> list[Reason]:
         text = f'GPU almost out of memory: {gpu.free_mb} MB free'
         reasons.append(Reason('GPU memory', _WARN, text))
     return reasons
+
+
+def _scale_values(scale: DepthScale | None) -> dict[str, str]:
+    if scale is None:
+        return {}
+    return {f'scale_{name}': value for name, value in scale_values(scale).items()}
 
 
 def _gpu_values(gpu: GpuState | None) -> dict[str, str]:

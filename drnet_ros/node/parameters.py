@@ -61,7 +61,9 @@ class NodeParameters:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
         descriptor = describe(spec)
         try:
-            return self._node.declare_parameter(spec.name, default, descriptor).value
+            value = self._node.declare_parameter(spec.name, default, descriptor).value
+            # rclpy takes [] for no value, whose type it does not know.
+            return () if value is None and spec.kind.endswith('list') else value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             given = self._given(spec.name, error)
         except (ParameterUninitializedException, ValueError, TypeError) as error:

@@ -38,7 +38,7 @@ _DURABILITIES = {
 
 
 class MatchingSubscription:
-    """A KEEP_LAST 1 subscription, made anew when another QoS suits the publishers better.
+    """A KEEP_LAST subscription, made anew when another QoS suits the publishers better.
 
     Reliable where every publisher offers it: with large images a best-effort reader loses most of
     them on a bad transport. Best effort as soon as one publisher does not, since a reliable reader
@@ -58,6 +58,7 @@ class MatchingSubscription:
         *,
         reliability: str = 'auto',
         takes_latched: bool = False,
+        depth: int = 1,
         on_lost: Callable[[int], None] | None = None,
     ) -> None:
         """Subscribe.
@@ -71,6 +72,7 @@ class MatchingSubscription:
                 `qos_overrides.<topic>.subscription.reliability` goes first.
             takes_latched: Whether to get the last message of publishers that all keep it for
                 latecomers (transient local); the override parameter `durability` goes first.
+            depth: Messages that wait for the executor, the newest ones.
             on_lost: Called with the number of messages that were published and never came.
 
         Raises:
@@ -81,6 +83,7 @@ class MatchingSubscription:
         self._topic = topic
         self._callback = callback
         self._takes_latched = takes_latched
+        self._depth = depth
         self.resolved_topic = node.resolve_topic_name(topic)
         self.received_count = 0
         self.lost_count = 0
@@ -173,7 +176,7 @@ class MatchingSubscription:
         reliability, durability = self._chosen
         profile = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            depth=1,
+            depth=self._depth,
             reliability=reliability,
             durability=durability,
         )

@@ -184,11 +184,15 @@ class Worker:
             if settings is not self._used:
                 self._estimator.update(settings)
                 self._used = settings
-            pending = self._estimator.submit([job.frame for job in jobs])
+            pending = self._estimator.submit([self._completed(job, settings) for job in jobs])
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
             return None
         return _Batch(jobs, pending, settings)
+
+    def _completed(self, job: _Job, settings: Settings) -> Frame:
+        camera = self._cameras[job.image.prefix]
+        return camera.complete(job.frame, job.image.message.header, settings)
 
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
@@ -220,7 +224,7 @@ class Worker:
         for job, result in zip(batch.jobs, results, strict=True):
             camera = self._cameras[job.image.prefix]
             try:
-                camera.output.publish(
+                camera.publish(
                     result, job.image.message.header, job.info, job.image_hw, batch.settings
                 )
             except Exception as error:  # noqa: BLE001 - one frame must not end the node

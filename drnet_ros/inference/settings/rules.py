@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference.limits import MAX_ASPECT_RATIO
-from drnet_ros.inference.settings.fields import SettingsFields, Size
+from drnet_ros.inference.settings.fields import Size
+from drnet_ros.inference.settings.sparse_depth_fields import SparseDepthFields
+from drnet_ros.inference.sparse_depth.sources.extrinsics import parse_extrinsics
 
 __all__ = ['check_together']
 
 _MIN_INPUT_SIDE = 32
 
 
-def check_together(settings: SettingsFields) -> None:
+def check_together(settings: SparseDepthFields) -> None:
     """Check the settings against each other.
 
     Args:
@@ -47,6 +49,7 @@ def check_together(settings: SettingsFields) -> None:
     if len(set(settings.cameras)) != len(settings.cameras):
         msg = f'cameras must all differ, got {list(settings.cameras)}'
         raise SettingsError(msg)
+    parse_extrinsics(settings.sparse_depth_extrinsics)
     if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
         msg = (
             f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "

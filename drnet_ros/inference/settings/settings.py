@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from drnet_ros.errors import SettingsError, known_names
-from drnet_ros.inference.settings.fields import SettingsFields
 from drnet_ros.inference.settings.parameter_spec import Value, specs_of
 from drnet_ros.inference.settings.rules import check_together
+from drnet_ros.inference.settings.sparse_depth_fields import (
+    SPARSE_DEPTH_SOURCES,
+    SparseDepthFields,
+)
 
 __all__ = ['PARAMETERS', 'Settings']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(SettingsFields):
+class Settings(SparseDepthFields):
     """All parameters of the node and the estimator; immutable and always valid.
 
-    Lists are tuples here; any sequence is accepted. `SettingsFields` has the fields, and
+    Lists are tuples here; any sequence is accepted. `SettingsFields` and
+    `SparseDepthFields` have the fields, and
     `PARAMETERS` lists them in a form that other code can walk through.
 
     Raises:
@@ -69,6 +73,11 @@ class Settings(SettingsFields):
             raise SettingsError(msg)
         accepted: dict[str, Any] = dict(values)
         return dataclasses.replace(self, **accepted)
+
+    @property
+    def sparse_depth_names(self) -> tuple[str, ...]:
+        """The sources of sparse depth that are set, each once, in the order of their listing."""
+        return tuple(name for name in SPARSE_DEPTH_SOURCES if name in self.sparse_depth_sources)
 
     def to_mapping(self) -> dict[str, Value]:
         """Return all values by name, in the order of `PARAMETERS`."""

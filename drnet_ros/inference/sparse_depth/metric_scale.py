@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.postprocess import rescale
+from drnet_ros.inference.sparse_depth.certainty import drop_uncertain
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ class MetricScale:
         stddev = None
         if frame.stddev:
             stddev = scaling.field.stddev(depth, scaling.coarse, self._scaler.model)
-        return replace(result, stddev_hw=stddev, scale=scaling.scale)
+        scaled = replace(result, stddev_hw=stddev, scale=scaling.scale)
+        if settings.max_stddev_ratio > 0:
+            drop_uncertain(scaled, settings.max_stddev_ratio, settings.point_stride)
+        return scaled
 
 
 class _ScaledPending(Pending):

@@ -225,4 +225,4 @@ def test_the_criterion_is_the_mean_over_sources(preset: Path, data: Path) -> Non
 )
 def test_impossible_sources_are_refused(entry: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        load_config('embedded', {'data.sources': [entry]})
+        load_config('lite2_mixture', {'data.sources': [entry]})

@@ -1,0 +1,145 @@
+"""Odometry as a source: poses of the camera for the map of corners."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import cv2
+
+from drnet_ros.errors import SparseDepthError
+from drnet_ros.inference.sparse_depth.odometry_map import OdometryMap
+from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack, is_jump
+from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
+from drnet_ros.inference.sparse_depth.sources.transforms import Authority, frame_name
+
+if TYPE_CHECKING:
+    from drnet_ros.inference.arrays import UInt8Array
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.sparse_depth.points import SparseDepth
+    from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment
+    from drnet_ros.inference.sparse_depth.sources.rigid import Pose
+    from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
+
+__all__ = ['OdometrySource']
+
+
+class OdometrySource:
+    """Where the camera was, and the corners that it saw; `add` and `at` may be in two threads.
+
+    Attributes:
+        status: How it fares.
+        frame_id: Frame that the poses are in, '' before there is one.
+    """
+
+    def __init__(self) -> None:
+        """Begin without poses."""
+        self.status = SourceStatus()
+        self.frame_id = ''
+        self._child = ''
+        self._lock = threading.Lock()
+        self._track = PoseTrack()
+        self._map = OdometryMap()
+        self._last: tuple[int, Pose] | None = None
+        self._received = 0
+        self._is_reset = False
+
+    def add(
+        self, stamp_ns: int, frame_id: str, child: str, pose: Pose, transforms: TransformBuffer
+    ) -> None:
+        """Take a pose.
+
+        Args:
+            stamp_ns: When it held.
+            frame_id: Frame that it is in.
+            child: Frame whose pose it is.
+            pose: The pose.
+            transforms: Told of it too, for sources that have no other fixed frame.
+
+        Raises:
+            SparseDepthError: If a frame has no name.
+        """
+        transforms.add(frame_id, child, pose, stamp_ns=stamp_ns, authority=Authority.ODOMETRY)
+        with self._lock:
+            self._received += 1
+            if (self.frame_id, self._child) != (frame_name(frame_id), frame_name(child)):
+                self.frame_id, self._child = frame_name(frame_id), frame_name(child)
+                self._track = PoseTrack()
+            self._track.add(stamp_ns, pose)
+
+    def reset(self) -> None:
+        """Forget the corners before the next image."""
+        self._is_reset = True
+
+    def at(
+        self,
+        image: ImageMoment,
+        rgb_hwc: UInt8Array,
+        camera: CameraModel | None,
+        transforms: TransformBuffer,
+        fixed_frame: str,
+    ) -> list[SparseDepth]:
+        """Take the next image, and return the corners of known depth in it.
+
+        Args:
+            image: When and where it was taken; call it once for each image, in their order.
+            rgb_hwc: The image, uint8 (H, W, 3), RGB.
+            camera: The camera whose rays its pixels look along; None if unknown.
+            transforms: What is known of the frames.
+            fixed_frame: Frame that stands still, for tf alone if no odometry comes.
+
+        Returns:
+            Points in the optical frame; `status` says why there are none.
+        """
+        problem, found, is_fault = '', [], True
+        try:
+            points = self._feed(image, rgb_hwc, camera, transforms, fixed_frame)
+            found = [points] if len(points) else []
+            if not found:
+                problem = 'no depth from the motion so far: the camera must move, not only turn'
+                is_fault = False
+        except SparseDepthError as error:
+            problem = str(error)
+        self.status = SourceStatus(self._received, sum(map(len, found)), problem, is_fault)
+        return found
+
+    def _feed(
+        self,
+        image: ImageMoment,
+        rgb_hwc: UInt8Array,
+        camera: CameraModel | None,
+        transforms: TransformBuffer,
+        fixed_frame: str,
+    ) -> SparseDepth:
+        if camera is None:
+            msg = 'camera_info must be there'
+            raise SparseDepthError(msg)
+        pose = self._camera_pose(image, transforms, fixed_frame)
+        last, self._last = self._last, (image.stamp_ns, pose)
+        is_gone_on = last is None or (
+            image.stamp_ns > last[0] and not is_jump(last[1], pose, image.stamp_ns - last[0])
+        )
+        if not is_gone_on or self._is_reset:
+            self._is_reset = False
+            self._map.reset()
+        gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
+        return self._map.feed(gray_hw, camera, pose)  # type: ignore[arg-type]
+
+    def _camera_pose(
+        self, image: ImageMoment, transforms: TransformBuffer, fixed_frame: str
+    ) -> Pose:
+        """Return the pose of the optical frame in a frame that stands still."""
+        with self._lock:
+            child = self._child
+            if child:
+                try:
+                    pose = self._track.at(image.stamp_ns)
+                except SparseDepthError as error:
+                    msg = f'odometry must be known at the time of the image: {error}'
+                    raise SparseDepthError(msg) from error
+        if not child:
+            if not transforms.is_above(fixed_frame, image.frame_id):
+                msg = 'no message has come'
+                raise SparseDepthError(msg)
+            return transforms.lookup(fixed_frame, image.frame_id, image.stamp_ns)
+        return pose @ transforms.lookup(child, image.frame_id, image.stamp_ns)

@@ -1,0 +1,135 @@
+"""The poses of one frame in another over the last seconds."""
+
+from __future__ import annotations
+
+import bisect
+from typing import TYPE_CHECKING
+
+from drnet_ros.errors import SparseDepthError
+from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate
+
+if TYPE_CHECKING:
+    from drnet_ros.inference.sparse_depth.sources.rigid import Pose
+
+__all__ = ['PoseTrack', 'is_jump']
+
+NS_PER_S = 1e9
+_KEPT_S = 10.0
+_MOST_POSES = 20_000
+# Poses come a little later than the images they are needed for: so far they are continued, with
+# the velocity of at least the last `_BASE_S`, and at most so many times as long as that is.
+_CONTINUED_S = 0.2
+_BASE_S = 0.05
+_MOST_BASES = 4.0
+# Between poses further apart than this nobody knows the way, unless it led nowhere.
+_WIDEST_GAP_S = 1.0
+# What moves faster than this was put elsewhere: odometry that was reset, a new robot of that name.
+_FASTEST_M_PER_S = 20.0
+_FASTEST_RAD_PER_S = 20.0
+_JITTER_M, _JITTER_RAD = 0.05, 0.05
+
+
+class PoseTrack:
+    """Poses in the order of their stamps, with what lies between them; not for two threads."""
+
+    def __init__(self) -> None:
+        """Begin without poses."""
+        self._stamps_ns: list[int] = []
+        self._poses: list[Pose] = []
+
+    def __len__(self) -> int:
+        """Return the number of poses."""
+        return len(self._stamps_ns)
+
+    @property
+    def newest_ns(self) -> int:
+        """Stamp of the newest pose; there must be one."""
+        return self._stamps_ns[-1]
+
+    def add(self, stamp_ns: int, pose: Pose) -> None:
+        """Take a pose, in any order.
+
+        Args:
+            stamp_ns: When it held. One that is older than all that is kept means that time was set
+                back, so that the track starts anew.
+            pose: The pose.
+        """
+        stamps = self._stamps_ns
+        if stamps and stamp_ns < stamps[-1] - _KEPT_S * NS_PER_S:
+            stamps.clear()
+            self._poses.clear()
+        place = bisect.bisect_left(stamps, stamp_ns)
+        if place < len(stamps) and stamps[place] == stamp_ns:
+            self._poses[place] = pose
+            return
+        stamps.insert(place, stamp_ns)
+        self._poses.insert(place, pose)
+        oldest_ns = stamps[-1] - _KEPT_S * NS_PER_S
+        old = max(bisect.bisect_left(stamps, oldest_ns), len(stamps) - _MOST_POSES)
+        # In bulk, since taking from the front moves the rest.
+        if old > len(stamps) // 4:
+            del stamps[:old], self._poses[:old]
+
+    def at(self, stamp_ns: int) -> Pose:
+        """Return the pose at a moment, between poses or a little after the last one.
+
+        Args:
+            stamp_ns: The moment.
+
+        Raises:
+            SparseDepthError: If there is no pose near, or the poses around it jump.
+        """
+        stamps, poses = self._stamps_ns, self._poses
+        if not stamps:
+            msg = 'a pose must have come, got none'
+            raise SparseDepthError(msg)
+        place = bisect.bisect_left(stamps, stamp_ns)
+        if place < len(stamps) and stamps[place] == stamp_ns:
+            return poses[place]
+        if place == len(stamps):
+            return self._continued(stamp_ns)
+        if place == 0:
+            if stamps[0] - stamp_ns <= _CONTINUED_S * NS_PER_S:
+                return poses[0]
+            msg = f'it is {(stamps[0] - stamp_ns) / NS_PER_S:.2f} s older than the oldest pose'
+            raise SparseDepthError(msg)
+        return self._between(place - 1, place, stamp_ns)
+
+    def _continued(self, stamp_ns: int) -> Pose:
+        stamps, poses = self._stamps_ns, self._poses
+        ahead_s = (stamp_ns - stamps[-1]) / NS_PER_S
+        if ahead_s > _CONTINUED_S:
+            msg = f'it is {ahead_s:.2f} s newer than the newest pose'
+            raise SparseDepthError(msg)
+        base = max(0, bisect.bisect_right(stamps, stamps[-1] - _BASE_S * NS_PER_S) - 1)
+        base_s = (stamps[-1] - stamps[base]) / NS_PER_S
+        if not 0 < ahead_s <= _MOST_BASES * base_s:
+            return poses[-1]
+        return self._between(base, len(stamps) - 1, stamp_ns)
+
+    def _between(self, first: int, second: int, stamp_ns: int) -> Pose:
+        stamps, poses = self._stamps_ns, self._poses
+        gap_ns = stamps[second] - stamps[first]
+        if is_jump(poses[first], poses[second], gap_ns):
+            msg = 'the poses around it jump'
+            raise SparseDepthError(msg)
+        if gap_ns > _WIDEST_GAP_S * NS_PER_S and is_jump(poses[first], poses[second], 0):
+            msg = f'the poses around it are {gap_ns / NS_PER_S:.1f} s apart'
+            raise SparseDepthError(msg)
+        return interpolate(poses[first], poses[second], (stamp_ns - stamps[first]) / gap_ns)
+
+
+def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
+    """Return whether nothing can have moved from one pose to another in a time.
+
+    Args:
+        first: A pose.
+        second: A later pose.
+        gap_ns: The time between them in nanoseconds.
+    """
+    gap_s = max(0.0, gap_ns / NS_PER_S)
+    moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
+    return (
+        moved_m > _JITTER_M + _FASTEST_M_PER_S * gap_s
+        or angle(first, second) > _JITTER_RAD + _FASTEST_RAD_PER_S * gap_s
+    )

@@ -1,0 +1,138 @@
+"""What a sensor measured at one moment, in its own frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from drnet_ros.inference.distortion import undistort
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference.camera import CameraModel
+
+__all__ = [
+    'MAX_POINTS',
+    'Reading',
+    'cloud_reading',
+    'depth_reading',
+    'range_reading',
+    'scan_reading',
+]
+
+MAX_POINTS = 30_000
+"""So many points of a reading at most are used: every n-th of more."""
+
+# Laser scanners: 2 cm and 1 % of the range, of data sheets of small ones.
+_SCAN_STDDEV_M, _SCAN_RELATIVE_STDDEV = 0.02, 0.01
+# A sonar hears the nearest thing within its cone, which need not lie on the axis.
+_SONAR_RELATIVE_STDDEV, _INFRARED_RELATIVE_STDDEV = 0.15, 0.05
+_CLOUD_RELATIVE_STDDEV = 0.03
+# Time of flight: 1 cm and 2 %.
+_DEPTH_STDDEV_M, _DEPTH_RELATIVE_STDDEV = 0.01, 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """Points in the frame of the sensor that measured them.
+
+    Attributes:
+        points_xyz: Metres, float (N, 3), finite or not.
+        relative_stddev: One standard deviation of the distance, as a share of it: (N,), or a
+            scalar.
+        delay_s: How long after the stamp each point was measured, (N,), sorted; None if all were
+            measured at once.
+    """
+
+    points_xyz: NDArray[np.floating[Any]]
+    relative_stddev: NDArray[np.floating[Any]] | float
+    delay_s: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.points_xyz)
+
+
+def scan_reading(
+    ranges: NDArray[np.floating[Any]],
+    *,
+    angle_min: float,
+    angle_increment: float,
+    limits_m: tuple[float, float],
+    time_increment_s: float,
+) -> Reading:
+    """Return the points of a planar laser scan.
+
+    Args:
+        ranges: Distances in metres, (N,).
+        angle_min: Angle of the first ray about the z axis, in radians; 0 is along the x axis.
+        angle_increment: Angle between rays.
+        limits_m: The least and the greatest range that is a measurement.
+        time_increment_s: Time between rays.
+    """
+    index = np.arange(len(ranges))[:: _stride(len(ranges))]
+    distance = np.asarray(ranges)[index].astype(np.float64)
+    with np.errstate(invalid='ignore'):
+        is_valid = np.isfinite(distance) & (distance > 0)
+        is_valid &= (distance >= limits_m[0]) & (distance <= limits_m[1])
+    index, distance = index[is_valid], distance[is_valid]
+    angles = angle_min + angle_increment * index
+    points = np.stack(
+        (distance * np.cos(angles), distance * np.sin(angles), np.zeros_like(distance)), axis=1
+    )
+    stddev = np.hypot(_SCAN_RELATIVE_STDDEV, _SCAN_STDDEV_M / distance)
+    delay = index * time_increment_s if time_increment_s else None
+    return Reading(points, stddev, delay)
+
+
+def range_reading(distance: float, *, limits_m: tuple[float, float], is_sonar: bool) -> Reading:
+    """Return the point of a range finder, on its axis; none if it measures nothing.
+
+    Args:
+        distance: Metres along the x axis.
+        limits_m: The least and the greatest range that is a measurement.
+        is_sonar: Whether it is ultrasound, with its wide cone, and not infrared.
+    """
+    is_valid = np.isfinite(distance) and distance > 0 and limits_m[0] <= distance <= limits_m[1]
+    points = np.array([[distance, 0.0, 0.0]] if is_valid else [], np.float64).reshape(-1, 3)
+    return Reading(points, _SONAR_RELATIVE_STDDEV if is_sonar else _INFRARED_RELATIVE_STDDEV)
+
+
+def cloud_reading(points_xyz: NDArray[np.floating[Any]]) -> Reading:
+    """Return the points of a cloud.
+
+    Args:
+        points_xyz: Metres, float (N, 3), finite or not.
+    """
+    return Reading(points_xyz[:: _stride(len(points_xyz))], _CLOUD_RELATIVE_STDDEV)
+
+
+def depth_reading(depth_hw: NDArray[np.floating[Any]], camera: CameraModel) -> Reading:
+    """Return the points of a depth image, in the optical frame of its camera.
+
+    Args:
+        depth_hw: Metres along the optical axis, (H, W), NaN where invalid.
+        camera: Its camera.
+
+    Raises:
+        CameraError: If the camera is of another aspect ratio.
+    """
+    camera = camera.matching(*depth_hw.shape)
+    with np.errstate(invalid='ignore'):
+        valid = np.flatnonzero(depth_hw > 0)
+    valid = valid[:: _stride(len(valid))]
+    rows, columns = np.divmod(valid, depth_hw.shape[1])
+    z = depth_hw[rows, columns].astype(np.float64)
+    with np.errstate(all='ignore'):
+        ray_x, ray_y = (columns - camera.cx) / camera.fx, (rows - camera.cy) / camera.fy
+        if camera.d:
+            undistort(camera.distortion_model, camera.d, ray_x, ray_y)
+        points = np.stack((ray_x * z, ray_y * z, z), axis=1)
+    return Reading(points, np.hypot(_DEPTH_RELATIVE_STDDEV, _DEPTH_STDDEV_M / z))
+
+
+def _stride(count: int) -> int:
+    return max(1, -(-count // MAX_POINTS))

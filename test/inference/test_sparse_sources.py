@@ -1,0 +1,358 @@
+"""Transforms, readings of sensors and their motion, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drnet_ros.errors import SettingsError, SparseDepthError
+from drnet_ros.inference import CameraModel, Settings
+from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment, bring
+from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack
+from drnet_ros.inference.sparse_depth.sources.readings import Reading, depth_reading
+from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate, inverse, pose_of
+from drnet_ros.inference.sparse_depth.sources.transforms import Authority, TransformBuffer
+from drnet_ros.messages.sparse_reading import (
+    add_transforms,
+    odometry_pose,
+    read_cloud,
+    read_range,
+    read_scan,
+)
+
+S = 1_000_000_000
+HALF = math.sqrt(0.5)
+NO_TURN = (0.0, 0.0, 0.0, 1.0)
+QUARTER_LEFT = (0.0, 0.0, HALF, HALF)  # about z
+OPTICAL = pose_of((0, 0, 0), (-0.5, 0.5, -0.5, 0.5))
+
+
+def shift(x: float, y: float = 0.0, z: float = 0.0) -> Any:
+    return pose_of((x, y, z), NO_TURN)
+
+
+def test_a_quarter_turn_takes_x_to_y() -> None:
+    pose = pose_of((1, 2, 3), QUARTER_LEFT)
+    np.testing.assert_allclose(pose @ [1, 0, 0, 1], [1, 3, 3, 1], atol=1e-12)
+    np.testing.assert_allclose(inverse(pose) @ [1, 3, 3, 1], [1, 0, 0, 1], atol=1e-12)
+
+
+def test_the_optical_frame_looks_along_x_with_y_down() -> None:
+    np.testing.assert_allclose(OPTICAL @ [0, 0, 1, 1], [1, 0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(OPTICAL @ [0, 1, 0, 1], [0, 0, -1, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    'rotation', [(0, 0, 0, 0), (0, 0, 0, 2), (math.nan, 0, 0, 1), (math.inf, 0, 0, 1)]
+)
+def test_what_is_no_rotation_is_refused(rotation: tuple[float, ...]) -> None:
+    with pytest.raises(SparseDepthError, match='unit quaternion'):
+        pose_of((0, 0, 0), rotation)
+
+
+@pytest.mark.parametrize('turned', [1e-12, 0.3, 1.0, 3.0, math.pi])
+def test_interpolation_turns_at_a_constant_rate(turned: float) -> None:
+    axis = np.array([1.0, 2.0, -2.0]) / 3
+    second = pose_of((4, 0, 0), (*(axis * math.sin(turned / 2)), math.cos(turned / 2)))
+    half = interpolate(shift(0), second, 0.5)
+    expected = pose_of((2, 0, 0), (*(axis * math.sin(turned / 4)), math.cos(turned / 4)))
+    # Half a turn may go either way about its axis.
+    other = pose_of((2, 0, 0), (*(axis * math.sin(-turned / 4)), math.cos(turned / 4)))
+    errors = [np.abs(half - pose).max() for pose in (expected, other)]
+    assert (min(errors) if turned == math.pi else errors[0]) < 1e-7
+    assert angle(shift(0), second) == pytest.approx(turned, abs=1e-7)
+
+
+def test_a_track_interpolates_continues_and_ends() -> None:
+    track = PoseTrack()
+    for tenth in (0, 1, 3, 2):  # in any order
+        track.add(S + tenth * S // 10, shift(0.1 * tenth))
+    assert track.at(S + S // 4)[0, 3] == pytest.approx(0.25)
+    assert track.at(S + 4 * S // 10)[0, 3] == pytest.approx(0.4)
+    with pytest.raises(SparseDepthError, match=r'0\.30 s newer than the newest pose'):
+        track.at(S + 6 * S // 10)
+    with pytest.raises(SparseDepthError, match=r'0\.50 s older than the oldest pose'):
+        track.at(S // 2)
+
+
+def test_a_track_knows_no_pose_between_two_that_jump_or_are_far_apart() -> None:
+    track = PoseTrack()
+    track.add(S, shift(0))
+    track.add(S + S // 10, shift(5))  # 50 m/s
+    with pytest.raises(SparseDepthError, match='jump'):
+        track.at(S + S // 20)
+    track.add(6 * S, shift(6))
+    with pytest.raises(SparseDepthError, match=r'4\.9 s apart'):
+        track.at(3 * S)
+    assert track.at(6 * S)[0, 3] == 6
+
+
+def test_a_track_starts_anew_when_time_is_set_back() -> None:
+    track = PoseTrack()
+    track.add(100 * S, shift(1))
+    track.add(S, shift(2))
+    assert len(track) == 1
+    assert track.at(S)[0, 3] == 2
+
+
+def test_a_track_forgets() -> None:
+    track = PoseTrack()
+    for number in range(1000):
+        track.add(number * S // 10, shift(number / 1000))
+    assert len(track) < 150
+    assert track.at(999 * S // 10 - 9 * S)[0, 3] == pytest.approx(0.909)
+
+
+def robot() -> TransformBuffer:
+    """Odom -> base (drives 1 m/s along x) -> laser 0.2 m ahead, and -> optical 0.1 m ahead."""
+    buffer = TransformBuffer()
+    for tenth in range(21):
+        buffer.add('odom', 'base', shift(tenth / 10), stamp_ns=S + tenth * S // 10)
+    buffer.add('base', 'laser', shift(0.2))
+    buffer.add('/base', '/optical', shift(0.1) @ OPTICAL)
+    return buffer
+
+
+def test_a_buffer_joins_frames_over_their_common_ancestor() -> None:
+    buffer = robot()
+    pose = buffer.lookup('optical', 'laser', 2 * S)
+    np.testing.assert_allclose(pose @ [1, 0, 0, 1], [0, 0, 1.1, 1], atol=1e-12)
+    pose = buffer.lookup('odom', 'optical', 2 * S + S // 20)
+    np.testing.assert_allclose(pose @ [0, 0, 1, 1], [1.05 + 0.1 + 1, 0, 0, 1], atol=1e-12)
+    assert buffer.is_above('odom', 'laser')
+    assert not buffer.is_above('laser', 'optical')
+
+
+def test_a_buffer_says_what_is_missing() -> None:
+    buffer = robot()
+    with pytest.raises(SparseDepthError, match=r'sonar must be connected.* no transform of sonar'):
+        buffer.lookup('optical', 'sonar', S)
+    buffer.add('map', 'person', shift(1))
+    with pytest.raises(SparseDepthError, match='two separate trees'):
+        buffer.lookup('optical', 'person', S)
+    with pytest.raises(SparseDepthError, match=r'odom to base at this time: .*7\.00 s newer'):
+        buffer.lookup('odom', 'base', 10 * S)
+
+
+def test_frames_in_a_circle_end() -> None:
+    buffer = TransformBuffer()
+    buffer.add('a', 'b', shift(1))
+    buffer.add('b', 'a', shift(1))
+    with pytest.raises(SparseDepthError, match='must be connected'):
+        buffer.lookup('c', 'a', S)
+    with pytest.raises(SparseDepthError, match='another frame'):
+        buffer.add('a', 'a', shift(1))
+
+
+def test_the_parameter_goes_before_tf_and_tf_before_odometry() -> None:
+    buffer = TransformBuffer()
+    buffer.add('base', 'laser', shift(1), authority=Authority.PARAMETER)
+    buffer.add('base', 'laser', shift(2))
+    assert buffer.lookup('base', 'laser', S)[0, 3] == 1
+    buffer.add('odom', 'base', shift(3), stamp_ns=S, authority=Authority.ODOMETRY)
+    buffer.add('odom', 'base', shift(4), stamp_ns=S)
+    buffer.add('odom', 'base', shift(5), stamp_ns=S, authority=Authority.ODOMETRY)
+    assert buffer.lookup('odom', 'base', S)[0, 3] == 4
+
+
+def test_a_reading_moves_with_the_robot() -> None:
+    """2 m ahead of the laser at 1.5 s is 1.8 m ahead of the camera at 1.8 s."""
+    reading = Reading(np.array([[2.0, 0.0, 0.0]]), 0.01)
+    taken, image = ImageMoment(S + S // 2, 'laser'), ImageMoment(S + 8 * S // 10, 'optical')
+    moved = bring(reading, taken, image, robot(), 'odom')
+    np.testing.assert_allclose(moved.sparse_depth.points_xyz, [[0, 0, 1.8]], atol=1e-9)
+    assert moved.note == ''
+
+
+def test_the_rays_of_a_scan_move_each_by_its_own_time() -> None:
+    """A wall 3 m before the start, measured for 0.8 s while the robot approaches it at 1 m/s."""
+    delay_s = np.arange(8) / 10
+    points = np.stack([3 - 0.2 - delay_s, np.zeros(8), np.zeros(8)], axis=1)
+    reading = Reading(points, 0.01, delay_s)
+    moved = bring(reading, ImageMoment(S, 'laser'), ImageMoment(S, 'optical'), robot(), 'odom')
+    np.testing.assert_allclose(moved.sparse_depth.points_xyz[:, 2], 3 - 0.1, atol=1e-9)
+
+
+def test_without_a_fixed_frame_only_fresh_readings_are_used_and_less_is_believed() -> None:
+    buffer = TransformBuffer()
+    buffer.add('optical', 'laser', inverse(OPTICAL))
+    reading = Reading(np.array([[2.0, 0.0, 0.0]]), 0.01)
+    image = ImageMoment(2 * S, 'optical')
+    moved = bring(reading, ImageMoment(2 * S - S // 10, 'laser'), image, buffer, 'odom')
+    np.testing.assert_allclose(moved.sparse_depth.points_xyz, [[0, 0, 2]], atol=1e-12)
+    # 0.5 m/s for 0.1 s are 0.05 m, 2.5 % of 2 m.
+    assert moved.sparse_depth.stddev_n[0] == pytest.approx(math.hypot(0.01, 0.025))
+    assert moved.note == 'without the motion of the robot: odom is not known'
+    with pytest.raises(SparseDepthError, match=r'within 0\.2 s of the image.*0\.30 s newer'):
+        bring(reading, ImageMoment(2 * S + 3 * S // 10, 'laser'), image, buffer, 'odom')
+
+
+def test_landmarks_of_the_world_stay_where_they_are() -> None:
+    buffer = robot()
+    buffer.add('map', 'odom', shift(10))
+    reading = Reading(np.array([[15.0, 0.0, 0.0]]), 0.03)
+    image = ImageMoment(2 * S, 'optical')  # at 10 + 1 + 0.1 m
+    moved = bring(reading, ImageMoment(2 * S - 20 * S, 'map'), image, buffer, 'odom')
+    np.testing.assert_allclose(moved.sparse_depth.points_xyz, [[0, 0, 3.9]], atol=1e-9)
+    with pytest.raises(SparseDepthError, match='within 30 s'):
+        bring(reading, ImageMoment(-29 * S, 'map'), image, buffer, 'odom')
+
+
+def laser_scan(ranges: list[float], **changed: float) -> SimpleNamespace:
+    fields = {
+        'angle_min': 0.0,
+        'angle_increment': math.pi / 2,
+        'time_increment': 0.0,
+        'range_min': 0.1,
+        'range_max': 10.0,
+    }
+    return SimpleNamespace(ranges=ranges, **(fields | changed))
+
+
+def test_a_scan_goes_round_counterclockwise_and_drops_what_is_no_measurement() -> None:
+    reading = read_scan(laser_scan([2.0, 3.0, math.nan, 4.0]))
+    np.testing.assert_allclose(reading.points_xyz, [[2, 0, 0], [0, 3, 0], [0, -4, 0]], atol=1e-6)
+    bad = [0.0, -1.0, 0.05, 11.0, math.inf, -math.inf]
+    assert len(read_scan(laser_scan(bad))) == 0
+    assert len(read_scan(laser_scan([]))) == 0
+    # A scanner that states no limits measures everything.
+    assert len(read_scan(laser_scan([0.05, 11.0], range_min=0.0, range_max=0.0))) == 2
+
+
+def test_a_scan_of_angles_that_are_no_numbers_is_refused() -> None:
+    with pytest.raises(SparseDepthError, match='finite angle_min'):
+        read_scan(laser_scan([1.0], angle_increment=math.inf))
+
+
+@pytest.mark.parametrize('distance', [0.0, -1.0, math.nan, math.inf, 5.1, 0.1])
+def test_a_range_finder_that_measures_nothing_has_no_point(distance: float) -> None:
+    message = SimpleNamespace(range=distance, min_range=0.2, max_range=5.0, radiation_type=0)
+    assert len(read_range(message)) == 0
+    message.range = 2.0
+    np.testing.assert_array_equal(read_range(message).points_xyz, [[2, 0, 0]])
+
+
+def point_cloud(array: Any, **changed: Any) -> SimpleNamespace:
+    fields = [
+        SimpleNamespace(name=name, offset=offset, datatype=7 if array.itemsize else 8)
+        for name, (_, offset) in array.dtype.fields.items()
+    ]
+    height, width = array.shape
+    step = array.dtype.itemsize
+    message = {
+        'height': height,
+        'width': width,
+        'fields': fields,
+        'is_bigendian': False,
+        'point_step': step,
+        'row_step': step * width,
+        'data': array.tobytes(),
+    }
+    return SimpleNamespace(**(message | changed))
+
+
+XYZ = np.dtype([('y', '<f4'), ('pad', '<f4'), ('x', '<f4'), ('z', '<f4')])
+
+
+def test_a_cloud_is_read_by_the_names_of_its_fields() -> None:
+    cloud = np.zeros((2, 3), XYZ)
+    cloud['x'], cloud['y'], cloud['z'] = 1, 2, np.arange(6).reshape(2, 3)
+    expected = np.stack([np.full(6, 1), np.full(6, 2), np.arange(6)], axis=1)
+    np.testing.assert_array_equal(read_cloud(point_cloud(cloud)).points_xyz, expected)
+
+
+def test_rows_of_a_cloud_may_be_padded() -> None:
+    cloud = np.zeros((2, 4), XYZ)
+    cloud['z'] = [[1, 2, 3, 99], [4, 5, 6, 99]]
+    message = point_cloud(cloud, width=3)
+    np.testing.assert_array_equal(read_cloud(message).points_xyz[:, 2], [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize('shape', [(1, 1_000_000), (1000, 1000), (1_000_000, 1)])
+def test_a_large_cloud_is_read_in_part_from_all_of_it(shape: tuple[int, int]) -> None:
+    cloud = np.zeros(shape, XYZ)
+    cloud['z'] = np.arange(cloud.size).reshape(shape)
+    z = read_cloud(point_cloud(cloud)).points_xyz[:, 2]
+    assert 10_000 < len(z) <= 30_000
+    assert z.min() == 0
+    assert z.max() > 990_000
+    assert np.diff(z).max() < 10_000
+
+
+@pytest.mark.parametrize(
+    ('changed', 'said'),
+    [
+        ({'width': 2**31, 'height': 2**31}, 'must have'),
+        ({'data': b''}, 'got 0'),
+        ({'point_step': 0}, 'within point_step 0'),
+        ({'row_step': 1}, 'in rows of'),
+        ({'fields': []}, 'got no fields'),
+    ],
+)
+def test_a_cloud_that_claims_what_it_has_not_is_refused(
+    changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SparseDepthError, match=said):
+        read_cloud(point_cloud(np.zeros((2, 3), XYZ), **changed))
+
+
+def test_a_depth_image_becomes_points_along_its_rays() -> None:
+    camera = CameraModel(2, 1, 10.0, 10.0, 0.5, 0.0)
+    reading = depth_reading(np.array([[2.0, np.nan]], np.float32), camera)
+    np.testing.assert_allclose(reading.points_xyz, [[-0.1, 0, 2]])
+    assert len(depth_reading(np.zeros((1, 2), np.float32), camera)) == 0
+
+
+def test_transforms_of_a_message_that_are_not_usable_are_left_out_by_name() -> None:
+    def stamped(child: str, w: float) -> SimpleNamespace:
+        return SimpleNamespace(
+            header=SimpleNamespace(
+                frame_id='base', stamp=SimpleNamespace(sec=1, nanosec=500_000_000)
+            ),
+            child_frame_id=child,
+            transform=SimpleNamespace(
+                translation=SimpleNamespace(x=1.0, y=0.0, z=0.0),
+                rotation=SimpleNamespace(x=0.0, y=0.0, z=0.0, w=w),
+            ),
+        )
+
+    buffer = TransformBuffer()
+    message = SimpleNamespace(transforms=[stamped('laser', 1.0), stamped('sonar', 0.0)])
+    (problem,) = add_transforms(message, buffer, is_static=False)
+    assert problem.startswith("'base' to 'sonar': a transform must have")
+    assert buffer.lookup('base', 'laser', 1_500_000_000)[0, 3] == 1
+    with pytest.raises(SparseDepthError, match='newer'):
+        buffer.lookup('base', 'laser', 9 * S)
+    message.transforms.pop()
+    assert add_transforms(message, buffer, is_static=True) == []
+    assert buffer.lookup('base', 'laser', 9 * S)[0, 3] == 1
+
+
+def test_odometry_is_the_pose_of_the_child() -> None:
+    pose = SimpleNamespace(
+        position=SimpleNamespace(x=1.0, y=2.0, z=3.0),
+        orientation=SimpleNamespace(x=0.0, y=0.0, z=HALF, w=HALF),
+    )
+    message = SimpleNamespace(pose=SimpleNamespace(pose=pose))
+    np.testing.assert_allclose(odometry_pose(message), pose_of((1, 2, 3), QUARTER_LEFT))
+
+
+@pytest.mark.parametrize(
+    'text', ['base laser 0 0 0', 'base laser 0 0 0 0 0 0 2', 'base base 0 0 0 0 0 0 1', 'x y z']
+)
+def test_extrinsics_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match='sparse_depth_extrinsics must be'):
+        Settings(sparse_depth_extrinsics=(text,))
+
+
+def test_sources_are_named_once_in_a_fixed_order() -> None:
+    assert Settings().sparse_depth_names == ()
+    assert Settings(sparse_depth_sources=()).sparse_depth_names == ()
+    settings = Settings(sparse_depth_sources=('odometry', 'scan', '', 'scan'))
+    assert settings.sparse_depth_names == ('scan', 'odometry')
+    with pytest.raises(SettingsError, match='sparse_depth_sources must be one of'):
+        Settings(sparse_depth_sources=('lidar',))
