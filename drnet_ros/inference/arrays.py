@@ -1,13 +1,65 @@
-"""The types of the arrays that pass through inference."""
+"""The types of the arrays that pass through inference, and matrices as people give them."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ['FloatArray', 'UInt8Array']
+from drnet_ros.errors import CameraError
+
+__all__ = ['FloatArray', 'Matrix', 'UInt8Array', 'flat_matrix', 'flat_numbers']
 
 FloatArray: TypeAlias = NDArray[np.float32]
 UInt8Array: TypeAlias = NDArray[np.uint8]
+Matrix: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
+"""A matrix by rows: its values in a row, or its rows, or an array of either shape."""
+
+
+def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[float, ...]:
+    """Return a matrix as its values by rows.
+
+    Args:
+        name: What errors call it.
+        values: The matrix, flat or nested.
+        shape: Its rows and columns.
+
+    Returns:
+        The values, () if there are none.
+
+    Raises:
+        CameraError: The values are no numbers, or have another shape.
+    """
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f'{name} must be numbers, {shape[0]} rows of {shape[1]}, got {values!r}'
+        raise CameraError(msg) from error
+    if array.size == 0:
+        return ()
+    if array.shape not in {shape, (shape[0] * shape[1],)}:
+        msg = (
+            f'{name} must be {shape[0]} rows of {shape[1]} or {shape[0] * shape[1]} values by '
+            f'rows, got shape {array.shape}'
+        )
+        raise CameraError(msg)
+    return tuple(array.ravel().tolist())
+
+
+def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    """Return a list of numbers as a tuple.
+
+    Args:
+        name: What errors call it.
+        values: The numbers.
+
+    Raises:
+        CameraError: They are none.
+    """
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError) as error:
+        msg = f'{name} must be a list of numbers, got {values!r}'
+        raise CameraError(msg) from error

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.errors import CameraError
+from drnet_ros.inference.arrays import Matrix, flat_matrix, flat_numbers
 from drnet_ros.inference.distortion import checked_coefficients, undistort
 from drnet_ros.inference.limits import MAX_CAMERAS
-from drnet_ros.inference.matrices import Matrix, flat_matrix, flat_numbers
 
 if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray

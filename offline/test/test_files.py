@@ -84,7 +84,7 @@ def test_names_may_hold_any_bytes(tmp_path: Path, name: bytes) -> None:
     make_folder(folder)
     path = folder / (os.fsdecode(name) + '.png')
     write_image(path, RGB)
-    assert (read_photo(path).rgb_hwc == RGB).all()
+    np.testing.assert_array_equal(read_photo(path).rgb_hwc, RGB)
 
 
 def test_images_come_back_as_they_were() -> None:

@@ -117,7 +117,11 @@ def test_changes_set_together_are_checked_together(graph: Graph, start_node: Nod
     [
         ('max_depth', 120.0, 'max_depth must be at most 80.0 m, got 120.0'),
         ('max_depth', float('nan'), 'max_depth must be a finite number, got nan'),
-        ('engine', 'tensorflow', "engine must be one of auto, torch, openvino, got 'tensorflow'"),
+        (
+            'engine',
+            'tensorflow',
+            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorflow'",
+        ),
         ('lazy', 'yes', "lazy must be true or false, got 'yes'"),
         ('input_size', [480], 'input_size must be [height, width], got [480]'),
         ('cameras', ['a', 'a'], "cameras must all differ, got ['a', 'a']"),

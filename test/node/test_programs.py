@@ -43,7 +43,10 @@ START_S = 60.0
     [
         ('max_depth:=120.0', 'max_depth must be at most 80.0 m, got 120.0'),
         ('weights:=/nowhere.safetensors', '/nowhere.safetensors'),
-        ('engine:=tensorflow', "engine must be one of auto, torch, openvino, got 'tensorflow'"),
+        (
+            'engine:=tensorflow',
+            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorflow'",
+        ),
         ('lazy:=3', 'lazy must be true or false, got 3'),
     ],
 )

@@ -96,19 +96,15 @@ def observe(
     refusal = _refusal(ratios, centre)
     if refusal:
         return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal)
-    is_plausible = (ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])
-    dropped['factor'] = len(known) - int(np.count_nonzero(is_plausible))
-    known = known[is_plausible]
+    known = known[(ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])]
+    dropped['factor'] = len(ratios) - len(known)
     kept = known[_spread_out(rows[known], columns[known], log_ratio[known], width)]
     dropped['redundant'] = len(known) - len(kept)
     edge = model.point_edge_noise * coarse.spread_at(rows[kept], columns[kept])
-    chosen = Observations(
-        ((columns[kept] + 0.5) / width).astype(np.float32),
-        ((rows[kept] + 0.5) / width).astype(np.float32),
-        np.log(estimate[kept]),
-        log_ratio[kept],
-        (points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2).astype(np.float32),
-    )
+    variance = points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2
+    u, v = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
+    values = (u, v, np.log(estimate[kept]), log_ratio[kept], variance)
+    chosen = Observations(*(value.astype(np.float32, copy=False) for value in values))
     return Selection(chosen, centre, dropped)
 
 

@@ -113,20 +113,13 @@ def condition(
     covariance = kernel.covariance(image, points.log_depth, points).astype(np.float64)
     variance = points.variance.astype(np.float64)
     difference = points.log_ratio.astype(np.float64) - prior_log_factor
-    inverse = _inverse(covariance, variance)
-    error, sigmas = _left_out(inverse, difference)
-    is_suspect = (sigmas > _SUSPECT_SIGMAS) & (np.abs(error) > _SUSPECT_ERROR)
-    if np.count_nonzero(is_suspect) > _MOST_SUSPECT * len(points):
-        slack = np.full_like(variance, amplitude2 * model.local_stddev**2)
-        noise = _noise(points.log_ratio.astype(np.float64) - centre, slack, variance)
-        inverse = _inverse(covariance, noise)
-        slack = 1 / np.diagonal(inverse) - noise
-        noise = _noise(_left_out(inverse, difference)[0], slack, variance)
-        inverse = _inverse(covariance, noise)
-        is_used = noise < _NO_SAY_VARIANCE
-    else:
-        is_used = ~(is_suspect & (sigmas > _GROSS_SIGMAS))
-        inverse = _without(inverse, np.flatnonzero(~is_used))
+    inverse, is_used = _reject_outliers(
+        covariance,
+        variance,
+        difference,
+        from_centre=points.log_ratio.astype(np.float64) - centre,
+        local_variance=amplitude2 * model.local_stddev**2,
+    )
     alpha = inverse @ difference
     shared = covariance[is_used].mean(axis=0)
     total = float(shared[is_used].mean())
@@ -141,6 +134,36 @@ def condition(
         inverse=inverse.astype(np.float32),
         alpha=alpha.astype(np.float32),
     )
+
+
+def _reject_outliers(
+    covariance: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    difference: NDArray[np.float64],
+    *,
+    from_centre: NDArray[np.float64],
+    local_variance: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the inverse covariance of what is believed, (N, N), and which points count, (N,).
+
+    Args:
+        covariance: Prior covariance of the points' log ratios, (N, N).
+        variance: Of their noise, (N,).
+        difference: Log ratios less the prior mean, (N,).
+        from_centre: Log ratios less what most points agree on, (N,).
+        local_variance: How far a point's ratio may differ from that without being wrong.
+    """
+    inverse = _inverse(covariance, variance)
+    error, sigmas = _left_out(inverse, difference)
+    is_suspect = (sigmas > _SUSPECT_SIGMAS) & (np.abs(error) > _SUSPECT_ERROR)
+    if np.count_nonzero(is_suspect) <= _MOST_SUSPECT * len(variance):
+        is_used = ~(is_suspect & (sigmas > _GROSS_SIGMAS))
+        return _without(inverse, np.flatnonzero(~is_used)), is_used
+    noise = _noise(from_centre, np.full_like(variance, local_variance), variance)
+    inverse = _inverse(covariance, noise)
+    slack = 1 / np.diagonal(inverse) - noise
+    noise = _noise(_left_out(inverse, difference)[0], slack, variance)
+    return _inverse(covariance, noise), noise < _NO_SAY_VARIANCE
 
 
 def _amplitude2(model: ScaleModel, points: Observations, centre: float) -> float:

@@ -18,6 +18,7 @@ from drnet_offline.commands.recording_options import (
     DepthTopic,
     ImageTopic,
     InputSize,
+    Json,
     SetOptions,
     TemporalFilter,
     Tolerance,
@@ -40,6 +41,19 @@ if TYPE_CHECKING:
 
 __all__ = ['bag']
 
+Protocols = Annotated[
+    list[str] | None,
+    typer.Option(metavar='full|eigen|rside', help='Which pixels count. Repeatable.'),
+]
+Report = Annotated[
+    Path | None, typer.Option(help='Folder for report.html, pictures and frames.csv.')
+]
+Write = Annotated[
+    Path | None,
+    typer.Option(help='Write BAG with our depth, camera_info and cloud added: OUT.mcap.'),
+]
+Namespace = Annotated[str, typer.Option(help='Where our topics go in OUT.mcap.')]
+
 
 def bag(
     path: BagPath,
@@ -51,20 +65,12 @@ def bag(
     temporal_filter: TemporalFilter = None,
     set_: SetOptions = None,
     versus: Versus = None,
-    protocol: Annotated[
-        list[str] | None,
-        typer.Option(metavar='full|eigen|rside', help='Which pixels count. Repeatable.'),
-    ] = None,
+    protocol: Protocols = None,
     tolerance: Tolerance = 0.02,
-    json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
-    report: Annotated[
-        Path | None, typer.Option(help='Folder for report.html, pictures and frames.csv.')
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option(help='Write BAG with our depth, camera_info and cloud added: OUT.mcap.'),
-    ] = None,
-    namespace: Annotated[str, typer.Option(help='Where our topics go in OUT.mcap.')] = '/drnet',
+    json_: Json = None,
+    report: Report = None,
+    write: Write = None,
+    namespace: Namespace = '/drnet',
 ) -> None:
     """Run the network over a recording, every frame in order, and score it where there is depth.
 

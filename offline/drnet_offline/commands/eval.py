@@ -75,72 +75,98 @@ def evaluate_command(
     json_: Json = None,
 ) -> None:
     """Score weights on a data set and print the columns of the paper's Table II."""
-    from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
-
-    if json_ is not None and not json_.parent.is_dir():
-        msg = f'there is no folder {json_.parent}'
-        raise typer.BadParameter(msg, param_hint='--json')
-    has_paper = is_nyu(data)
-    _prepare(json_, pictures)
+    has_paper = _prepare(data, json_, pictures)
 
     # PyTorch comes with these: what is refused is refused before.
+    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
     from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
-    from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
     from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
     from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
-    rules = PROTOCOLS[protocol]
+    rules, problems = PROTOCOLS[protocol], Problems()
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
+    mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
     failures = None if pictures is None else WorstImages(rules, worst)
     settings = _WIDE.changed(weights=weights, engine=engine)
-    problems, unread = Problems(), Problems()
     with stopping(lambda: 'nothing is saved: figures are of all images; run it again'):
         record, rows = _score(dataset, rules, settings, failures, problems)
         if not scale:
             rows.popitem()
-        if mean_depth:
-            train_set = open_dataset(data, part='train', validation_blocks=blocks)
-            figures = evaluate_mean_depth(train_set, dataset, rules, unread.collected)
-            rows['mean depth map of train'] = figures
-        if sparse:
-            record['sparse'] = _score_sparse(dataset, rules, settings, sparse, unread)
-        problems.lines += [line for line in unread.lines if line not in problems.lines]
-        record['unreadable'] = problems.lines
-        words: list[RenderableType] = [tabulate(rows, rules, is_nyu=has_paper)]
-        words += [_describe_scale(record['scale'])] if scale else []
-        words += [tabulate_sparse(record['sparse'], rules)] if sparse else []
-        _report(words, record, json_)
-    # Figures first: pictures take seconds, and their folder may go away meanwhile.
+        _score_others(record, rows, dataset, rules, settings, mean_of, sparse, problems)
+        _print(tabulate(rows, rules, is_nyu=has_paper))
+        _report(record, rules, json_, has_scale=scale)
+    _finish(failures, pictures, problems)
+
+
+def _prepare(data: Path, json_: Path | None, pictures: Path | None) -> bool:
+    """Refuse what cannot be read or written, before the work begins; return whether it is NYU."""
+    from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
+    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+
+    if json_ is not None and not json_.parent.is_dir():
+        msg = f'there is no folder {json_.parent}'
+        raise typer.BadParameter(msg, param_hint='--json')
+    has_paper = is_nyu(data)
+    for folder in (json_.parent if json_ is not None else None, pictures):
+        if folder is not None:
+            make_folder(folder)
+    return has_paper
+
+
+def _score_others(
+    record: dict[str, Any],
+    rows: dict[str, dict[str, float]],
+    dataset: DepthDataset,
+    rules: Protocol,
+    settings: Settings,
+    mean_of: DepthDataset | None,
+    sparse: list[str] | None,
+    problems: Problems,
+) -> None:
+    """Add to the record and its rows what the weights are compared with."""
+    from drnet_offline.evaluation.scoring import evaluate_mean_depth  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+
+    unread = Problems()
+    if mean_of is not None:
+        figures = evaluate_mean_depth(mean_of, dataset, rules, unread.collected)
+        rows['mean depth map of train'] = figures
+    if sparse:
+        record['sparse'] = _score_sparse(dataset, rules, settings, sparse, unread)
+    problems.lines += [line for line in unread.lines if line not in problems.lines]
+    record['unreadable'] = problems.lines
+
+
+def _finish(failures: WorstImages | None, pictures: Path | None, problems: Problems) -> None:
+    """Write the pictures, which take seconds, and their folder may go away: figures came first."""
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+
     if failures is not None and pictures is not None:
         with stopping(lambda: 'the figures are complete, the pictures are not'):
             _print(f'Worst images: {failures.write(pictures)[0]}')
     problems.check(f'{len(problems.lines)} images could not be read and are in no figure')
 
 
-def _prepare(json_: Path | None, pictures: Path | None) -> None:
-    """Refuse outputs that cannot be written, before the work begins."""
-    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
-
-    for folder in (json_.parent if json_ is not None else None, pictures):
-        if folder is not None:
-            make_folder(folder)
-
-
 def _print(said: RenderableType) -> None:
     Console().print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
 
 
-def _report(words: list[RenderableType], record: dict[str, Any], json_: Path | None) -> None:
+def _report(
+    record: dict[str, Any], rules: Protocol, json_: Path | None, *, has_scale: bool
+) -> None:
+    """Print what stands below the table, and write the figures."""
+    from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
     from drnet_offline.outputs.files import write_text  # noqa: PLC0415
 
-    for said in words:
-        _print(said)
+    if has_scale:
+        _print(_describe_scale(record['scale']))
+    if 'sparse' in record:
+        _print(tabulate_sparse(record['sparse'], rules))
     if json_ is not None:
         write_text(json_, json.dumps(record, indent=2) + '\n')
 

@@ -17,20 +17,23 @@ __all__ = ['export']
 _SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml'}
 
 
+Format = Annotated[
+    Literal['onnx', 'openvino'], typer.Option('--format', help='Format of the file.')
+]
+Output = Annotated[
+    Path, typer.Option(help='The .onnx file, or the .xml file; its .bin gets the same name.')
+]
+Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Size = Annotated[str | None, typer.Option(help='HxW of the input, default: the training size.')]
+Dynamic = Annotated[bool, typer.Option('--dynamic', help='Leave height and width open (ONNX).')]
+
+
 def export(
-    format_: Annotated[
-        Literal['onnx', 'openvino'], typer.Option('--format', help='Format of the file.')
-    ],
-    output: Annotated[
-        Path, typer.Option(help='The .onnx file, or the .xml file; its .bin gets the same name.')
-    ],
-    weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
-    size: Annotated[
-        str | None, typer.Option(help='HxW of the input, default: the training size.')
-    ] = None,
-    dynamic: Annotated[
-        bool, typer.Option('--dynamic', help='Leave height and width open (ONNX).')
-    ] = False,
+    format_: Format,
+    output: Output,
+    weights: Weights = 'embedded',
+    size: Size = None,
+    dynamic: Dynamic = False,
 ) -> None:
     """Write the network for another runtime, and compare its result with PyTorch."""
     from drnet_offline.training import export as exporting  # noqa: PLC0415 - PyTorch

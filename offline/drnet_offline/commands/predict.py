@@ -15,17 +15,21 @@ from drnet_ros.inference import DepthEstimator, Settings
 __all__ = ['predict']
 
 
+Images = Annotated[list[Path], typer.Argument(help='Image files or folders of them.')]
+Output = Annotated[Path, typer.Option(help='Folder for STEM.png and STEM.preview.jpg.')]
+Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Camera = Annotated[
+    str | None, typer.Option(help="'fx,fy,cx,cy' in pixels of the images; depth is scaled for it.")
+]
+Ply = Annotated[bool, typer.Option('--ply', help='Also write STEM.ply; needs --camera.')]
+
+
 def predict(
-    images: Annotated[list[Path], typer.Argument(help='Image files or folders of them.')],
-    output: Annotated[Path, typer.Option(help='Folder for STEM.png and STEM.preview.jpg.')],
-    weights: Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")] = 'embedded',
-    camera: Annotated[
-        str | None,
-        typer.Option(help="'fx,fy,cx,cy' in pixels of the images; depth is scaled for it."),
-    ] = None,
-    ply: Annotated[
-        bool, typer.Option('--ply', help='Also write STEM.ply; needs --camera.')
-    ] = False,
+    images: Images,
+    output: Output,
+    weights: Weights = 'embedded',
+    camera: Camera = None,
+    ply: Ply = False,
     engine: Engine = 'auto',
 ) -> None:
     """Write metric depth for images: uint16 millimetres at the image's size, 0 where invalid."""

@@ -20,6 +20,7 @@ __all__ = [
     'GroundTruth',
     'ImageTopic',
     'InputSize',
+    'Json',
     'Methods',
     'SetOptions',
     'TemporalFilter',
@@ -44,6 +45,7 @@ DepthTopic = Annotated[
     str | None, typer.Option(help="Depth registered to the images; 'none': do not compare.")
 ]
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
 InputSize = Annotated[str | None, typer.Option(metavar='HxW', help="Size of the network's input.")]
 TemporalFilter = Annotated[
     float | None,

@@ -16,36 +16,40 @@ from drnet_offline.errors import StoppedError
 __all__ = ['train']
 
 
+Config = Annotated[
+    str,
+    typer.Option(
+        help="Preset: a name or a YAML file, or several joined by '+'; later ones override "
+        'earlier ones: resnet152+nyu_50k+modern.'
+    ),
+]
+Data = Annotated[
+    Path, typer.Option(help='The data set in any known layout, or the folder of the sources.')
+]
+Output = Annotated[Path, typer.Option(help='Folder for weights, checkpoint, logs and pictures.')]
+Resume = Annotated[bool, typer.Option('--resume', help='Continue from OUTPUT/last.ckpt.')]
+Devices = Annotated[
+    int, typer.Option(min=1, help='Processes on this machine; each uses one GPU if there is one.')
+]
+Nodes = Annotated[int, typer.Option(min=1, help='Machines; torchrun sets both numbers itself.')]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        '--set',
+        metavar='NAME=VALUE',
+        help='Override an entry of the preset: data.batch_size=4, patience=10. Repeatable.',
+    ),
+]
+
+
 def train(
-    config: Annotated[
-        str,
-        typer.Option(
-            help="Preset: a name or a YAML file, or several joined by '+'; later ones override "
-            'earlier ones: resnet152+nyu_50k+modern.'
-        ),
-    ],
-    data: Annotated[Path, typer.Option(help='The data set, in any known layout.')],
-    output: Annotated[
-        Path, typer.Option(help='Folder for weights, checkpoint, logs and pictures.')
-    ],
-    resume: Annotated[
-        bool, typer.Option('--resume', help='Continue from OUTPUT/last.ckpt.')
-    ] = False,
-    devices: Annotated[
-        int,
-        typer.Option(min=1, help='Processes on this machine; each uses one GPU if there is one.'),
-    ] = 1,
-    nodes: Annotated[
-        int, typer.Option(min=1, help='Machines; torchrun sets both numbers itself.')
-    ] = 1,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            '--set',
-            metavar='NAME=VALUE',
-            help='Override an entry of the preset: data.batch_size=4, patience=10. Repeatable.',
-        ),
-    ] = None,
+    config: Config,
+    data: Data,
+    output: Output,
+    resume: Resume = False,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    set_: Overrides = None,
 ) -> None:
     """Train a network from a preset; writes OUTPUT/best.safetensors.
 
@@ -60,7 +64,8 @@ def train(
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
-    detect_layout(data)
+    if not preset.data.sources:
+        detect_layout(data)
     make_folder(output)
     with OutputLock(output) if _is_first() else nullcontext():
         # PyTorch is imported only by the commands that need it, after what can be refused.

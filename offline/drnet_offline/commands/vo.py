@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from drnet_offline.commands.recording_options import (
     GroundTruth,
     ImageTopic,
     InputSize,
+    Json,
     Methods,
     SetOptions,
     TemporalFilter,
@@ -32,11 +33,19 @@ from drnet_ros.errors import RecordingError
 from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evo.core.trajectory import PoseTrajectory3D
+
     from drnet_offline.odometry.running import Path3D
     from drnet_offline.replay.variants import Variant
     from drnet_ros.recordings.topics import TopicChoice
 
 __all__ = ['vo']
+
+Output = Annotated[
+    Path | None, typer.Option(help='Folder for trajectories (TUM), plots and report.html.')
+]
 
 
 def vo(
@@ -52,10 +61,8 @@ def vo(
     method: Methods = None,
     ground_truth: GroundTruth = None,
     tolerance: Tolerance = 0.02,
-    output: Annotated[
-        Path | None, typer.Option(help='Folder for trajectories (TUM), plots and report.html.')
-    ] = None,
-    json_: Annotated[Path | None, typer.Option('--json', help='Write the figures here.')] = None,
+    output: Output = None,
+    json_: Json = None,
 ) -> None:
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
@@ -67,8 +74,6 @@ def vo(
 
         # PyTorch and evo come with these: what is refused is refused before.
         from drnet_offline.odometry import comparison  # noqa: PLC0415
-        from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
-        from drnet_offline.outputs.files import write_text  # noqa: PLC0415
         from drnet_offline.replay.summary import plain  # noqa: PLC0415
         from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
 
@@ -77,15 +82,24 @@ def vo(
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
         truth = comparison.truth_by_method(recording, recorded, paths)
-    summary = plain(
-        {
-            **comparison.summarise(paths, truth),
-            'recording': str(path),
-            'ground_truth': truth_name,
-            'scale_factors': factors,
-            'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        }
-    )
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    head = {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
+    summary = plain({**comparison.summarise(paths, truth), **head, 'command': command})
+    _report(summary, paths, truth, output, json_)
+    if damage:
+        raise RecordingError(damage)
+
+
+def _report(
+    summary: dict[str, Any],
+    paths: list[Path3D],
+    truth: Mapping[str, PoseTrajectory3D],
+    output: Path | None,
+    json_: Path | None,
+) -> None:
+    from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
+    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
+
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     if json_ is not None:
@@ -93,8 +107,6 @@ def vo(
     if output is not None:
         write_report(output, summary, paths, truth)
         console.print(f'written {output / "report.html"}', markup=False, highlight=False)
-    if damage:
-        raise RecordingError(damage)
 
 
 def _methods(method: list[str] | None) -> list[str]:

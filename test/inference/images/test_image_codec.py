@@ -328,7 +328,9 @@ def test_compressed_bayer_mosaic_becomes_color(pattern: str, end: str) -> None:
     color = (200, 90, 30)
     data = _file('.png', _mosaic(pattern, color))
     decoded = decode_compressed_image(data, f'bayer_{pattern}8; {end}')
-    np.testing.assert_array_equal(decoded, np.broadcast_to(np.uint8(color), decoded.shape))
+    np.testing.assert_array_equal(
+        decoded, np.broadcast_to(np.array(color, np.uint8), decoded.shape)
+    )
 
 
 def test_compressed_bayer_of_16_bits_is_scaled_as_the_raw_one() -> None:

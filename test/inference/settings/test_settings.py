@@ -79,7 +79,10 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'point_stride': 2.0}, 'point_stride must be an integer, got 2.0'),
         ({'points': 1}, 'points must be true or false, got 1'),
         ({'correction_kernel': 2}, 'correction_kernel must be one of 0, 1, 3, 5, got 2'),
-        ({'engine': 'tensorrt'}, "engine must be one of auto, torch, openvino, got 'tensorrt'"),
+        (
+            {'engine': 'tensorrt'},
+            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorrt'",
+        ),
         (
             {'device': 'cuda:x'},
             "device must be auto, cpu, cuda or cuda:N, where N is the GPU's number, got 'cuda:x'",
