@@ -1,9 +1,9 @@
 """Copies a recording, and adds the laser scan that a level scanner at the camera would have made.
 
-    .venv/bin/python offline/benchmarks/recording_with_scan.py offline/clip/room room_with_scan
+    .venv/bin/python offline/benchmarks/recording_with_scan.py tum_fr1_rpy.mcap with_scan
 
 The ranges are those of the recorded depth in the row of the principal point, with 1 % noise. The
-recording must have depth registered to its images, and a camera without distortion.
+recording must have depth registered to its images, and of their size.
 docs/evaluation.md measures with it what a scan is worth.
 """
 
@@ -21,6 +21,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from drnet_offline.replay.frames import RecordedFrame, read_frames
 from drnet_offline.replay.index import index_recording
 from drnet_offline.replay.messages import TYPESTORE, header, serialize
+from drnet_ros.inference.camera import rays
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import choose_topics
 
@@ -61,12 +62,14 @@ def scans(frames: Iterator[RecordedFrame]) -> Iterator[tuple[int, bytes]]:
     rng = np.random.default_rng(SEED)
     for frame in frames:
         camera, depth_hw = frame.camera, frame.truth_hw
-        if camera is None or depth_hw is None:
+        if camera is None or depth_hw is None or depth_hw.shape != rays(camera).shape[:2]:
             continue
-        half = math.atan(min(camera.cx, depth_hw.shape[1] - 1 - camera.cx) / camera.fx)
-        angles = np.arange(-half, half, STEP)
-        columns = np.rint(camera.cx - camera.fx * np.tan(angles)).astype(int)
-        ranges = depth_hw[round(camera.cy), columns] / np.cos(angles)
+        row = round(camera.cy)
+        of_columns = -np.arctan(rays(camera)[row, :, 0].astype(np.float64))
+        angles = np.arange(of_columns[-1], of_columns[0], STEP)
+        # np.interp wants rising angles, which columns from right to left have.
+        columns = np.interp(angles, of_columns[::-1], np.arange(len(of_columns))[::-1])
+        ranges = depth_hw[row, np.rint(columns).astype(int)] / np.cos(angles)
         ranges *= np.exp(rng.normal(0.0, NOISE, len(ranges)))
         message = TYPESTORE.types[SCAN_TYPE](
             header=header(frame.stamp_ns, LASER),
