@@ -177,6 +177,46 @@ def test_topics_follow_the_arguments(start: Start, observer: Any) -> None:
     assert '/diagnostics' in topics
 
 
+SENSORS = [
+    ('scan', 'scan', 'scan', '/lidar/scan', ('/lidar/scan',)),
+    ('landmarks', 'points', 'sparse_points', '/map/points', ('/map/points',)),
+    ('odometry', 'odometry', 'odom', '/wheels/odom', ('/wheels/odom',)),
+    ('tof', 'depth', 'sparse_depth_image', '/tof/depth', ('/tof/depth', '/tof/camera_info')),
+]
+
+
+@needs_ros2_launch
+@pytest.mark.parametrize(('name', 'source', 'argument', 'topic', 'topics'), SENSORS)
+def test_each_sensor_has_a_launch_file(
+    name: str,
+    source: str,
+    argument: str,
+    topic: str,
+    topics: tuple[str, ...],
+    start: Start,
+    observer: Any,
+) -> None:
+    extrinsics = 'base optical 0 0 0 0 0 0 1'
+    launched = start(
+        f'{argument}:={topic}',
+        'image:=/cam/image_raw',
+        f'extrinsics:={extrinsics}',
+        file=f'depth_with_{name}.launch.py',
+    )
+    launched.wait_for(r'active: .*/cam/image_raw')
+    for subscribed in topics:
+        wait_for(
+            lambda subscribed=subscribed: observer.count_subscribers(subscribed),
+            lambda: str(observer.get_topic_names_and_types()),
+        )
+    for parameter_name, value in (
+        ('sparse_depth_sources', source),
+        ('sparse_depth_extrinsics', extrinsics),
+    ):
+        found = parameter(observer, '/depth_node', parameter_name)
+        assert list(found.string_array_value) == [value]
+
+
 @needs_ros2_launch
 def test_camera_info_can_be_elsewhere(start: Start, observer: Any) -> None:
     start('image:=/cam/image_raw', 'camera_info:=/calibration').wait_for(r'active: ')

@@ -165,9 +165,10 @@ class DepthEstimator(Closing):
                 for without one.
         """
         check_image(rgb_hwc)
-        if camera is not None and not isinstance(camera, CameraModel):
+        given: object = camera
+        if given is not None and not isinstance(given, CameraModel):
             msg = (
-                f'camera must be a CameraModel, got {type(camera).__name__}; '
+                f'camera must be a CameraModel, got {type(given).__name__}; '
                 'CameraModel.from_fields makes one of width, height and K'
             )
             raise CameraError(msg)
@@ -220,7 +221,7 @@ class DepthEstimator(Closing):
         rays.cache_clear()  # up to 66 MB for each 4K camera
 
 
-def _checked_settings(settings: Settings | None) -> Settings:
+def _checked_settings(settings: object) -> Settings:
     if settings is None:
         return Settings()
     if not isinstance(settings, Settings):

@@ -99,7 +99,7 @@ class BareEngine:
             area = metadata.input_height, metadata.input_width
         self.size_hw = network_size(image_hw, area)
         core = ov.Core()
-        precision = choose_precision(core, 'auto', guided_filter=metadata.network.guided_filter)
+        precision = choose_precision(core, 'auto')
         options = compile_options(precision)
         model = converted_model(weights, metadata, self.size_hw, cache_folder())
         self._request = core.compile_model(model, 'CPU', options).create_infer_request()

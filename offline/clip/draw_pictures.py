@@ -68,13 +68,18 @@ def main() -> None:
     pictures = ROOT / 'docs' / 'pictures'
     pictures.mkdir(exist_ok=True)
     still = frames[STILL_FRAME]
-    row = [still.rgb_hwc, still.estimate_hw, still.exact_hw]
+    row: list[NDArray[Any]] = [still.rgb_hwc, still.estimate_hw, still.exact_hw]
     titles = ('image', 'depth of the network', 'exact depth')
     save_jpeg(draw_panels([row], limits_m, titles=titles), pictures / 'clip.jpg')
     shown = [frames[index] for index in PREVIEW_FRAMES]
-    rows = [[frame.rgb_hwc for frame in shown], [frame.exact_hw for frame in shown]]
+    rows: list[list[NDArray[Any]]] = [
+        [frame.rgb_hwc for frame in shown],
+        [frame.exact_hw for frame in shown],
+    ]
     save_jpeg(draw_panels(rows, limits_m), CLIP.with_name('preview.jpg'))
-    moving = [[frame.rgb_hwc, frame.estimate_hw] for frame in frames[::GIF_STEP]]
+    moving: list[list[NDArray[Any]]] = [
+        [frame.rgb_hwc, frame.estimate_hw] for frame in frames[::GIF_STEP]
+    ]
     drawn = [draw_panels([panels], limits_m, panel_px=GIF_PANEL_PX) for panels in moving]
     save_gif(drawn, pictures / 'clip.gif')
 

@@ -90,7 +90,7 @@ def test_names_may_hold_any_bytes(tmp_path: Path, name: bytes) -> None:
 def test_images_come_back_as_they_were() -> None:
     depth = np.arange(2400, dtype=np.uint16).reshape(40, 60) * 20
     png = np.frombuffer(encode_image('.png', depth), np.uint8)
-    assert (cv2.imdecode(png, cv2.IMREAD_UNCHANGED) == depth).all()
+    np.testing.assert_array_equal(cv2.imdecode(png, cv2.IMREAD_UNCHANGED), depth)
     jpeg = np.frombuffer(encode_image('.jpg', RGB), np.uint8)
     decoded = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
     assert decoded is not None

@@ -177,9 +177,19 @@ def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Pat
     png = cv2.imencode('.png', np.full((64, 96, 3), 90, np.uint8))[1].tobytes()
     for number in range(3000):
         (folder / f'{number:04d}.png').write_bytes(png)
-    program = [Path(sys.executable).parent / 'drnet', 'predict', folder, '--output', output]
+    program = Path(sys.executable).parent / 'drnet'
     process = subprocess.Popen(
-        [*program, '--weights', weights, '--engine', 'torch'],
+        [
+            program,
+            'predict',
+            folder,
+            '--output',
+            output,
+            '--weights',
+            weights,
+            '--engine',
+            'torch',
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -56,7 +56,8 @@ def wall_depths(found: SparseDepth, world_from_camera: NDArray[np.float64]) -> N
     """Return the true depth along the rays to points."""
     rays = found.points_xyz / found.points_xyz[:, 2:]
     towards = rays @ world_from_camera[:3, :3].T
-    return (WALL_M - world_from_camera[2, 3]) / towards[:, 2]
+    depths: NDArray[np.float64] = (WALL_M - world_from_camera[2, 3]) / towards[:, 2]
+    return depths
 
 
 def test_a_camera_that_moves_sideways_measures_the_wall() -> None:

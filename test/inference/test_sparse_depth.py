@@ -33,7 +33,7 @@ def room() -> NDArray[np.float32]:
     """Return a floor, a wall at 4 m and a box at 1.5 m."""
     rows = np.arange(120, dtype=np.float32)[:, None]
     floor = 1.2 * 130 / np.maximum(rows - 59.5, 1)
-    depth = np.minimum(np.broadcast_to(floor, (120, 160)), 4.0).astype(np.float32)
+    depth: NDArray[np.float32] = np.minimum(np.broadcast_to(floor, (120, 160)), np.float32(4.0))
     depth[50:90, 30:70] = 1.5
     return depth
 
@@ -217,7 +217,7 @@ def test_the_process_is_that_of_the_textbook() -> None:
         row = model.row_slope_stddev**2 * (a[1] - v.mean()) * (b[1] - v.mean())
         slope = model.depth_slope_stddev**2
         depth = slope * (a[2] - log_depth.mean()) * (b[2] - log_depth.mean())
-        return 0.3**2 + amplitude2 * (local + row + depth)
+        return float(0.3**2 + amplitude2 * (local + row + depth))
 
     places = list(zip(u.tolist(), v.tolist(), log_depth.tolist(), strict=True))
     covariance = np.array([[k(a, b) for b in places] for a in places]) + 0.03**2 * np.eye(30)

@@ -5,7 +5,7 @@ All figures were measured on two cores with AVX512 and AMX, at 288x384.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import openvino as ov
@@ -40,17 +40,18 @@ class PixelwiseGuide(nn.Module):
 
     def __init__(self, guide: nn.Sequential) -> None:
         super().__init__()
-        first, norm, _, last = guide
+        first, last = cast('nn.Conv2d', guide[0]), cast('nn.Conv2d', guide[3])
+        norm = cast('Any', guide[1])  # its statistics are None in PyTorch's types
         factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         self._weights_in = (first.weight[:, :, 0, 0] * factor[:, None]).tolist()
         self._biases_in = (norm.bias - norm.running_mean * factor).tolist()
         self._weights_out = last.weight[0, :, 0, 0].tolist()
-        self._bias_out = last.bias.item()
+        self._bias_out = cast('Tensor', last.bias).item()
         self.weight = first.weight  # `GuidedUpsampler` asks the guide for its type
 
     def forward(self, rgb_bchw: Tensor) -> Tensor:
         """Return the guide, (B, 1, H, W), of an image, float (B, 3, H, W), normalised."""
-        red, green, blue = rgb_bchw.split(1, 1)
+        red, green, blue = rgb_bchw.split(1, 1)  # type: ignore[no-untyped-call]
         guide = torch.full_like(red, self._bias_out)
         for (r, g, b), bias, out in zip(
             self._weights_in, self._biases_in, self._weights_out, strict=True
@@ -67,7 +68,7 @@ def rewrite_guides(network: DRNet) -> None:
     """
     for module in network.modules():
         if isinstance(module, GuidedUpsampler):
-            module.guide = PixelwiseGuide(module.guide)
+            module.guide = PixelwiseGuide(module.guide)  # type: ignore[assignment]
 
 
 def rewrite_model(model: ov.Model) -> None:

@@ -71,7 +71,7 @@ class RaySums:
             centre: Where all of them start, (3,), metres.
             directions: Unit vectors, (N, 3); NaN adds nothing.
         """
-        is_known: NDArray[np.bool_] = np.isfinite(directions).all(axis=1)
+        is_known = np.asarray(np.isfinite(directions).all(axis=1))
         d = np.where(is_known[:, None], directions, 0.0)
         across = np.eye(3) - d[:, :, None] * d[:, None, :]
         across *= is_known[:, None, None]

@@ -102,8 +102,9 @@ class Mixture:
             np.full(len(source.samples), source.config.weight / len(source.samples))
             for source in self.sources
         ]
-        joined = np.concatenate(each)
-        return joined / joined.sum()
+        joined: NDArray[np.float64] = np.concatenate(each)
+        joined /= joined.sum()
+        return joined
 
     def _find(self, index: int) -> tuple[int, int]:
         """Return the position of an image's source and the index of its first image."""

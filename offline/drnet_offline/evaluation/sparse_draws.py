@@ -61,27 +61,27 @@ def draw_sparse_depth(
     is_drawn = np.zeros(depth_hw.shape, bool)
     count = re.fullmatch(r'points:([1-9]\d{0,6})', kind)
     zones = re.fullmatch(r'tof:([1-9]\d?)x([1-9]\d?)', kind)
+    depths: NDArray[np.floating]
     if kind == 'scan':
-        pixels = _scanned(is_known, camera)
-        found = pixels, depth_hw.ravel()[pixels], _SCAN_STDDEV
+        pixels, stddev = _scanned(is_known, camera), _SCAN_STDDEV
+        depths = depth_hw.ravel()[pixels]
     elif count:
         known = np.flatnonzero(is_known)
         number = min(int(count[1]), len(known))
-        pixels = generator.choice(known, number, replace=False)
-        found = pixels, depth_hw.ravel()[pixels], _POINT_STDDEV
+        pixels, stddev = generator.choice(known, number, replace=False), _POINT_STDDEV
+        depths = depth_hw.ravel()[pixels]
     elif zones:
         shape = int(zones[1]), int(zones[2])
         pixels, depths = _zones(depth_hw, is_known, camera, shape, _TOF_ANGLE, 0.5, _TOF_RANGE_M)
-        found = pixels, depths, _TOF_STDDEV
+        stddev = _TOF_STDDEV
     elif kind == 'range':
         pixels, depths = _zones(
             depth_hw, is_known, camera, (1, 1), _RANGE_ANGLE, 0.1, _RANGE_RANGE_M
         )
-        found = pixels, depths, _RANGE_STDDEV
+        stddev = _RANGE_STDDEV
     else:
         msg = f'sparse depth must be {KINDS}, got {kind!r}'
         raise OfflineError(msg)
-    pixels, depths, stddev = found
     if kind == 'scan' or count:
         is_drawn.ravel()[pixels] = True
     noisy = depths * np.exp(generator.normal(0.0, stddev, len(depths)))
@@ -97,7 +97,8 @@ def _scanned(is_known: NDArray[np.bool_], camera: CameraModel) -> NDArray[np.int
     columns = np.unique(np.rint(np.tan(angles) * camera.fx + camera.cx).astype(np.intp))
     columns = columns[(columns >= 0) & (columns < width)]
     row = min(height - 1, max(0, round(camera.cy)))
-    return row * width + columns[is_known[row, columns]]
+    pixels: NDArray[np.intp] = row * width + columns[is_known[row, columns]]
+    return pixels
 
 
 def _zones(  # noqa: PLR0917 - one zone needs all of it

@@ -39,4 +39,4 @@ def needed_bytes(index: Index, settings: Settings, frames: int) -> int:
     path = index.recording.path
     files = path.iterdir() if path.is_dir() else [path]
     source = sum(file.stat().st_size for file in files if file.is_file())
-    return source + 2 * frames * frame_bytes
+    return int(source + 2 * frames * frame_bytes)

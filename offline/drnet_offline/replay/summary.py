@@ -95,6 +95,7 @@ def _warnings(replay: Replay) -> list[str]:
     for name, topic in (('images', index.images), ('depth images', index.depths)):
         if steps := topic.backward_steps:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
+    warnings += replay.results.warnings
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     elif index.pairs and not _scored(replay.results.scores[0]):
@@ -102,7 +103,7 @@ def _warnings(replay: Replay) -> list[str]:
             f'none of {len(index.pairs)} depth images could be compared: they could not be '
             'decoded, have no valid depth where a protocol looks, or are of another shape'
         )
-    return warnings + replay.results.warnings
+    return warnings
 
 
 def plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from drnet_offline.replay.scores import DEPTH_BINS_M, RATIO_BINS, Scores
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from drnet_offline.replay.summary import Columns
+    from drnet_offline.replay.columns import Columns
 
 __all__ = ['draw_error_by_depth', 'draw_error_map', 'draw_frames', 'draw_histogram', 'save']
 

@@ -103,6 +103,7 @@ def score_share(rank: int, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
     # Not forked: by then this process may be full of threads of ROS and OpenVINO, and their locks.
     program = (

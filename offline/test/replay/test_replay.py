@@ -101,7 +101,6 @@ def without_command(path: Path) -> Any:
     return {key: value for key, value in load(path).items() if key != 'command'}
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_result(
     tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,9 +59,11 @@ def test_the_written_recording_holds_source_and_depth(
 def test_two_variants_stand_side_by_side(tmp_path: Path, drnet: RunInProcess) -> None:
     bag = write(tmp_path / 'bag', Scene.make())
     out = tmp_path / 'out.json'
-    assert drnet('bag', bag, '--json', out, '--versus', 'max_depth=2.0 lazy=false')[0] == 0
+    assert (
+        drnet('bag', bag, '--json', out, '--versus', 'max_depth=2.0 edge_threshold=0.05')[0] == 0
+    )
     one, other = load(out)['variants']
-    assert (one['name'], other['name']) == ('A: embedded', 'B: max_depth=2.0 lazy=false')
+    assert (one['name'], other['name']) == ('A: embedded', 'B: max_depth=2.0 edge_threshold=0.05')
     assert other['settings']['max_depth'] == 2.0
     assert other['coverage'] < 0.7 < one['coverage']
 

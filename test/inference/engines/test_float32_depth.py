@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -167,16 +168,17 @@ def test_rewritten_operations_give_what_pytorch_gives(
 
 
 def _is(node: ov.Node, type_name: str) -> bool:
-    return node.get_type_name() == type_name
+    return bool(node.get_type_name() == type_name)
 
 
 @torch.inference_mode()
 def test_a_guide_of_single_channels_gives_what_its_convolutions_give() -> None:
     torch.manual_seed(0)
     guide = GuidedUpsampler(2).guide
-    for values in (guide[1].running_mean, guide[1].weight, guide[1].bias):
+    norm = cast('Any', guide[1])
+    for values in (norm.running_mean, norm.weight, norm.bias):
         values.normal_()
-    guide[1].running_var.uniform_(0.5, 2.0)
+    norm.running_var.uniform_(0.5, 2.0)
     rgb = torch.randn(2, 3, 5, 7)
     truth = guide.eval()(rgb)
     torch.testing.assert_close(PixelwiseGuide(guide)(rgb), truth, rtol=1e-4, atol=1e-5)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
 from drnet_ros.errors import EngineError
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.inference.engines import onnxruntime_engine
 from drnet_ros.inference.engines.model_cache import cache_folder, cached_model, model_key
 from drnet_ros.inference.engines.onnx_convert import CONVERSION, REFERENCE_FILE, main
 from drnet_ros.network.metadata import read_metadata
@@ -73,13 +73,13 @@ def test_depth_that_is_not_that_of_pytorch_is_refused(
     weights: str, cache: Path, monkeypatch: pytest.MonkeyPatch, scale: float
 ) -> None:
     made = _export_again(cache, monkeypatch)
-    run = onnxruntime_engine.onnxruntime.InferenceSession.run
+    run = onnxruntime.InferenceSession.run
 
     def run_scaled(*arguments: Any) -> list[NDArray[np.float32]]:
         return [scale * output for output in run(*arguments)]
 
     with monkeypatch.context() as patch:
-        patch.setattr(onnxruntime_engine.onnxruntime.InferenceSession, 'run', run_scaled)
+        patch.setattr(onnxruntime.InferenceSession, 'run', run_scaled)
         with pytest.raises(EngineError) as refusal:
             DepthEstimator(_settings(weights))
     assert 'must give the depth that PyTorch gives, got' in str(refusal.value)
@@ -100,7 +100,7 @@ def test_a_failed_run_is_one_clear_error_and_the_next_frame_is_computed(
     with DepthEstimator(_settings(weights)) as estimator:
         truth = estimator.estimate(image).depth_hw
         with monkeypatch.context() as patch:
-            patch.setattr(onnxruntime_engine.onnxruntime.InferenceSession, 'run', fail)
+            patch.setattr(onnxruntime.InferenceSession, 'run', fail)
             with pytest.raises(EngineError, match=r'^ONNX Runtime failed: .*376 Failed to alloc'):
                 estimator.estimate(image)
         np.testing.assert_array_equal(estimator.estimate(image).depth_hw, truth)

@@ -33,24 +33,25 @@ def pose_of(translation_xyz: Sequence[float], rotation_xyzw: Sequence[float]) ->
     Raises:
         SparseDepthError: If a number is not finite, or the quaternion is not of unit length.
     """
-    translation = np.array(translation_xyz, np.float64)
-    quaternion = np.array(rotation_xyzw, np.float64)
-    length = float(np.linalg.norm(quaternion))
-    if not np.isfinite(translation).all() or not abs(length - 1) < _UNIT_TOLERANCE:
+    # Without numpy until the end: hundreds of these come in a second.
+    tx, ty, tz = map(float, translation_xyz)
+    x, y, z, w = map(float, rotation_xyzw)
+    length = math.hypot(x, y, z, w)
+    if not (math.isfinite(tx + ty + tz) and abs(length - 1) < _UNIT_TOLERANCE):
         msg = (
             'a transform must have finite numbers and a unit quaternion, got translation '
             f'{list(translation_xyz)} and rotation {list(rotation_xyzw)}'
         )
         raise SparseDepthError(msg)
-    x, y, z, w = (quaternion / length).tolist()
-    pose = np.eye(4)
-    pose[:3, :3] = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
-        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
-        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    x, y, z, w = x / length, y / length, z / length, w / length
+    return np.array(
+        (
+            (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), tx),
+            (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), ty),
+            (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), tz),
+            (0.0, 0.0, 0.0, 1.0),
+        )
     )
-    pose[:3, 3] = translation
-    return pose
 
 
 def inverse(pose: Pose) -> Pose:
