@@ -42,7 +42,7 @@ def test_live_depth_is_offline_depth(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parameters = [f'weights={weights}', 'image_transport=compressed', 'point_stride=4', *settings]
+    parameters = [f'weights={weights}', 'point_stride=4', *settings]
     live = play(clip, graph, start_program, parameters)
     assert_offline_is(live, clip, parameters, tmp_path, monkeypatch)
 
@@ -55,7 +55,7 @@ def test_live_depth_with_a_scan_is_offline_depth(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parameters = [f'weights={weights}', 'image_transport=compressed', 'point_stride=4']
+    parameters = [f'weights={weights}', 'point_stride=4']
     # The laser at the camera looks along the optical axis.
     mount = 'camera_optical_frame laser 0 0 0 0.5 -0.5 0.5 0.5'
     parameters += ['sparse_depth_sources=[scan]', f'sparse_depth_extrinsics=["{mount}"]']
@@ -162,7 +162,8 @@ def play(
     before_images: Callable[[Callable[[], None]], None] = lambda _: None,
 ) -> list[tuple[Image, CameraInfo, PointCloud2]]:
     """Send each frame when the depth of the one before has come, so that none is dropped."""
-    words = [word for p in parameters for word in ('-p', p.replace('=', ':=', 1))]
+    node_parameters = [*parameters, 'image_transport=compressed']  # a recording has no such
+    words = [word for p in node_parameters for word in ('-p', p.replace('=', ':=', 1))]
     process = start_program('drnet_ros.node.program', '--ros-args', *words)
     wait_for_line(process, 'active: waiting for images')
     infos = graph.publisher(CameraInfo, 'camera_info', within_s=FRAME_LIMIT_S)
