@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -206,7 +207,7 @@ def test_each_sensor_has_a_launch_file(
     launched.wait_for(r'active: .*/cam/image_raw')
     for subscribed in topics:
         wait_for(
-            lambda subscribed=subscribed: observer.count_subscribers(subscribed),
+            functools.partial(observer.count_subscribers, subscribed),
             lambda: str(observer.get_topic_names_and_types()),
         )
     for parameter_name, value in (

@@ -92,7 +92,7 @@ def read_cloud(message: Any) -> Reading:
     cloud = np.ndarray(
         (height, width),
         _point_type(message),
-        memoryview(message.data),  # type: ignore[arg-type]
+        memoryview(message.data),
         strides=_strides(message, height, width),
     )
     # Whole rows of organised clouds are left out first: a view, whatever the size.

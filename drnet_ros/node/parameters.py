@@ -61,7 +61,7 @@ class NodeParameters:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
         descriptor = describe(spec)
         try:
-            value = self._node.declare_parameter(spec.name, default, descriptor).value
+            value: object = self._node.declare_parameter(spec.name, default, descriptor).value
             # rclpy takes [] for no value, whose type it does not know.
             return () if value is None and spec.kind.endswith('list') else value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:

@@ -78,7 +78,7 @@ def test_auto_is_the_cpu_beside_a_gpu_without_kernels(
     assert (engine.name, engine.device) == ('openvino', 'cpu')
     (record,) = caplog.records
     name, (major, minor) = gpu
-    assert f'not {name} (sm_{major}{minor}): PyTorch' in record.getMessage()
+    assert f'instead of {name} (sm_{major}{minor}): PyTorch' in record.getMessage()
     assert 'sm_75 sm_80' in record.getMessage()
     assert not [each for each in recwarn if 'not for this GPU' in str(each.message)]
 

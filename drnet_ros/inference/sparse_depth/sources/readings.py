@@ -84,7 +84,7 @@ def scan_reading(
         (distance * np.cos(angles), distance * np.sin(angles), np.zeros_like(distance)), axis=1
     )
     stddev = np.hypot(_SCAN_RELATIVE_STDDEV, _SCAN_STDDEV_M / distance)
-    delay = index * time_increment_s if time_increment_s else None
+    delay = np.float64(time_increment_s) * index if time_increment_s else None
     return Reading(points, stddev, delay)
 
 
