@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from clip_start import IMAGE, INFO, write_clip_start
-from node_graph import Graph, ProgramFactory, header, wait_for_line
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from node_graph import Graph, ProgramFactory, header, values_of, wait_for_line
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 
 from drnet_ros.recordings.recording import Recording
 
@@ -38,11 +42,103 @@ def test_live_depth_is_offline_depth(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parameters = [f'weights={weights}', 'image_transport=compressed', 'point_stride=4', *settings]
+    parameters = [f'weights={weights}', 'point_stride=4', *settings]
     live = play(clip, graph, start_program, parameters)
+    assert_offline_is(live, clip, parameters, tmp_path, monkeypatch)
+
+
+def test_live_depth_with_a_scan_is_offline_depth(
+    clip: Path,
+    graph: Graph,
+    start_program: ProgramFactory,
+    weights: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = [f'weights={weights}', 'point_stride=4']
+    # The laser at the camera looks along the optical axis.
+    mount = 'camera_optical_frame laser 0 0 0 0.5 -0.5 0.5 0.5'
+    parameters += ['sparse_depth_sources=[scan]', f'sparse_depth_extrinsics=["{mount}"]']
+
+    def send_scans(send_probe: Callable[[], None]) -> None:
+        publisher = graph.publisher(LaserScan, 'scan', within_s=FRAME_LIMIT_S)
+        arrays = graph.diagnostics()
+        for count, (info, _) in enumerate(read(clip), 1):
+            stamp = info.header.stamp
+            publisher.publish(
+                LaserScan(header=header(stamp.sec, stamp.nanosec, 'laser'), **scan_fields())
+            )
+            # What has come is counted when an image is worked on.
+            graph.repeat_until(
+                send_probe,
+                lambda count=count: (
+                    arrays.messages  # type: ignore[misc]
+                    and values_of(arrays.messages[-1], 'camera').get('scan_received') == str(count)
+                ),
+                f'scan {count} in the node',
+            )
+
+    live = play(clip, graph, start_program, parameters, send_scans)
+    bag = write_with_scans(clip, tmp_path / 'with_scans')
+    assert_offline_is(live, bag, parameters, tmp_path, monkeypatch)
+    summary = json.loads((tmp_path / 'out.json').read_text())
+    about = summary['variants'][0]['sparse_depth']
+    assert about['frames_with_points'] == FRAMES, about
+
+
+def scan_fields() -> dict[str, Any]:
+    """A wall, farther on one side."""
+    return {
+        'angle_min': -0.25,
+        'angle_max': 0.25,
+        'angle_increment': 0.01,
+        'range_min': 0.1,
+        'range_max': 12.0,
+        'ranges': np.linspace(2.5, 3.5, 51).astype(np.float32).tolist(),
+    }
+
+
+def write_with_scans(clip: Path, path: Path) -> Path:
+    """Copy the clip, with a scan just before each image."""
+    store = get_typestore(Stores.LATEST)
+    types, kind = store.types, 'sensor_msgs/msg/LaserScan'
+    with (
+        Recording(clip) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        scans = writer.add_connection('/scan', kind, typestore=store)
+        for message in recording.messages():
+            writer.write(connections[message.topic], message.stamp_ns, message.data)
+        for message in recording.messages([IMAGE]):
+            stamp = recording.deserialize(message).header.stamp
+            fields = scan_fields()
+            fields['ranges'] = np.array(fields['ranges'], np.float32)
+            scan = types[kind](
+                header=types['std_msgs/msg/Header'](stamp, 'laser'),
+                time_increment=0.0,
+                scan_time=0.0,
+                intensities=np.zeros(0, np.float32),
+                **fields,
+            )
+            writer.write(scans, message.stamp_ns - 1, store.serialize_cdr(scan, kind))
+    return path
+
+
+def assert_offline_is(
+    live: list[tuple[Image, CameraInfo, PointCloud2]],
+    bag: Path,
+    parameters: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Run `drnet bag` with the parameters of the node, and compare all that it writes."""
     out = tmp_path / 'out.mcap'
     words = [word for parameter in parameters for word in ('--set', parameter)]
-    monkeypatch.setattr(sys, 'argv', ['drnet', 'bag', str(clip), '--write', str(out), *words])
+    outputs = ['--json', str(tmp_path / 'out.json')]
+    monkeypatch.setattr(
+        sys, 'argv', ['drnet', 'bag', str(bag), '--write', str(out), *outputs, *words]
+    )
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert not ended.value.code
@@ -59,10 +155,15 @@ def test_live_depth_is_offline_depth(
 
 
 def play(
-    clip: Path, graph: Graph, start_program: ProgramFactory, parameters: list[str]
+    clip: Path,
+    graph: Graph,
+    start_program: ProgramFactory,
+    parameters: list[str],
+    before_images: Callable[[Callable[[], None]], None] = lambda _: None,
 ) -> list[tuple[Image, CameraInfo, PointCloud2]]:
     """Send each frame when the depth of the one before has come, so that none is dropped."""
-    words = [word for p in parameters for word in ('-p', p.replace('=', ':=', 1))]
+    node_parameters = [*parameters, 'image_transport=compressed']  # a recording has no such
+    words = [word for p in node_parameters for word in ('-p', p.replace('=', ':=', 1))]
     process = start_program('drnet_ros.node.program', '--ros-args', *words)
     wait_for_line(process, 'active: waiting for images')
     infos = graph.publisher(CameraInfo, 'camera_info', within_s=FRAME_LIMIT_S)
@@ -86,6 +187,7 @@ def play(
     graph.repeat_until(
         send_probe, lambda: all(output.messages for output in outputs), 'first of each output'
     )
+    before_images(send_probe)
     received = []
     for info, image in frames:
         infos.publish(info)

@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ from drnet_offline.commands.recording_options import (
     InputSize,
     Json,
     SetOptions,
+    SourceTopics,
     TemporalFilter,
     Tolerance,
     Versus,
@@ -27,6 +29,7 @@ from drnet_offline.commands.recording_options import (
     chosen_topics,
     progress_bars,
     settings_of,
+    sparse_topics_of,
 )
 from drnet_ros.errors import RecordingError
 from drnet_ros.recordings.recording import Recording
@@ -60,6 +63,7 @@ def bag(
     image_topic: ImageTopic = None,
     camera_info_topic: CameraInfoTopic = None,
     depth_topic: DepthTopic = None,
+    source_topic: SourceTopics = None,
     weights: Weights = 'embedded',
     input_size: InputSize = None,
     temporal_filter: TemporalFilter = None,
@@ -87,6 +91,9 @@ def bag(
         from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
 
         outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
+        task = replace(
+            task, sparse_topics=sparse_topics_of(recording, choice, task.variants, source_topic)
+        )
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from drnet_ros.inference import Settings
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, choose_topics
+
+if TYPE_CHECKING:
+    from drnet_offline.replay.sparse_topics import SparseTopics
+    from drnet_offline.replay.variants import Variant
 
 __all__ = [
     'BagPath',
@@ -23,6 +28,7 @@ __all__ = [
     'Json',
     'Methods',
     'SetOptions',
+    'SourceTopics',
     'TemporalFilter',
     'Tolerance',
     'Versus',
@@ -30,6 +36,7 @@ __all__ = [
     'chosen_topics',
     'progress_bars',
     'settings_of',
+    'sparse_topics_of',
 ]
 
 BagPath = Annotated[
@@ -63,6 +70,15 @@ Versus = Annotated[
         "edge_threshold=0.05'. Repeatable.",
     ),
 ]
+SourceTopics = Annotated[
+    list[str] | None,
+    typer.Option(
+        '--source-topic',
+        metavar='SOURCE=TOPIC',
+        help="Topic of a source of sparse_depth_sources: 'scan=/front/scan'. camera_info is that "
+        "of the source 'depth'. Default: found by type. Repeatable.",
+    ),
+]
 Tolerance = Annotated[
     float, typer.Option(min=0.0, help='Largest time between an image and its depth, seconds.')
 ]
@@ -94,6 +110,35 @@ def chosen_topics(
         recording.topics, image=image, camera_info=camera_info, depth=None if is_alone else depth
     )
     return TopicChoice(choice.image, choice.camera_info, None) if is_alone else choice
+
+
+def sparse_topics_of(
+    recording: Recording,
+    choice: TopicChoice,
+    variants: Sequence[Variant],
+    words: Sequence[str] | None,
+) -> SparseTopics:
+    """Choose the topics of all sources that some variant has set.
+
+    Raises:
+        OfflineError: A word is no SOURCE=TOPIC.
+        RecordingError: A source has no topic, several, or one that is not usable.
+    """
+    from drnet_offline.errors import OfflineError  # noqa: PLC0415
+    from drnet_offline.replay.sparse_topics import SOURCE_TYPES, choose_sparse_topics  # noqa: PLC0415
+
+    given = {}
+    for word in words or ():
+        name, equals, topic = word.partition('=')
+        if name not in SOURCE_TYPES or not equals:
+            msg = (
+                f'--source-topic must be SOURCE=TOPIC with a source out of '
+                f'{", ".join(SOURCE_TYPES)}, got {word!r}'
+            )
+            raise OfflineError(msg)
+        given[name] = topic
+    names = {name: None for each in variants for name in each.settings.sparse_depth_names}
+    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
 
 
 def settings_of(

@@ -21,6 +21,7 @@ from drnet_offline.commands.recording_options import (
     Json,
     Methods,
     SetOptions,
+    SourceTopics,
     TemporalFilter,
     Tolerance,
     Versus,
@@ -28,6 +29,7 @@ from drnet_offline.commands.recording_options import (
     chosen_topics,
     progress_bars,
     settings_of,
+    sparse_topics_of,
 )
 from drnet_ros.errors import RecordingError
 from drnet_ros.recordings.recording import Recording
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from evo.core.trajectory import PoseTrajectory3D
 
     from drnet_offline.odometry.running import Path3D
+    from drnet_offline.replay.sparse_topics import SparseTopics
     from drnet_offline.replay.variants import Variant
     from drnet_ros.recordings.topics import TopicChoice
 
@@ -53,6 +56,7 @@ def vo(
     image_topic: ImageTopic = None,
     camera_info_topic: CameraInfoTopic = None,
     depth_topic: DepthTopic = None,
+    source_topic: SourceTopics = None,
     weights: Weights = 'embedded',
     input_size: InputSize = None,
     temporal_filter: TemporalFilter = None,
@@ -80,7 +84,8 @@ def vo(
         methods = _methods(method)
         prepare_outputs(output, json_)
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
-        paths, factors, damage = _follow(recording, choice, variants, methods, tolerance)
+        sparse = sparse_topics_of(recording, choice, variants, source_topic)
+        paths, factors, damage = _follow(recording, choice, variants, methods, tolerance, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     head = {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
@@ -124,6 +129,7 @@ def _follow(
     variants: tuple[Variant, ...],
     methods: list[str],
     tolerance_s: float,
+    sparse_topics: SparseTopics,
 ) -> tuple[list[Path3D], dict[str, float], str]:
     from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
@@ -132,5 +138,7 @@ def _follow(
         index = index_recording(recording, choice, tolerance_s)
         passes = 2 if index.pairs else 1
         task = progress.add_task('odometry', total=passes * len(index.images))
-        paths, factors = follow_camera(index, variants, methods, lambda: progress.advance(task))
+        paths, factors = follow_camera(
+            index, variants, methods, lambda: progress.advance(task), sparse_topics
+        )
     return paths, factors, index.damage

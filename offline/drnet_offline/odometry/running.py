@@ -13,6 +13,7 @@ from drnet_offline.odometry.rectifying import Rectifier
 from drnet_offline.odometry.trackers import Tracker, create_tracker
 from drnet_offline.replay.playback import Estimated, Playback
 from drnet_offline.replay.registration import at_size
+from drnet_offline.replay.sparse_topics import SparseTopics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = ['RECORDED', 'Path3D', 'follow_camera']
+
+_NO_TOPICS = SparseTopics()
 
 RECORDED = 'recorded depth'
 """What reports call the depth of the recording."""
@@ -71,6 +74,7 @@ def follow_camera(
     variants: Sequence[Variant],
     methods: Sequence[str],
     on_frame: Callable[[], None] = lambda: None,
+    sparse_topics: SparseTopics = _NO_TOPICS,
 ) -> tuple[list[Path3D], dict[str, float]]:
     """Run odometry with recorded depth, with estimated depth, and with that rescaled.
 
@@ -82,6 +86,7 @@ def follow_camera(
         variants: What estimates depth.
         methods: Names of `trackers.METHODS`.
         on_frame: Called for each frame of each pass.
+        sparse_topics: Where the sources of sparse depth of all variants are recorded.
 
     Returns:
         The paths, and the factor of each variant by name (none without recorded depth).
@@ -94,7 +99,7 @@ def follow_camera(
     is_rectified = variants[0].settings.image_is_rectified
     first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    for estimated in _estimated(index, variants):
+    for estimated in _estimated(index, variants, sparse_topics):
         truth = _truth(estimated)
         depths: dict[str, FloatArray | None] = {RECORDED: truth}
         for variant, result in zip(variants, estimated.results, strict=False):
@@ -107,7 +112,7 @@ def follow_camera(
     if not factors:
         return first.paths, {}
     second = _Pass(list(factors), methods, is_rescaled=True, is_rectified=is_rectified)
-    for estimated in _estimated(index, variants):
+    for estimated in _estimated(index, variants, sparse_topics):
         depths = {
             variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
             for variant, result in zip(variants, estimated.results, strict=False)
@@ -159,8 +164,10 @@ class _Pass:
                 followed.add(frame.stamp_ns / 1e9, gray, rectified[source])
 
 
-def _estimated(index: Index, variants: Sequence[Variant]) -> Iterator[Estimated]:
-    with Playback(index, variants) as playback:
+def _estimated(
+    index: Index, variants: Sequence[Variant], sparse_topics: SparseTopics
+) -> Iterator[Estimated]:
+    with Playback(index, variants, sparse_topics=sparse_topics) as playback:
         yield from playback.frames()
 
 

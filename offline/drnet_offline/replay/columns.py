@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ['FRAME_COLUMNS', 'Columns', 'columns_of', 'write_csv']
 
-FRAME_COLUMNS = (*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker')
+FRAME_COLUMNS = (
+    *(*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker'),
+    *('factor', 'points_used'),
+)
 """What is known of each frame and variant, besides its stamp."""
 
 Columns = dict[str, 'NDArray[np.float64]']

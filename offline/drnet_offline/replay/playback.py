@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from drnet_offline.replay.frames import RecordedFrame, read_frames
+from drnet_offline.replay.sparse_player import SparsePlayer
+from drnet_offline.replay.sparse_topics import SparseTopics
 from drnet_ros.closing import Closing
-from drnet_ros.errors import CameraError, ImageError
+from drnet_ros.errors import CameraError, ImageError, RecordingError
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame
 
 if TYPE_CHECKING:
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.inference.engines.engine import Pending
+    from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
+    from drnet_ros.recordings.recording import RecordedMessage
 
 __all__ = ['Estimated', 'Playback']
+
+_NO_TOPICS = SparseTopics()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,11 +36,27 @@ class Estimated:
         frame: The frame.
         results: One for each estimator; empty if the frame could not be estimated.
         problem: Why not, '' if it could.
+        sources: How the sources of sparse depth of each estimator fared with it, by their names.
     """
 
     frame: RecordedFrame
     results: tuple[DepthFrame, ...]
     problem: str = ''
+    sources: tuple[Mapping[str, SourceStatus], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderWay:
+    """A frame that the estimators work on."""
+
+    frame: RecordedFrame
+    pending: Sequence[Pending] = ()
+    problem: str = ''
+    sources: Sequence[Mapping[str, SourceStatus]] = ()
+
+    def finish(self) -> Estimated:
+        results = tuple(each.result()[0] for each in self.pending)
+        return Estimated(self.frame, results, self.problem, tuple(self.sources))
 
 
 class Playback(Closing):
@@ -45,7 +67,12 @@ class Playback(Closing):
     """
 
     def __init__(
-        self, index: Index, variants: Sequence[Variant], *, wants_points: bool = False
+        self,
+        index: Index,
+        variants: Sequence[Variant],
+        *,
+        wants_points: bool = False,
+        sparse_topics: SparseTopics = _NO_TOPICS,
     ) -> None:
         """Open the estimators.
 
@@ -53,17 +80,24 @@ class Playback(Closing):
             index: The index of the recording.
             variants: What estimates depth.
             wants_points: Whether the first one makes a cloud.
+            sparse_topics: Where the sources of sparse depth of all variants are recorded.
 
         Raises:
             DrnetError: Weights, settings or the engine.
         """
-        self.has_memory = any(variant.settings.temporal_filter > 0 for variant in variants)
+        settings = [variant.settings for variant in variants]
+        self.has_memory = any(
+            each.temporal_filter > 0 or each.sparse_depth_names for each in settings
+        )
         self._index = index
         self._wants_points = wants_points
+        self._sparse_topics = sparse_topics
+        self._players = [
+            SparsePlayer(each, sparse_topics) if each.sparse_depth_names else None
+            for each in settings
+        ]
         with ExitStack() as opened:
-            self._estimators = [
-                opened.enter_context(DepthEstimator(variant.settings)) for variant in variants
-            ]
+            self._estimators = [opened.enter_context(DepthEstimator(each)) for each in settings]
             self._opened = opened.pop_all()
 
     def close(self) -> None:
@@ -89,31 +123,54 @@ class Playback(Closing):
             EngineError: The network fails.
             RecordingError: The recording is damaged before the end of its index.
         """
-        under_way: deque[tuple[RecordedFrame, list[Pending], str]] = deque()
-        for frame in read_frames(self._index, start):
-            under_way.append(self._submit(frame))
+        under_way: deque[_UnderWay] = deque()
+        for frame in read_frames(self._index, start, self._sparse_topics.all):
+            under_way.append(self._submit(self._received(frame)))
             if len(under_way) > 1:
-                yield _finish(*under_way.popleft())
+                yield under_way.popleft().finish()
         while under_way:
-            yield _finish(*under_way.popleft())
+            yield under_way.popleft().finish()
 
-    def _submit(self, frame: RecordedFrame) -> tuple[RecordedFrame, list[Pending], str]:
-        if frame.rgb_hwc is None:
-            return frame, [], next((p for p in frame.problems if p.startswith('image')), 'image')
-        pending = []
+    def _received(self, frame: RecordedFrame) -> RecordedFrame:
+        """Give the sources what was recorded before a frame; return it with what is wrong."""
+        messages = [(each.topic, self._deserialized(each)) for each in frame.side_messages]
+        readable = [(topic, message) for topic, message in messages if message is not None]
+        problems = [
+            f'message on {topic}: unreadable message'
+            for topic, message in messages
+            if message is None
+        ]
+        for player in self._players:
+            if player is not None:
+                problems += [f'transform {problem}' for problem in player.receive(readable)]
+        return replace(
+            frame, side_messages=(), problems=tuple(dict.fromkeys((*frame.problems, *problems)))
+        )
+
+    def _deserialized(self, recorded: RecordedMessage) -> Any:
         try:
-            for number, estimator in enumerate(self._estimators):
+            return self._index.recording.deserialize(recorded)
+        except RecordingError:
+            return None
+
+    def _submit(self, frame: RecordedFrame) -> _UnderWay:
+        if frame.rgb_hwc is None:
+            problem = next((p for p in frame.problems if p.startswith('image')), 'image')
+            return _UnderWay(frame, problem=problem)
+        pending: list[Pending] = []
+        sources: list[Mapping[str, SourceStatus]] = []
+        try:
+            for estimator, player in zip(self._estimators, self._players, strict=True):
                 camera = _usable(frame.camera, is_rectified=estimator.settings.image_is_rectified)
-                points = self._wants_points and number == 0 and camera is not None
-                batch = [Frame(frame.rgb_hwc, camera, points, frame.stamp_ns)]
-                pending.append(estimator.submit(batch))
+                points = self._wants_points and not pending and camera is not None
+                one = Frame(frame.rgb_hwc, camera, points, frame.stamp_ns)
+                if player is not None:
+                    one = player.complete(one, frame.frame_id)
+                sources.append({} if player is None else player.status())
+                pending.append(estimator.submit([one]))
         except ImageError as error:
-            return frame, [], f'image: {error.kind}'
-        return frame, pending, ''
-
-
-def _finish(frame: RecordedFrame, pending: list[Pending], problem: str) -> Estimated:
-    return Estimated(frame, tuple(each.result()[0] for each in pending), problem)
+            return _UnderWay(frame, problem=f'image: {error.kind}')
+        return _UnderWay(frame, pending, sources=sources)
 
 
 def _usable(camera: CameraModel | None, *, is_rectified: bool) -> CameraModel | None:

@@ -66,7 +66,9 @@ class Replay(Closing):
         on_frame(first)
         variants = self.task.variants
         wants_points = self.task.writes and variants[0].settings.points
-        with Playback(self.index, variants, wants_points=wants_points) as playback:
+        with Playback(
+            self.index, variants, wants_points=wants_points, sparse_topics=self.task.sparse_topics
+        ) as playback:
             self.described = playback.describe()
             if first == count:
                 return

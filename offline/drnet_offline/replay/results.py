@@ -10,6 +10,7 @@ import numpy as np
 from drnet_offline.replay.gallery import Gallery
 from drnet_offline.replay.registration import at_size, registration_warnings
 from drnet_offline.replay.scores import Scores, score_frame
+from drnet_offline.replay.sparse_records import sparse_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,8 @@ class Results:
             _figures(scores, result.depth_hw, truth, step)
             for scores, result, step in zip(self.scores, results, steps[1:], strict=False)
         ]
+        for each, result, sources in zip(figures, results, estimated.sources, strict=True):
+            each.update(sparse_fields(result.scale, sources))
         if results:
             depths = [result.depth_hw for result in results]
             self.gallery.consider(frame, depths, figures[0].get('rmse'))

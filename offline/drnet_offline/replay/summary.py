@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.replay.columns import Columns, columns_of
+from drnet_offline.replay.sparse_records import summarise_sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ def summarise(replay: Replay) -> dict[str, Any]:
             'image': choice.image,
             'camera_info': choice.camera_info,
             'depth': choice.depth,
+            'sparse_depth': dict(task.sparse_topics.by_source),
         },
         'images': _rates(index.images),
         'depths': _rates(index.depths) if choice.depth else None,
@@ -48,8 +50,9 @@ def summarise(replay: Replay) -> dict[str, Any]:
         'protocols': {protocol.name: protocol.describe() for protocol in task.protocols},
         'variants': [
             _variant(variant, about, scores, columns)
-            for variant, about, scores, columns in zip(
-                task.variants, replay.described, results.scores, own, strict=True
+            | {'sparse_depth': summarise_sparse(replay.records(), number, shared, columns)}
+            for number, (variant, about, scores, columns) in enumerate(
+                zip(task.variants, replay.described, results.scores, own, strict=True)
             )
         ],
         'versions': {

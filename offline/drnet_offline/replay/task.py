@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from drnet_offline.replay.sparse_topics import SparseTopics
 
 if TYPE_CHECKING:
     from drnet_offline.evaluation.protocols import Protocol
@@ -21,11 +23,13 @@ class Task:
         variants: What estimates depth; the first one ranks frames, and is written.
         protocols: Which pixels count; the first one ranks frames.
         writes: Whether messages are kept for an output recording.
+        sparse_topics: Where the sources of sparse depth of all variants are recorded.
     """
 
     variants: tuple[Variant, ...]
     protocols: tuple[Protocol, ...]
     writes: bool = False
+    sparse_topics: SparseTopics = field(default_factory=SparseTopics)
 
     def key(self, index: Index) -> dict[str, Any]:
         """Return all that the results on a recording depend on, as plain JSON."""
@@ -39,6 +43,7 @@ class Task:
                 if file.is_file()
             ],
             'topics': [choice.image, choice.camera_info, choice.depth],
+            'sparse_topics': [dict(self.sparse_topics.by_source), *self.sparse_topics.transforms],
             'variants': [[v.name, v.fingerprint()] for v in self.variants],
             'protocols': [protocol.name for protocol in self.protocols],
             'tolerance_s': index.tolerance_s,

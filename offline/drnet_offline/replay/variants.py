@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from drnet_offline.errors import OfflineError
 from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.weights import resolve_weights
@@ -21,6 +23,8 @@ _SPECS = {spec.name: spec for spec in PARAMETERS}
 # Parameters of the node's life and topics, which a recording has none of.
 _OF_THE_NODE = ('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart')
 _SWITCHES = {'true': True, 'false': False}
+# Spaces and commas separate words, but not within the brackets of a list.
+_WORD = re.compile(r'(?:\[[^\]]*\]|[^\s,\[])+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
             raise OfflineError(msg)
         try:
             values[name] = _value(spec.kind, text)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, yaml.YAMLError) as error:
             msg = f'{name} must have a value of type {spec.kind}, got {text!r}'
             raise OfflineError(msg) from error
     return values
@@ -94,7 +98,7 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
     """
     named = [Variant(_plain_name(base, ''), base)]
     for text in others:
-        words = re.split(r'[\s,]+', text.strip())
+        words = _WORD.findall(text) or [text]
         is_weights = len(words) == 1 and '=' not in words[0]
         changes = {'weights': words[0]} if is_weights else parse_settings(words)
         named.append(Variant(_plain_name(base, text), base.changed(**changes)))
@@ -118,7 +122,10 @@ def _plain_name(base: Settings, text: str) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return 'x'.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        has_texts = any(isinstance(each, str) for each in value)
+        return f'[{",".join(value)}]' if has_texts else 'x'.join(map(str, value))
+    return str(value)
 
 
 def _value(kind: str, text: str) -> object:
@@ -130,4 +137,13 @@ def _value(kind: str, text: str) -> object:
         return float(text)
     if kind == 'int_list':
         return tuple(int(word) for word in text.lower().split('x'))
-    return tuple(text.split('+')) if kind == 'str_list' else text
+    return _texts(text) if kind == 'str_list' else text
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    """Read a list as parameters of a node are given: '[scan, odometry]', '[]' for none."""
+    items = yaml.safe_load(text)
+    if not isinstance(items, list):
+        msg = f'a list must be in brackets, got {text!r}'
+        raise ValueError(msg)  # noqa: TRY004 - as for the values of other types
+    return tuple(map(str, items))

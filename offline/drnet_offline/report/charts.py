@@ -96,6 +96,8 @@ def draw_frames(
     if has_truth:
         rows = [('rmse', 'RMSE [m]'), ('delta1', 'd1'), ('scale', 'scale')]
     rows.append(('step', 'scale step [%]'))
+    if any(np.isfinite(columns['factor']).any() for columns in own):
+        rows += [('factor', 'factor of\nsparse depth'), ('points_used', 'points used')]
     figure = Figure(figsize=(9.6, 1.9 * len(rows) + 0.4), layout='constrained')
     axes = figure.subplots(len(rows), 1, sharex=True)
     time_s = shared['stamp_s'] - np.nanmin(shared['stamp_s'])

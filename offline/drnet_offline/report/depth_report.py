@@ -21,6 +21,7 @@ from drnet_offline.report.charts import (
 from drnet_offline.report.cloud import cloud_data
 from drnet_offline.report.page import html_table, inline_image, render_page
 from drnet_offline.report.pictures import draw_examples
+from drnet_offline.report.sparse_words import sparse_problems, sparse_words
 from drnet_offline.report.tables import figure_rows
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def write_report(folder: Path, summary: dict[str, Any], replay: Replay) -> None:
     has_truth = bool(np.isfinite(own[0]['rmse']).any())
     chosen = _chosen(replay.results.gallery, own[0])
     sections = [('Results', _results(summary))]
+    if any(variant['sparse_depth'] is not None for variant in summary['variants']):
+        sections.append(('Sparse depth', _sparse_depth(summary)))
     if chosen:
         path = draw_examples(folder / 'examples.png', chosen, names)
         title = 'Best, median and worst frame' if has_truth else 'Frames'
@@ -116,6 +119,19 @@ def _results(summary: dict[str, Any]) -> str:
         )
         parts.append(f'<p class="note">{escape(note)}</p>')
     parts.append(_steadiness_table(summary))
+    return '\n'.join(parts)
+
+
+def _sparse_depth(summary: dict[str, Any]) -> str:
+    topics = ', '.join(f'{k} on {v}' for k, v in summary['topics']['sparse_depth'].items())
+    parts = [f'<p>{escape(topics)}.</p>']
+    for variant in summary['variants']:
+        about = variant['sparse_depth']
+        if about is None:
+            parts.append(f'<p>{escape(variant["name"])}: the image alone.</p>')
+            continue
+        parts.append(f'<p>{escape(variant["name"])}: {escape(sparse_words(about))}.</p>')
+        parts += [f'<div class="warning">{escape(t)}</div>' for t in sparse_problems(about)]
     return '\n'.join(parts)
 
 

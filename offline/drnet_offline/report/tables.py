@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.report.sparse_words import sparse_problems, sparse_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +33,11 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         console.print(_figures_table(summary))
     for variant in summary['variants']:
         console.print(f'{escape(variant["name"])}: {_scale_words(variant)}', highlight=False)
+        if (about := variant['sparse_depth']) is not None:
+            label = variant['name'].partition(':')[0]
+            console.print(f'{escape(label)}: {sparse_words(about)}', highlight=False)
+            for text in sparse_problems(about):
+                console.print(f'[yellow]warning:[/] {escape(text)}', highlight=False)
 
 
 def unreadable_messages(summary: dict[str, Any]) -> int:

@@ -35,7 +35,10 @@ RunInProcess = Callable[..., tuple[int, str]]
 
 @dataclass(frozen=True)
 class Scene:
-    """What a bag is written from; depth in millimetres."""
+    """What a bag is written from; depth in millimetres.
+
+    `before` holds, for each image, the topics and ROS 2 messages that are recorded before it.
+    """
 
     images: tuple[Array, ...]
     truths: tuple[Array, ...]
@@ -43,6 +46,7 @@ class Scene:
     depth_delay_ns: int = 3_000_000
     depth_frame: str = 'optical'
     depth_focal: float | None = None
+    before: tuple[tuple[tuple[str, Any], ...], ...] = ()
 
     @staticmethod
     def make(count: int = 6, hw: tuple[int, int] = HW) -> Scene:
@@ -164,7 +168,11 @@ def messages_of(store: Any, scene: Scene, encoding: str) -> Iterator[tuple[int, 
     depth_topic = '/cam/depth/image_rect'
     suffixes = {'compressedDepth': '/compressedDepth', 'png': '/compressed', 'jpeg': '/compressed'}
     depth_topic += suffixes.get(encoding, '')
-    for stamp, image, truth in zip(scene.stamps, scene.images, scene.truths, strict=True):
+    before = scene.before or ((),) * len(scene.images)
+    frames = zip(scene.stamps, scene.images, scene.truths, before, strict=True)
+    for stamp, image, truth, earlier in frames:
+        for topic, content in earlier:
+            yield stamp, topic, content
         yield stamp, '/cam/image_raw', raw(store, stamp, 'optical', 'rgb8', image)
         hw = (image.shape[0], image.shape[1])
         yield stamp, '/cam/camera_info', info(store, stamp, 'optical', hw, FOCAL)

@@ -1,0 +1,44 @@
+"""What sparse depth did in a run, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ['sparse_problems', 'sparse_words']
+
+
+def sparse_words(about: dict[str, Any]) -> str:
+    """Return what the points of the sources did to depth, in one line.
+
+    Args:
+        about: What `sparse_records.summarise_sparse` returned for a variant.
+    """
+    factor, first_s = about['factor'], about['first_points_s']
+    sources = ' and '.join(about['source_problems'])
+    frames = f'{about["frames_with_points"]} of {about["frames"]} frames'
+    words = [
+        f'scale by {sources}: points in {frames}',
+        f'{about["points_median"]:.0f} in the median frame',
+    ]
+    if first_s is not None:
+        words.append(f'the first after {first_s:.2f} s')
+    words.append(
+        f'depth is multiplied by {factor["median"]:.3f} (p5 {factor["p5"]:.3f}, p95 '
+        f'{factor["p95"]:.3f})'
+    )
+    return ', '.join(words)
+
+
+def sparse_problems(about: dict[str, Any]) -> list[str]:
+    """Return how often points were refused or a source had none, each with an example.
+
+    Args:
+        about: What `sparse_records.summarise_sparse` returned for a variant.
+    """
+    refused = about['refused']
+    found = {'points refused': refused, **about['source_problems']}
+    return [
+        f'{what} in {problem["frames"]} frames: {problem["example"]}'
+        for what, problem in found.items()
+        if problem['frames']
+    ]

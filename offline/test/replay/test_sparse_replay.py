@@ -1,0 +1,325 @@
+"""`drnet bag` with sparse depth: a recorded scan, cloud or range finder sets the scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from known_scenes import (
+    FOCAL,
+    HW,
+    ROS2,
+    Array,
+    KnownEngine,
+    RunInProcess,
+    Scene,
+    info,
+    known_depth,
+    load,
+    message,
+    raw,
+    write,
+)
+
+from drnet_offline.replay import journal
+from drnet_ros.recordings.recording import Recording
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
+
+FACTOR = 1.4
+COUNT = 6
+CX = (HW[1] - 1) / 2
+# The laser looks forward along the optical axis: its x is the optical z, its y is -x.
+LASER_IN_OPTICAL = (0.5, -0.5, 0.5, 0.5)
+EXTRINSICS = 'sparse_depth_extrinsics=[optical laser 0 0 0 0.5 -0.5 0.5 0.5]'
+
+
+def slanted_wall() -> Scene:
+    """A wall that the network takes for nearer than it is, the same in each image."""
+    image = np.zeros((*HW, 3), np.uint8)
+    image[..., 0] = np.arange(HW[1])
+    truth = np.rint(FACTOR * 1000 * known_depth(image)).astype(np.uint16)
+    scene = Scene.make(COUNT)
+    return replace(scene, images=(image,) * COUNT, truths=(truth,) * COUNT)
+
+
+def scan(stamp_ns: int, share: float = 1.0) -> Any:
+    """What a level laser in the camera's place measures, times a share."""
+    angles = np.linspace(-0.5, 0.5, 101)
+    column = CX - FOCAL * np.tan(angles)
+    seen = FACTOR * (1 + column / 100) / np.cos(angles)
+    return message(
+        ROS2,
+        'LaserScan',
+        stamp_ns,
+        'laser',
+        angle_min=-0.5,
+        angle_max=0.5,
+        angle_increment=0.01,
+        time_increment=0.0,
+        scan_time=0.0,
+        range_min=0.05,
+        range_max=30.0,
+        ranges=(share * seen).astype(np.float32),
+        intensities=np.zeros(0, np.float32),
+    )
+
+
+def range_finder(stamp_ns: int) -> Any:
+    """A range finder along the optical axis, whose frame is that of the laser."""
+    return message(
+        ROS2,
+        'Range',
+        stamp_ns,
+        'laser',
+        radiation_type=1,
+        field_of_view=0.05,
+        min_range=0.02,
+        max_range=10.0,
+        range=FACTOR * (1 + CX / 100),
+        variance=0.0,
+    )
+
+
+def cloud(stamp_ns: int) -> Any:
+    """Every 4th pixel's point in the optical frame."""
+    rows, columns = np.mgrid[2 : HW[0] : 4, 2 : HW[1] : 4].reshape(2, -1)
+    z = FACTOR * (1 + columns / 100)
+    x, y = (columns - CX) / FOCAL * z, (rows - (HW[0] - 1) / 2) / FOCAL * z
+    points = np.stack((x, y, z), axis=1).astype('<f4')
+    point_field = ROS2.types['sensor_msgs/msg/PointField']
+    return message(
+        ROS2,
+        'PointCloud2',
+        stamp_ns,
+        'optical',
+        height=1,
+        width=len(points),
+        fields=[point_field(name, 4 * n, 7, 1) for n, name in enumerate('xyz')],
+        is_bigendian=False,
+        point_step=12,
+        row_step=12 * len(points),
+        data=np.frombuffer(points.tobytes(), np.uint8),
+        is_dense=True,
+    )
+
+
+def transform(stamp_ns: int) -> Any:
+    """Where the laser is, as /tf_static tells it."""
+    types = ROS2.types
+    stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
+    motion = types['geometry_msgs/msg/Transform'](
+        types['geometry_msgs/msg/Vector3'](0.0, 0.0, 0.0),
+        types['geometry_msgs/msg/Quaternion'](*LASER_IN_OPTICAL),
+    )
+    head = types['std_msgs/msg/Header'](stamp, 'optical')
+    stamped = types['geometry_msgs/msg/TransformStamped'](head, 'laser', motion)
+    return types['tf2_msgs/msg/TFMessage']([stamped])
+
+
+def tof(stamp_ns: int) -> tuple[Any, Any]:
+    """An 8 x 8 depth image of the same view, and its CameraInfo."""
+    columns = np.arange(8) * 8 + 3.5
+    millimetres = np.rint(1000 * FACTOR * (1 + columns / 100)).astype(np.uint16)
+    depth = raw(ROS2, stamp_ns, 'optical', '16UC1', np.tile(millimetres, (8, 1)))
+    return depth, info(ROS2, stamp_ns, 'optical', (8, 8), FOCAL / 8)
+
+
+def odometry(stamp_ns: int) -> Any:
+    """The camera stands where it is."""
+    types = ROS2.types
+    geometry = 'geometry_msgs/msg/'
+    pose = types[f'{geometry}Pose'](
+        types[f'{geometry}Point'](0.0, 0.0, 0.0),
+        types[f'{geometry}Quaternion'](0.0, 0.0, 0.0, 1.0),
+    )
+    still = types[f'{geometry}Twist'](*[types[f'{geometry}Vector3'](0.0, 0.0, 0.0)] * 2)
+    stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
+    return types['nav_msgs/msg/Odometry'](
+        header=types['std_msgs/msg/Header'](stamp, 'odom'),
+        child_frame_id='optical',
+        pose=types[f'{geometry}PoseWithCovariance'](pose, np.zeros(36)),
+        twist=types[f'{geometry}TwistWithCovariance'](still, np.zeros(36)),
+    )
+
+
+def with_scans(share: float = 1.0, *, is_mounted: bool = True) -> Scene:
+    scene = slanted_wall()
+    mount = (('/tf_static', transform(scene.stamps[0])),) if is_mounted else ()
+    scans = [(('/front/scan', scan(stamp, share)),) for stamp in scene.stamps]
+    return replace(scene, before=((*mount, *scans[0]), *scans[1:]))
+
+
+def depths_of(path: Path) -> list[Array]:
+    with Recording(path) as recording:
+        images = map(recording.deserialize, recording.messages(['/drnet/depth/image_rect']))
+        return [image.data.view(np.float32).reshape(HW) for image in images]
+
+
+def error_of(depth_hw: Array) -> float:
+    """Largest relative error of a depth image."""
+    truth = FACTOR * known_depth(slanted_wall().images[0])
+    return float(np.nanmax(abs(depth_hw / truth - 1)))
+
+
+def test_a_recorded_scan_sets_the_scale(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', with_scans())
+    outputs = ('--json', tmp_path / 'out.json', '--write', tmp_path / 'out.mcap')
+    report = tmp_path / 'report'
+    words = ('--set', 'sparse_depth_sources=[scan]', '--versus', 'sparse_depth_sources=[]')
+    code, said = drnet('bag', bag, *outputs, '--report', report, *words)
+    assert code == 0, said
+    depths = depths_of(tmp_path / 'out.mcap')
+    assert len(depths) == COUNT
+    assert max(map(error_of, depths)) < 0.01
+    summary = load(tmp_path / 'out.json')
+    assert summary['topics']['sparse_depth'] == {'scan': '/front/scan'}
+    with_scan, alone = summary['variants']
+    assert with_scan['figures']['full']['rel'] < 0.01
+    assert alone['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
+    about = with_scan['sparse_depth']
+    assert (about['frames'], about['frames_with_points']) == (COUNT, COUNT)
+    assert about['factor']['median'] == pytest.approx(FACTOR, rel=0.01)
+    assert about['first_points_s'] == 0.0
+    assert about['refused'] == {'frames': 0, 'example': ''}
+    assert alone['sparse_depth'] is None
+    assert 'A: scale by scan: points in 6 of 6 frames' in said
+    rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
+    assert rows[0][-2:] == ['factor', 'points_used']
+    own = [row for row in rows[1:] if row[3].startswith('"A:')]
+    assert [float(row[-2]) for row in own] == pytest.approx([FACTOR] * COUNT, rel=0.01)
+    assert all(int(row[-1]) > 10 for row in own)
+    assert '<h2>Sparse depth</h2>' in (report / 'report.html').read_text()
+
+
+# One point is believed by and by; the image alone is wrong by 0.29.
+@pytest.mark.parametrize(('source', 'limit'), [('range', 0.07), ('points', 0.01), ('depth', 0.01)])
+def test_other_sources_set_the_scale(
+    tmp_path: Path, drnet: RunInProcess, source: str, limit: float
+) -> None:
+    scene = slanted_wall()
+    made = {
+        'range': lambda stamp: (('/sonar', range_finder(stamp)),),
+        'points': lambda stamp: (('/landmarks', cloud(stamp)),),
+        'depth': lambda stamp: tuple(
+            zip(('/tof/depth', '/tof/camera_info'), tof(stamp), strict=True)
+        ),
+    }[source]
+    scene = replace(scene, before=tuple(made(stamp) for stamp in scene.stamps))
+    bag = write(tmp_path / 'bag', scene)
+    words = ['--set', f'sparse_depth_sources=[{source}]', '--set', EXTRINSICS]
+    # A depth image could be what errors are measured against.
+    words += ['--depth-topic', '/cam/depth/image_rect', '--write', tmp_path / 'out.mcap']
+    code, said = drnet('bag', bag, *words)
+    assert code == 0, said
+    depths = depths_of(tmp_path / 'out.mcap')
+    # The first CameraInfo of the sensor comes after its depth image, and serves that already.
+    assert max(map(error_of, depths)) < limit
+
+
+def test_recorded_odometry_reaches_its_source(tmp_path: Path, drnet: RunInProcess) -> None:
+    scene = slanted_wall()
+    before = tuple((('/odom', odometry(stamp)),) for stamp in scene.stamps)
+    bag, out = write(tmp_path / 'bag', replace(scene, before=before)), tmp_path / 'out.json'
+    code, said = drnet('bag', bag, '--set', 'sparse_depth_sources=[odometry]', '--json', out)
+    assert code == 0, said
+    variant = load(out)['variants'][0]
+    # The robot stands: its poses are there, and no depth comes of them.
+    problem = variant['sparse_depth']['source_problems']['odometry']
+    assert problem['frames'] == COUNT
+    assert 'no depth from the motion so far' in problem['example']
+    assert variant['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
+
+
+def test_without_the_setting_sensors_in_the_recording_change_nothing(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    plain = write(tmp_path / 'plain', slanted_wall())
+    bag = write(tmp_path / 'bag', with_scans())
+    for path, out in ((plain, 'plain.mcap'), (bag, 'bag.mcap')):
+        assert drnet('bag', path, '--write', tmp_path / out)[0] == 0
+    expected = known_depth(slanted_wall().images[0])
+    for one, other in zip(
+        depths_of(tmp_path / 'plain.mcap'), depths_of(tmp_path / 'bag.mcap'), strict=True
+    ):
+        np.testing.assert_array_equal(one, expected)
+        np.testing.assert_array_equal(other, expected)
+
+
+def test_what_keeps_a_source_from_being_used_is_said(tmp_path: Path, drnet: RunInProcess) -> None:
+    out, source = tmp_path / 'out.json', ('--set', 'sparse_depth_sources=[scan]')
+    wrong = write(tmp_path / 'wrong', with_scans(share=10.0))
+    code, said = drnet('bag', wrong, '--json', out, *source)
+    assert code == 0, said
+    about = load(out)['variants'][0]['sparse_depth']
+    assert (about['frames_with_points'], about['refused']['frames']) == (0, COUNT)
+    assert about['refused']['example'] in said
+    unmounted = write(tmp_path / 'unmounted', with_scans(is_mounted=False))
+    code, said = drnet('bag', unmounted, '--json', out, *source)
+    assert code == 0, said
+    about = load(out)['variants'][0]['sparse_depth']
+    problem = about['source_problems']['scan']
+    assert problem['frames'] == COUNT
+    assert 'laser must be connected to optical by tf' in problem['example']
+    assert f'scan in {COUNT} frames: laser must be connected' in said
+
+
+def test_an_interrupted_run_with_a_source_goes_on_to_the_same_result(
+    tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write(tmp_path / 'bag', with_scans())
+    source = ('--set', 'sparse_depth_sources=[scan]')
+    assert drnet('bag', bag, '--json', tmp_path / 'whole.json', *source)[0] == 0
+    monkeypatch.setattr(journal, 'SAVE_EVERY_S', 0.0)
+    KnownEngine.count, KnownEngine.fails_at = 0, 4
+    resumed = tmp_path / 'resumed.json'
+    assert drnet('bag', bag, '--json', resumed, *source)[0] == 1
+    KnownEngine.count, KnownEngine.fails_at = 0, -1
+    code, said = drnet('bag', bag, '--json', resumed, *source)
+    assert (code, 'going on after 3 frames' in said) == (0, True), said
+    whole, again = load(tmp_path / 'whole.json'), load(resumed)
+    assert whole['variants'] == again['variants']
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [
+        (('sparse_depth_sources=[range]',), 'the source range must have one topic of type'),
+        (('sparse_depth_sources=scan',), 'must have a value of type str_list'),
+        (('sparse_depth_sources=[lidar]',), 'sparse_depth_sources must'),
+        (('sparse_depth_sources=[scan]', 'scan=/nope'), 'got no such topic for /nope'),
+        (('sparse_depth_sources=[scan]', 'scan=/cam/image_raw'), 'got sensor_msgs/msg/Image'),
+        (('sparse_depth_sources=[scan]', 'laser=/scan'), 'must be SOURCE=TOPIC'),
+        (
+            ('sparse_depth_sources=[depth]', 'depth=/cam/depth/image_rect'),
+            'must be another topic than the depth that errors are measured against',
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_one_line(
+    tmp_path: Path, drnet: RunInProcess, words: tuple[str, ...], expected: str
+) -> None:
+    bag = write(tmp_path / 'bag', with_scans())
+    named = [word for topic in words[1:] for word in ('--source-topic', topic)]
+    code, said = drnet('bag', bag, '--set', words[0], *named)
+    assert (code, expected in said) == (1, True), said
+    assert 'Traceback' not in said
+
+
+def test_of_several_scans_one_must_be_named(tmp_path: Path, drnet: RunInProcess) -> None:
+    scene = with_scans()
+    rear = tuple((('/rear/laser', scan(stamp, 2.0)),) for stamp in scene.stamps)
+    both = replace(
+        scene, before=tuple((*one, *other) for one, other in zip(scene.before, rear, strict=True))
+    )
+    bag, out = write(tmp_path / 'bag', both), tmp_path / 'out.json'
+    source = ('--set', 'sparse_depth_sources=[scan]', '--json', out)
+    # The one whose name ends as the topic of the node is taken.
+    assert drnet('bag', bag, *source)[0] == 0
+    assert load(out)['variants'][0]['figures']['full']['rel'] < 0.01
+    assert drnet('bag', bag, *source, '--source-topic', 'scan=/rear/laser')[0] == 0
+    scale = load(out)['variants'][0]['sparse_depth']['factor']['median']
+    assert scale == pytest.approx(2 * FACTOR, rel=0.01)
