@@ -108,18 +108,12 @@ class Camera:
             takes_latched=True,
         )
 
-    def find_intrinsics(
-        self, image_hw: tuple[int, int], settings: Settings
-    ) -> tuple[CameraInfo, CameraModel] | None:
+    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         infos = self._infos  # the worker asks, while the executor may close
         if infos is None:
             return None
-        return self._intrinsics.find(
-            image_hw,
-            is_announced=infos.publisher_count > 0,
-            is_rectified=settings.image_is_rectified,
-        )
+        return self._intrinsics.find(image_hw, is_announced=infos.publisher_count > 0)
 
     def complete(self, frame: Frame, header: Header, settings: Settings) -> Frame:
         """Add what the sources know of the depth in an image; call it once for each, in order.

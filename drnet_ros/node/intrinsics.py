@@ -76,7 +76,7 @@ class IntrinsicsCache:
             self._arrived.notify_all()
 
     def find(
-        self, image_hw: tuple[int, int], *, is_announced: bool, is_rectified: bool = False
+        self, image_hw: tuple[int, int], *, is_announced: bool
     ) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model at the image's size.
 
@@ -87,12 +87,11 @@ class IntrinsicsCache:
         Args:
             image_hw: Height and width of the image.
             is_announced: Whether the topic has a publisher.
-            is_rectified: Whether the image is rectified, so that P must be usable too.
 
         Returns:
             The message and the model, or None if there are none that fit; `problem` then says why.
         """
-        found = self._fitting(image_hw, is_rectified=is_rectified)
+        found = self._fitting(image_hw)
         if found is not None or not is_announced or self._waited_for == image_hw:
             return found
         wait_s = self._wait_budget.left_s()
@@ -102,27 +101,23 @@ class IntrinsicsCache:
         begun_s = time.monotonic()
         with self._arrived:
             # One that came after the look above has notified nobody who waits here.
-            found = self._fitting(image_hw, is_rectified=is_rectified)
+            found = self._fitting(image_hw)
             while (
                 found is None
                 and not self._is_closed
                 and self._arrived.wait(max(0.0, begun_s + wait_s - time.monotonic()))
             ):
-                found = self._fitting(image_hw, is_rectified=is_rectified)
+                found = self._fitting(image_hw)
         self._wait_budget.use(time.monotonic() - begun_s)
         return found
 
-    def _fitting(
-        self, image_hw: tuple[int, int], *, is_rectified: bool
-    ) -> tuple[CameraInfo, CameraModel] | None:
+    def _fitting(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         info = self._info
         if info is None:
             self.problem = 'no camera_info'
             return None
         try:
             camera = self._model(info).matching(*image_hw)
-            if is_rectified:
-                _check_projection(camera)
         except CameraError as error:
             self.problem = f'camera_info is not usable: {error}'
             return None
@@ -134,12 +129,3 @@ class IntrinsicsCache:
         if self._seen is None or self._seen[0] != fields:
             self._seen = (fields, CameraModel.from_fields(**fields))
         return self._seen[1]
-
-
-def _check_projection(camera: CameraModel) -> None:
-    """Refuse a camera whose P cannot be that of rectified images."""
-    try:
-        camera.rectified()
-    except CameraError as error:
-        msg = f'P must hold the intrinsics of rectified images: {error}'
-        raise CameraError(msg) from error

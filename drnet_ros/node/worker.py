@@ -204,7 +204,7 @@ class Worker:
             taken_ns = camera.input_check.look(
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )
-            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]), settings)
+            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None

@@ -209,7 +209,7 @@ def test_unusable_camera_info_is_depth_without_cloud_and_a_warning(
 
 
 @pytest.mark.parametrize('is_rectified', [True, False])
-def test_unusable_p_matters_for_rectified_images_only(
+def test_half_set_p_is_refused_by_name(
     graph: Graph,
     start_node: NodeFactory,
     engine: KnownEngine,
@@ -227,9 +227,8 @@ def test_unusable_p_matters_for_rectified_images_only(
     wait_for_infos(graph, node, 1)
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
-    if is_rectified:
-        wait_for_status(graph, diagnostics, '1', 'P must hold the intrinsics')
-    assert engine.wanted_points == [not is_rectified]
+    wait_for_status(graph, diagnostics, '1', 'P must have positive focal lengths or be zeros')
+    assert engine.wanted_points == [False]
 
 
 def test_first_image_gets_its_cloud_though_camera_info_comes_after_it(
