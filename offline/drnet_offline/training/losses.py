@@ -29,9 +29,6 @@ __all__ = [
 ALPHA = 0.5
 """The paper's alpha in F(x) = ln(x + alpha)."""
 
-FAR_M = 5.0
-"""Where `metric_loss` goes over from absolute to relative errors."""
-
 _SOBEL_GAIN = 8
 """What `sobel` makes of a slope of 1: the sum of its kernel's weights times their distances."""
 
@@ -96,22 +93,25 @@ def paper_loss(prediction: Tensor, target: Tensor) -> Tensor:
     return loss + _mean(1 - dot / norms, inner)
 
 
-def metric_loss(prediction: Tensor, target: Tensor, edge_weight: Tensor | float = 1.0) -> Tensor:
+def metric_loss(
+    prediction: Tensor, target: Tensor, edge_weight: Tensor | float = 1.0, far_m: float = math.inf
+) -> Tensor:
     """Return mean w |e| + mean |e| / g + mean w (|dx e| + |dy e|): RMSE, REL and edges at once.
 
-    w = min(1, 5 m / g): beyond 5 m errors count relative to depth, so that halls of 30 m do not
-    outweigh rooms. Not the paper's: its logarithm weighs large errors down, which pays with the
-    50K images it trains on and less with the few hundred that the embedded weights have.
+    w = min(1, far_m / g): beyond far_m errors count relative to depth, so that halls of 30 m do
+    not outweigh rooms. Not the paper's: its logarithm weighs large errors down, which pays with
+    the 50K images it trains on and less with the few hundred that the embedded weights have.
 
     Args:
         prediction: Float (B, 1, H, W), metres.
         target: The same size, metres, NaN or 0 where invalid.
         edge_weight: Weight of the gradient term, a number or (B, 1, 1, 1).
+        far_m: Where absolute errors go over into relative ones, metres.
     """
     truth, valid = _split_valid(target)
     error = torch.where(valid, prediction - truth, torch.zeros_like(prediction))
     absolute = error.abs()
-    far = (FAR_M / truth.clamp(min=FAR_M)).to(absolute.dtype)
+    far = (far_m / truth).clamp(max=1.0)  # infinite where the truth is 0, so 1
     loss = _mean(absolute * far + absolute / truth.clamp(min=0.1), valid)
     if not _has_gradient(target):
         return loss

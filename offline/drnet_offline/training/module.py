@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -194,7 +195,11 @@ class DepthModule(lightning.LightningModule):
     def _loss_of(self, edge_weight: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         if self.config.loss == 'paper':
             return paper_loss
-        return partial(metric_loss, edge_weight=edge_weight.view(-1, 1, 1, 1))
+        return partial(
+            metric_loss,
+            edge_weight=edge_weight.view(-1, 1, 1, 1),
+            far_m=self.config.far_m or math.inf,
+        )
 
     def configure_optimizers(self) -> Any:
         """Return optimizer and schedule of the preset."""

@@ -73,6 +73,8 @@ class TrainConfig:
         augmentation: The changes made to them.
         optimizer: How parameters move.
         loss: 'paper' (eq. 1-6) or 'metric' (L1, relative and gradient).
+        far_m: Where absolute errors of loss 'metric' go over into relative ones, metres; 0 is
+            never.
         auxiliary_weight: Weight of the levels above the finest; the paper has 1.
         pretrained: '' for random weights, 'imagenet', or a file of backbone weights.
         initial_weights: A weights file of the same network to start from, or ''; a guided filter
@@ -95,6 +97,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loss: str = 'paper'
+    far_m: float = 0.0
     auxiliary_weight: float = 1.0
     pretrained: str = 'imagenet'
     initial_weights: str = ''

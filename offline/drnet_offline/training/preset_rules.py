@@ -27,6 +27,7 @@ _POSITIVE = (
 )
 _LIMITS = {
     'auxiliary_weight': (0, math.inf),
+    'far_m': (0, math.inf),
     'frozen_stages': (0, 5),
     'seed': (0, 2**32 - 1),
     'patience': (0, math.inf),

@@ -182,8 +182,9 @@ def test_the_edge_weight_is_of_the_gradient_term_alone() -> None:
 
 def test_far_errors_count_relative_to_depth() -> None:
     truth = torch.full((1, 1, 2, 2), 20.0)
-    loss = metric_loss(truth + 4.0, truth).item()
+    loss = metric_loss(truth + 4.0, truth, far_m=5.0).item()
     assert loss == pytest.approx(4.0 * 5 / 20 + 4.0 / 20)
+    assert metric_loss(truth + 4.0, truth).item() == pytest.approx(4.0 + 4.0 / 20)
 
 
 def test_depthwise_convolutions_leave_autocast() -> None:

@@ -251,7 +251,7 @@ def test_too_few_images_and_no_validation_are_said(
     with pytest.raises(ConfigError, match='1 images for validation, each of 2 processes needs on'):
         train(config, tmp_path / 'run', devices=2)
     config = configure(preset, data, **{'data.validation_blocks': []})
-    with pytest.raises(DatasetError, match="part 'val' needs validation_blocks"):
+    with pytest.raises(DatasetError, match="no images for part 'val': give validation_blocks"):
         train(config, tmp_path / 'run')
     assert not (tmp_path / 'run').exists()
 
