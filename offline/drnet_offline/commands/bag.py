@@ -88,7 +88,6 @@ def bag(
 
         # PyTorch comes with these: what is refused is refused before.
         from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
-        from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
 
         outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
         task = replace(
@@ -97,6 +96,13 @@ def bag(
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
+    _conclude(index, summary, outputs)
+
+
+def _conclude(index: Index, summary: dict[str, Any], outputs: Outputs) -> None:
+    """Print the results; raise if they are not of the whole recording."""
+    from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
+
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     for written in outputs.paths():

@@ -71,8 +71,8 @@ def vo(
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
 
-    base = settings_of(weights, input_size, temporal_filter, set_)
-    variants = parse_variants(base, versus or [])
+    settings = settings_of(weights, input_size, temporal_filter, set_)
+    variants = parse_variants(settings, versus or [])
     with Recording(path) as recording:
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
@@ -87,12 +87,15 @@ def vo(
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         paths, factors, damage = _follow(recording, choice, variants, methods, tolerance, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     head = {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
-    summary = plain({**comparison.summarise(paths, truth), **head, 'command': command})
+    summary = plain({**comparison.summarise(paths, truth), **head, 'command': _command()})
     _report(summary, paths, truth, output, json_)
     if damage:
         raise RecordingError(damage)
+
+
+def _command() -> str:
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _report(
