@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
 from drnet_offline.odometry.plots import draw_paths
@@ -46,7 +47,8 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     for method in dict.fromkeys(row['method'] for row in summary['paths']):
         console.print(_table(method, summary))
     for name, factor in summary['scale_factors'].items():
-        console.print(f'rescaled: {name} times {factor:.3f}', highlight=False)
+        text = f'rescaled: {name} times {factor:.3f}'
+        console.print(text, markup=False, highlight=False)
 
 
 def write_report(
@@ -116,5 +118,5 @@ def _table(method: str, summary: dict[str, Any]) -> Table:
     for column in _HEAD:
         table.add_column(column, no_wrap=True)
     for row in _rows(method, summary):
-        table.add_row(*row)
+        table.add_row(*map(escape_markup, row))  # names of variants may look like markup
     return table
