@@ -221,7 +221,8 @@ def test_the_process_is_that_of_the_textbook() -> None:
 
     places = list(zip(u.tolist(), v.tolist(), log_depth.tolist(), strict=True))
     covariance = np.array([[k(a, b) for b in places] for a in places]) + 0.03**2 * np.eye(30)
-    near, far, variance = posterior.over(coarse)
+    near, far = posterior.means(coarse)
+    variance = posterior.variance(coarse)
     cell_u, cell_v = coarse.cell_positions()
     for i, j in ((0, 0), (10, 12), (23, 31)):
         for means, level in ((near, coarse.near), (far, coarse.far)):

@@ -57,30 +57,40 @@ class Posterior:
     inverse: NDArray[np.float32]
     alpha: NDArray[np.float32]
 
-    def over(
-        self, coarse: CoarseDepth
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return the process over the cells of a depth image.
+    def means(self, coarse: CoarseDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the mean log ratio over the cells of a depth image.
 
         Returns:
-            Mean log ratio at each cell's near depth and at its far depth, and the variance half
-            way between, float32 (rows, columns) each.
+            At each cell's near depth and at its far depth, float32 (rows, columns) each.
         """
-        shape = coarse.near.shape
-        columns, rows = coarse.cell_positions()
-        v, u = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing='ij'))
-        image = self.kernel.over_image(u, v, self.points)
-        near, far = coarse.near.ravel(), coarse.far.ravel()
-        middle: NDArray[np.float32] = (near + far) * np.float32(0.5)
-        means = [
-            self.kernel.covariance(image, log_depth, self.points) @ self.alpha
+        image = self.kernel.over_image(*_places(coarse), self.points)
+        near, far = (
+            self.kernel.covariance(image, log_depth.ravel(), self.points) @ self.alpha
             + np.float32(self.prior_log_factor)
-            for log_depth in (near, far)
-        ]
+            for log_depth in (coarse.near, coarse.far)
+        )
+        return near.reshape(coarse.near.shape), far.reshape(coarse.near.shape)
+
+    def variance(self, coarse: CoarseDepth) -> NDArray[np.float32]:
+        """Return the variance over the cells, half way between near and far depth.
+
+        Returns:
+            float32 (rows, columns).
+        """
+        u, v = _places(coarse)
+        middle: NDArray[np.float32] = ((coarse.near + coarse.far) * np.float32(0.5)).ravel()
+        image = self.kernel.over_image(u, v, self.points)
         covariance = self.kernel.covariance(image, middle, self.points)
         explained = np.einsum('ij,ij->i', covariance @ self.inverse, covariance)
         variance = np.maximum(self.kernel.variance(v, middle) - explained, 0)
-        return means[0].reshape(shape), means[1].reshape(shape), variance.reshape(shape)
+        return variance.astype(np.float32, copy=False).reshape(coarse.near.shape)
+
+
+def _places(coarse: CoarseDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return column and row of each cell, in widths of the image, (rows * columns,) each."""
+    columns, rows = coarse.cell_positions()
+    v, u = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing='ij'))
+    return u, v
 
 
 def condition(

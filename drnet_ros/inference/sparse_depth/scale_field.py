@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +13,8 @@ import numpy as np
 from drnet_ros.inference.sparse_depth.process import condition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
@@ -31,7 +34,8 @@ class ScaleField:
         local_variance: Variance that single places add to it.
         offset: float32 (rows, columns).
         slope: In 1 / metres of estimated depth, of the same size.
-        log_variance: Variance of the logarithm of a pixel's factor, of the same size.
+        log_variance: Computes the variance of the logarithm of a pixel's factor, of the same size.
+            It takes longer than the factors, and only `stddev` needs it.
         outliers: Points that the others contradict.
         used: Points that the field rests on; 0 if on the prior alone.
     """
@@ -41,7 +45,7 @@ class ScaleField:
     local_variance: float
     offset: NDArray[np.float32]
     slope: NDArray[np.float32]
-    log_variance: NDArray[np.float32]
+    log_variance: Callable[[], NDArray[np.float32]]
     outliers: int = 0
     used: int = 0
 
@@ -72,7 +76,7 @@ class ScaleField:
         Returns:
             Metres, float32 (H, W), NaN where depth is.
         """
-        variance = _enlarged(self.log_variance, coarse.spread.shape)
+        variance = _enlarged(self.log_variance(), coarse.spread.shape)
         variance += np.float32(model.noise_stddev**2)
         variance += (np.float32(model.edge_noise) * coarse.spread) ** 2
         factor = model.sparse_stddev_factor if self.used else model.stddev_factor
@@ -108,7 +112,7 @@ def estimate_scale_field(
         prior_log_factor=prior_log_factor,
         prior_variance=prior_variance,
     )
-    near_log_factor, far_log_factor, variance = posterior.over(coarse)
+    near_log_factor, far_log_factor = posterior.means(coarse)
     near_factor, far_factor = np.exp(near_log_factor), np.exp(far_log_factor)
     near, far = np.exp(coarse.near), np.exp(coarse.far)
     slope = (far_factor - near_factor) / (far - near)
@@ -119,7 +123,7 @@ def estimate_scale_field(
         posterior.local_variance,
         near_factor - slope * near,
         slope,
-        variance,
+        partial(posterior.variance, coarse),
         len(selection.points) - used,
         used,
     )
@@ -137,15 +141,19 @@ def uniform_scale_field(
         variance: Its variance.
     """
     ones = np.ones(coarse.near.shape, np.float32)
-    _, v = coarse.cell_positions()
-    slopes = (model.row_slope_stddev * (v - v.mean())) ** 2
-    log_depth = (coarse.near + coarse.far) / 2
-    slopes = slopes[:, None] + (model.depth_slope_stddev * (log_depth - log_depth.mean())) ** 2
+
+    def log_variance() -> NDArray[np.float32]:
+        _, v = coarse.cell_positions()
+        slopes = (model.row_slope_stddev * (v - v.mean())) ** 2
+        log_depth = (coarse.near + coarse.far) / 2
+        slopes = slopes[:, None] + (model.depth_slope_stddev * (log_depth - log_depth.mean())) ** 2
+        return (variance + model.local_stddev**2 + slopes).astype(np.float32)
+
     return ScaleField(
         log_factor,
         variance,
         model.local_stddev**2,
         ones * np.float32(math.exp(log_factor)),
         ones * np.float32(0),
-        (variance + model.local_stddev**2 + slopes).astype(np.float32),
+        log_variance,
     )
