@@ -82,8 +82,8 @@ class Posterior:
         image = self.kernel.over_image(u, v, self.points)
         covariance = self.kernel.covariance(image, middle, self.points)
         explained = np.einsum('ij,ij->i', covariance @ self.inverse, covariance)
-        variance = np.maximum(self.kernel.variance(v, middle) - explained, 0)
-        return variance.astype(np.float32, copy=False).reshape(coarse.near.shape)
+        left: NDArray[np.float32] = self.kernel.variance(v, middle) - explained
+        return np.maximum(left, np.float32(0)).reshape(coarse.near.shape)
 
 
 def _places(coarse: CoarseDepth) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -147,7 +147,8 @@ def uniform_scale_field(
         slopes = (model.row_slope_stddev * (v - v.mean())) ** 2
         log_depth = (coarse.near + coarse.far) / 2
         slopes = slopes[:, None] + (model.depth_slope_stddev * (log_depth - log_depth.mean())) ** 2
-        return (variance + model.local_stddev**2 + slopes).astype(np.float32)
+        total: NDArray[np.float32] = np.float32(variance + model.local_stddev**2) + slopes
+        return total
 
     return ScaleField(
         log_factor,
