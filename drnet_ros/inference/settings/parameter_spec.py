@@ -81,7 +81,7 @@ class ParameterSpec(ParameterInfo):
     def range_text(self) -> str:
         """The values allowed, in words, such as '0.001 to 80.0 m'; '' if all of the type are."""
         if self.choices:
-            return ', '.join(str(choice) for choice in self.choices)
+            return ', '.join(str(choice) or "''" for choice in self.choices)
         if self.minimum is None and self.maximum is None:
             return ''
         unit = f' {self.unit}' if self.unit else ''
