@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -31,33 +32,35 @@ RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 LIMIT_BYTES = 2000
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file can grow beyond `LIMIT_BYTES` in this process."""
+    """Let no file grow beyond `LIMIT_BYTES` in this process; pytest's own log counts, too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures('full_disk')
 def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'figures.json'
     write_text(path, 'before')
-    with pytest.raises(OfflineError, match=rf'cannot write {path}: File too large; free'):
+    message = rf'cannot write {path}: File too large; free'
+    with pytest.raises(OfflineError, match=message), full_disk():
         write_text(path, 'x' * (LIMIT_BYTES + 1))
     assert path.read_text() == 'before'
     assert [each.name for each in tmp_path.iterdir()] == ['figures.json']
     with (
         pytest.raises(OfflineError, match=rf'cannot write {tmp_path}: File too large'),
+        full_disk(),
         named_disk(tmp_path),
     ):
         (tmp_path / 'part').write_bytes(bytes(LIMIT_BYTES + 1))
 
 
-@pytest.mark.usefixtures('full_disk')
 def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(OfflineError, match=r'cannot write .*File too large'):
+    with pytest.raises(OfflineError, match=r'cannot write .*File too large'), full_disk():
         make_folder(tmp_path / 'output')
 
 
