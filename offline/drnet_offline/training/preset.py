@@ -87,7 +87,8 @@ class TrainConfig:
         compile: Pass the network through torch.compile.
         seed: Of everything random.
         validate_every: Epochs between validations; epochs is a multiple of it.
-        patience: Validations without a better RMSE after which training ends early; 0 for never.
+        patience: Validations without a better `val/criterion` after which training ends early; 0
+            for never.
         pictures: How many validation images are drawn after each validation; 0 for none.
         sync_batchnorm: Batch statistics over the GPUs of all processes.
     """
