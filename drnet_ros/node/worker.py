@@ -205,12 +205,13 @@ class Worker:
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )
             found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+            info, model = found or (None, None)
+            wants_points = model is not None and camera.output.wants_points(settings)
+            frame = Frame(rgb_hwc, model, wants_points, taken_ns, image.prefix)
+            self._estimator.check(frame)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
-        info, model = found or (None, None)
-        wants_points = model is not None and camera.output.wants_points(settings)
-        frame = Frame(rgb_hwc, model, wants_points, taken_ns, image.prefix)
         return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:
