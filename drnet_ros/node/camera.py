@@ -13,6 +13,7 @@ from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
+from drnet_ros.node.rate_limit import RateLimit
 from drnet_ros.node.sparse_input import SparseInput
 from drnet_ros.node.statistics import CameraStatistics
 from drnet_ros.node.subscriptions import MatchingSubscription
@@ -42,6 +43,8 @@ class Camera:
         output: Its publishers.
         statistics: Its counters, from zero at each `open`.
         input_check: What is odd about its images.
+        image_rate: Chooses images for `max_rate`.
+        points_rate: Chooses images for `points_max_rate`.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
@@ -55,6 +58,7 @@ class Camera:
         self.output = CameraOutput(node, prefix)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
+        self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._node = node
         self._intrinsics = IntrinsicsCache()
         self._images: MatchingSubscription | None = None
@@ -86,6 +90,7 @@ class Camera:
         """
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
+        self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = None
         if transforms is not None:
