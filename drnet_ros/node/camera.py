@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from drnet_ros.inference import Frame
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
+from drnet_ros.node.rate_limit import RateLimit
 from drnet_ros.node.sparse_input import SparseInput
 from drnet_ros.node.statistics import CameraStatistics
 from drnet_ros.node.subscriptions import MatchingSubscription
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Frame, Settings
+    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Settings
+    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
 
@@ -42,6 +45,8 @@ class Camera:
         output: Its publishers.
         statistics: Its counters, from zero at each `open`.
         input_check: What is odd about its images.
+        image_rate: Chooses images for `max_rate`.
+        points_rate: Chooses images for `points_max_rate`.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
@@ -55,6 +60,7 @@ class Camera:
         self.output = CameraOutput(node, prefix)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
+        self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._node = node
         self._intrinsics = IntrinsicsCache()
         self._images: MatchingSubscription | None = None
@@ -86,6 +92,7 @@ class Camera:
         """
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
+        self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = None
         if transforms is not None:
@@ -108,7 +115,25 @@ class Camera:
             takes_latched=True,
         )
 
-    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def frame(
+        self, rgb_hwc: UInt8Array, taken_ns: int | None, settings: Settings
+    ) -> tuple[Frame, CameraInfo | None]:
+        """Return what the estimator is to work on, and the CameraInfo that belongs to it.
+
+        Args:
+            rgb_hwc: The image, uint8 (H, W, 3), RGB.
+            taken_ns: Its stamp, None if it cannot be trusted.
+            settings: The settings that hold for it.
+        """
+        info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
+        wants_points = (
+            model is not None
+            and self.output.wants_points(settings)
+            and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        )
+        return Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix), info
+
+    def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         infos = self._infos  # the worker asks, while the executor may close
         if infos is None:
