@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from drnet_ros.closing import Closing
 from drnet_ros.errors import CameraError, SettingsError, WeightsError
 from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.limits import check_image
@@ -139,9 +140,11 @@ class DepthEstimator(Closing):
             mask = partial(_mask, self._masks, settings.point_stride)
             pending = FinishedPending(pending, frames, mask)
         if settings.temporal_filter > 0:
-            pending = self._scale_filter.steadied(pending, frames, settings)
+            steady = partial(self._scale_filter.steady, settings=settings)
+            pending = MappedPending(pending, frames, steady)
         if is_scaled(frames):
-            pending = self._metric_scale.scaled(pending, frames, self.settings)
+            scale = partial(self._metric_scale.apply, settings=self.settings)
+            pending = MappedPending(pending, frames, scale)
         return pending
 
     def reset_scale(self, stream: str | None = None) -> None:
