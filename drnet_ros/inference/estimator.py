@@ -13,7 +13,6 @@ from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.limits import check_image
-from drnet_ros.inference.postprocess.finished import FinishedPending
 from drnet_ros.inference.postprocess.mask import Masks, drop_masked
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
@@ -138,7 +137,7 @@ class DepthEstimator(Closing):
         pending = self._engine.submit(frames, settings)
         if self._masks:
             mask = partial(_mask, self._masks, settings.point_stride)
-            pending = FinishedPending(pending, frames, mask)
+            pending = MappedPending(pending, frames, mask)
         if settings.temporal_filter > 0:
             steady = partial(self._scale_filter.steady, settings=settings)
             pending = MappedPending(pending, frames, steady)
