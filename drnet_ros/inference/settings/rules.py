@@ -46,6 +46,17 @@ def check_together(settings: OutputFields) -> None:
             f'of your images'
         )
         raise SettingsError(msg)
+    _check_cameras(settings)
+    parse_extrinsics(settings.sparse_depth_extrinsics)
+    if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
+        msg = (
+            f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
+            f"use engine 'torch' for CUDA"
+        )
+        raise SettingsError(msg)
+
+
+def _check_cameras(settings: OutputFields) -> None:
     if len(set(settings.cameras)) != len(settings.cameras):
         msg = f'cameras must all differ, got {list(settings.cameras)}'
         raise SettingsError(msg)
@@ -53,12 +64,5 @@ def check_together(settings: OutputFields) -> None:
         msg = (
             f"mask must have one file, or '', for each of the {len(settings.cameras)} cameras, "
             f'got {list(settings.mask)}'
-        )
-        raise SettingsError(msg)
-    parse_extrinsics(settings.sparse_depth_extrinsics)
-    if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
-        msg = (
-            f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
-            f"use engine 'torch' for CUDA"
         )
         raise SettingsError(msg)
