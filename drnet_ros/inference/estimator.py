@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.closing import Closing
 from drnet_ros.errors import CameraError, SettingsError, WeightsError
 from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.limits import check_image
@@ -117,9 +119,11 @@ class DepthEstimator(Closing):
         settings = engine_settings(frames, self.settings)
         pending = self._engine.submit(frames, settings)
         if settings.temporal_filter > 0:
-            pending = self._scale_filter.steadied(pending, frames, settings)
+            steady = partial(self._scale_filter.steady, settings=settings)
+            pending = MappedPending(pending, frames, steady)
         if is_scaled(frames):
-            pending = self._metric_scale.scaled(pending, frames, self.settings)
+            scale = partial(self._metric_scale.apply, settings=self.settings)
+            pending = MappedPending(pending, frames, scale)
         return pending
 
     def reset_scale(self, stream: str | None = None) -> None:
