@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from drnet_ros.inference.sparse_depth.one_core import product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -133,7 +135,7 @@ class Kernel:
             points: The same points.
         """
         covariance = self.local(distance2, log_depth, points)
-        covariance += self.trend(v, log_depth) @ self.trend(points.v, points.log_depth).T
+        covariance += product(self.trend(v, log_depth), self.trend(points.v, points.log_depth).T)
         return covariance
 
     def variance(self, v: NDArray[Any], log_depth: NDArray[Any]) -> NDArray[Any]:
