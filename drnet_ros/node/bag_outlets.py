@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from drnet_ros.errors import ImageError, one_line
+from drnet_ros.errors import ImageError, SettingsError, one_line
 from drnet_ros.inference.images.codec import (
     decode_compressed_depth,
     decode_compressed_gray16,
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.recordings.recording import RecordedMessage, RecordedTopic
 
-__all__ = ['Outlet', 'create_outlets']
+__all__ = ['Outlet', 'create_outlets', 'warn_of_unused']
 
 _QUEUE_DEPTH = 5
 # Each static transform counts, and late subscribers need all of them.
@@ -108,6 +112,9 @@ def create_outlets(
 
     Returns:
         The outlets by recorded topic; a topic that cannot be published is left out and logged.
+
+    Raises:
+        SettingsError: If a QoS override is not allowed.
     """
     outlets: dict[str, Outlet] = {}
     sources: dict[str, str] = {}
@@ -125,7 +132,7 @@ def create_outlets(
             continue
         sources[name] = topic.name
         outlets[topic.name] = Outlet(
-            node.create_publisher(message_class, name, _profile(topic)),
+            _publisher(node, message_class, name, _profile(topic)),
             topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE},
             decode,
         )
@@ -177,6 +184,35 @@ def _decode_depth(message: CompressedImage) -> Image:
     depth_hw = decode_compressed_depth(format=message.format, data=message.data)
     is_millimetres = read_format(message.format).encoding in _GRAY16_ENCODINGS
     return depth_message(depth_hw, message.header, '16UC1' if is_millimetres else '32FC1')
+
+
+def warn_of_unused(node: Node) -> None:
+    """Point out parameters without effect; call it once all outlets are there."""
+    known = [f'qos_overrides.{name}' for name in node.get_parameters_by_prefix('qos_overrides')]
+    for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
+        if not node.has_parameter(name):
+            near = get_close_matches(name, known, n=1)
+            advice = f'did you mean {near[0]}?' if near else 'bag_publisher has options, see -h'
+            node.get_logger().warning(f'parameter {name!r} has no effect: {advice}')
+
+
+def _publisher(node: Node, message_class: Any, name: str, profile: QoSProfile) -> Publisher[Any]:
+    policies = (
+        QoSPolicyKind.HISTORY,
+        QoSPolicyKind.DEPTH,
+        QoSPolicyKind.RELIABILITY,
+        QoSPolicyKind.DURABILITY,
+    )
+    try:
+        return node.create_publisher(
+            message_class, name, profile, qos_overriding_options=QoSOverridingOptions(policies)
+        )
+    except (rclpy_implementation.RCLError, InvalidParameterTypeException, ValueError) as error:
+        msg = (
+            f'qos_overrides.{node.resolve_topic_name(name)}.publisher must be a QoS that ROS '
+            f'takes, got: {one_line(error)}'
+        )
+        raise SettingsError(msg) from error
 
 
 def _message_class(msgtype: str) -> Any:

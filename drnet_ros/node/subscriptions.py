@@ -108,6 +108,14 @@ class MatchingSubscription:
         own = f'{package}/msg/{self._message_type.__name__}'
         return tuple(sorted({info.topic_type for info in infos} - {own}))
 
+    @property
+    def type_problem(self) -> str:
+        """What is there in place of our messages: '/a has std_msgs/msg/Empty, no Image', or ''."""
+        types = self.other_types
+        if self.received_count or not types:
+            return ''
+        return f'{self.resolved_topic} has {", ".join(types)}, no {self._message_type.__name__}'
+
     def topics_of_images(self) -> tuple[str, ...]:
         """Return topics that others publish images on, if nobody publishes on this one."""
         if self.publisher_count:

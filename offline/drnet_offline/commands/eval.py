@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,7 @@ __all__ = ['evaluate_command']
 
 # Wide limits: metrics need a depth at every pixel.
 _WIDE = Settings(min_depth=0.001, max_depth=80.0)
+_UNSAVED = 'nothing is saved: figures are of all images; run it again'
 
 
 Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
@@ -75,38 +77,45 @@ def evaluate_command(
     json_: Json = None,
 ) -> None:
     """Score weights on a data set and print the columns of the paper's Table II."""
-    has_paper = _prepare(data, json_, pictures)
-
-    # PyTorch comes with these: what is refused is refused before.
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
-    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
-    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
-    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
-    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
-    rules, problems = PROTOCOLS[protocol], Problems()
-    blocks = load_config(blocks_of).data.validation_blocks
-    needed = blocks if part in {'train', 'val'} else ()
-    dataset = open_dataset(data, part=part, validation_blocks=needed)
-    mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
-    failures = None if pictures is None else WorstImages(rules, worst)
-    settings = _WIDE.changed(weights=weights, engine=engine)
-    with stopping(lambda: 'nothing is saved: figures are of all images; run it again'):
+    with stopping(lambda: _UNSAVED), ExitStack() as held:
+        has_paper = _prepare(data, json_, pictures, held)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
+        from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
+        from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
+        from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+
+        rules, problems = PROTOCOLS[protocol], Problems()
+        dataset = _open(data, part, blocks_of)
+        mean_of = _open(data, 'train', blocks_of) if mean_depth else None
+        failures = None if pictures is None else WorstImages(rules, worst)
+        settings = _WIDE.changed(weights=weights, engine=engine)
         record, rows = _score(dataset, rules, settings, failures, problems)
         if not scale:
             rows.popitem()
         _score_others(record, rows, dataset, rules, settings, mean_of, sparse, problems)
         _print(tabulate(rows, rules, is_nyu=has_paper))
         _report(record, rules, json_, has_scale=scale)
-    _finish(failures, pictures, problems)
+        _finish(failures, pictures, problems)
 
 
-def _prepare(data: Path, json_: Path | None, pictures: Path | None) -> bool:
-    """Refuse what cannot be read or written, before the work begins; return whether it is NYU."""
+def _open(data: Path, part: Part, blocks_of: str) -> DepthDataset:
+    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
+
+    blocks = load_config(blocks_of).data.validation_blocks
+    needed = blocks if part in {'train', 'val'} else ()
+    return open_dataset(data, part=part, validation_blocks=needed)
+
+
+def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
+    """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
     if json_ is not None and not json_.parent.is_dir():
         msg = f'there is no folder {json_.parent}'
@@ -115,6 +124,7 @@ def _prepare(data: Path, json_: Path | None, pictures: Path | None) -> bool:
     for folder in (json_.parent if json_ is not None else None, pictures):
         if folder is not None:
             make_folder(folder)
+    held.enter_context(locked_outputs(json_, pictures))
     return has_paper
 
 

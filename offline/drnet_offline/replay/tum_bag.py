@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ Item = tuple[int, str, Callable[[], Any]]
 
 
 def write_tum_bag(
-    root: Path, output: Path, *, on_message: Callable[[], None] = lambda: None
+    root: Path,
+    output: Path,
+    *,
+    on_message: Callable[[], None] = lambda: None,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, int]:
     """Write a sequence as a rosbag2 in mcap storage.
 
@@ -46,6 +51,7 @@ def write_tum_bag(
             cx, cy in pixels and, if any, the five distortion coefficients of plumb_bob.
         output: A file NAME.mcap, or a folder; must not exist.
         on_message: Called for each message.
+        collected: Makes what is entered for each message, and may keep its error to itself.
 
     Returns:
         How many messages each topic has.
@@ -70,8 +76,9 @@ def write_tum_bag(
             for name, msgtype in TOPICS.items()
         }
         for stamp_ns, topic, build in items:
-            writer.write(connections[topic], stamp_ns, serialize(build(), TOPICS[topic]))
-            counts[topic] += 1
+            with collected():
+                writer.write(connections[topic], stamp_ns, serialize(build(), TOPICS[topic]))
+                counts[topic] += 1
             on_message()
     shutil.move(made / f'{output.stem}.mcap' if output.suffix == '.mcap' else made, output)
     shutil.rmtree(folder)
