@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from drnet_offline.errors import ConfigError
+from drnet_offline.training.run_folder import read_step
+
 RunDrnet = Callable[..., subprocess.Popen[str]]
 
 pytestmark = pytest.mark.slow
@@ -49,3 +52,14 @@ def test_a_signal_ends_a_training_in_one_line(
     lines = [line for line in printed.splitlines() if line.startswith('stopped: ')]
     assert len(lines) == 1, printed
     assert lines[0].startswith(f'stopped: {said.format(output)}')
+
+
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04 cut', b'no checkpoint at all'])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    checkpoint = tmp_path / 'last.ckpt'
+    checkpoint.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_step(checkpoint)
+    said = str(caught.value)
+    assert said.startswith(f'{checkpoint} must be a whole checkpoint of drnet train, got: ')
+    assert said.endswith('; put back a copy of it, or begin in a new folder')
