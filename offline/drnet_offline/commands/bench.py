@@ -13,7 +13,7 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
-from drnet_offline.outputs.files import make_folder, write_text
+from drnet_offline.outputs.files import check_file, make_folder, write_text
 from drnet_offline.outputs.lock import locked_outputs
 
 if TYPE_CHECKING:
@@ -142,13 +142,9 @@ def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> N
 
 def _check_outputs(json_: Path | None, plot: Path | None, keep: Path | None) -> None:
     """Refuse what cannot be written, before the measurement."""
-    for path, option in ((json_, '--json'), (plot, '--plot')):
-        if path is None:
-            continue
-        if not path.absolute().parent.is_dir():
-            msg = f'there is no folder {path.parent}'
-            raise typer.BadParameter(msg, param_hint=option)
-        make_folder(path.absolute().parent)
+    for path in (json_, plot):
+        if path is not None:
+            check_file(path)
     if plot is not None and plot.suffix.lower() not in _PLOT_SUFFIXES:
         msg = f'must end in {", ".join(_PLOT_SUFFIXES[:-1])} or {_PLOT_SUFFIXES[-1]}, got {plot}'
         raise typer.BadParameter(msg, param_hint='--plot')

@@ -114,16 +114,14 @@ def _open(data: Path, part: Part, blocks_of: str) -> DepthDataset:
 def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
     """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
-    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
-    if json_ is not None and not json_.parent.is_dir():
-        msg = f'there is no folder {json_.parent}'
-        raise typer.BadParameter(msg, param_hint='--json')
     has_paper = is_nyu(data)
-    for folder in (json_.parent if json_ is not None else None, pictures):
-        if folder is not None:
-            make_folder(folder)
+    if json_ is not None:
+        check_file(json_)
+    if pictures is not None:
+        make_folder(pictures)
     held.enter_context(locked_outputs(json_, pictures))
     return has_paper
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.outputs.files import make_folder, write_text
+from drnet_offline.outputs.files import check_file, is_stream, make_folder, write_text
 from drnet_offline.outputs.lock import locked_outputs
 from drnet_offline.replay.summary import summarise
-from drnet_offline.replay.writing import check_folder_of, check_output, write_recording
+from drnet_offline.replay.writing import check_output, write_recording
 from drnet_ros.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def prepared_outputs(folder: Path | None, json_path: Path | None) -> Iterator[No
             writes the same.
     """
     if json_path is not None:
-        check_folder_of(json_path)
-        make_folder(json_path.absolute().parent)
+        check_file(json_path)
     if folder is not None:
         make_folder(folder)
     with locked_outputs(folder, json_path):
@@ -65,7 +64,9 @@ class Outputs:
         if self.report is not None and self.recording is None:
             return self.report / 'unfinished'
         output = self.recording or self.json
-        return None if output is None else output.with_name(f'{output.name}.unfinished')
+        if output is None or is_stream(output):
+            return None
+        return output.with_name(f'{output.name}.unfinished')
 
     def paths(self) -> list[Path]:
         """Return the files that `write` makes, for people to open."""
@@ -85,7 +86,6 @@ class Outputs:
         """
         if self.recording is not None:
             check_output(self.recording, source, self.namespace)
-            make_folder(self.recording.absolute().parent)
         opened.enter_context(prepared_outputs(self.report, self.json))
         opened.enter_context(locked_outputs(self.recording))
 

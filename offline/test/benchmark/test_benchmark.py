@@ -235,7 +235,7 @@ def test_sizes_make_a_curve_and_networks_bars(tmp_path: Path) -> None:
         (('--size', '480'), 2, 'HxW as in 480x640'),
         (('--runs', '0'), 2, '--runs'),
         (('--versus', 'midas'), 2, 'versus must be one of'),
-        (('--json', 'absent/x.json'), 2, 'no folder absent'),
+        (('--json', 'absent/x.json'), 1, 'there is no folder /'),
         (('--plot', 'bars.docx'), 2, 'must end in .png, .svg or .pdf, got bars.docx'),
         (('--weights', 'absent.safetensors'), 1, 'error: weights must be'),
         (('--engine', 'torch', '--precision', 'fp16', '--device', 'cpu'), 1, "got 'fp16'"),
