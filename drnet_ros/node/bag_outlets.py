@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
@@ -130,12 +130,14 @@ def create_outlets(
             )
             node.get_logger().warning(f'leaving out {topic.name}: {reason}')
             continue
+        try:
+            publisher = _publisher(node, message_class, name, _profile(topic))
+        except NameValidationException as error:  # ROS 1 and other writers allow more
+            node.get_logger().warning(f'leaving out {topic.name!r}: {one_line(error)}')
+            continue
         sources[name] = topic.name
-        outlets[topic.name] = Outlet(
-            _publisher(node, message_class, name, _profile(topic)),
-            topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE},
-            decode,
-        )
+        is_image = topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE}
+        outlets[topic.name] = Outlet(publisher, is_image, decode)
     return outlets
 
 
@@ -220,7 +222,7 @@ def _message_class(msgtype: str) -> Any:
     package, _, name = msgtype.partition('/msg/')
     try:
         return getattr(import_module(f'{package}.msg'), name, None)
-    except ImportError:
+    except (ImportError, TypeError, ValueError):  # the last two of names that are none
         return None
 
 

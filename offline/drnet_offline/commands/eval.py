@@ -117,9 +117,9 @@ def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitSt
     from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
-    has_paper = is_nyu(data)
     if json_ is not None:
         check_file(json_)
+    has_paper = is_nyu(data)
     if pictures is not None:
         make_folder(pictures)
     held.enter_context(locked_outputs(json_, pictures))
