@@ -32,7 +32,7 @@ from std_msgs.msg import String
 
 from drnet_ros.node.bag_outlets import create_outlets
 from drnet_ros.node.bag_pace import Pace
-from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.recording import RecordedTopic, Recording
 
 pytestmark = pytest.mark.slow
 
@@ -337,6 +337,15 @@ def test_topics_can_be_remapped(graph: Graph, start_program: ProgramFactory, bag
         PLAYER, bag, '--delay', 1, '--wait', 60, '--ros-args', '-r', '/cam/image_raw:=/image'
     )
     graph.collect(Image, '/image').wait_for(COUNT)
+
+
+def test_topics_that_ros_2_cannot_have_are_left_out(graph: Graph) -> None:
+    types = dict.fromkeys(('/0/note', '/a b', '/a//b', '/note'), 'std_msgs/msg/String')
+    types |= {'/empty': '', '/relative': '../msg/X', '/unknown': 'no_such_msgs/msg/X'}
+    topics = {name: RecordedTopic(name, kind, 1, is_latched=False) for name, kind in types.items()}
+    outlets = create_outlets(graph.node, topics)
+    assert list(outlets) == ['/note']
+    graph.node.destroy_publisher(outlets['/note'].publisher)
 
 
 def test_qos_overrides_hold_and_those_without_effect_are_named(
