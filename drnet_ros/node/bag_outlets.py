@@ -8,15 +8,14 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
-from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.exceptions import NameValidationException
 from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
-from drnet_ros.errors import ImageError, SettingsError, one_line
+from drnet_ros.errors import ImageError, one_line
 from drnet_ros.inference.images.codec import (
     decode_compressed_depth,
     decode_compressed_gray16,
@@ -24,6 +23,7 @@ from drnet_ros.inference.images.codec import (
 )
 from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.node.messages import depth_message, image_message
+from drnet_ros.node.qos_overrides import named_overrides
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
@@ -205,16 +205,10 @@ def _publisher(node: Node, message_class: Any, name: str, profile: QoSProfile) -
         QoSPolicyKind.RELIABILITY,
         QoSPolicyKind.DURABILITY,
     )
-    try:
+    with named_overrides(node.resolve_topic_name(name), 'publisher'):
         return node.create_publisher(
             message_class, name, profile, qos_overriding_options=QoSOverridingOptions(policies)
         )
-    except (rclpy_implementation.RCLError, InvalidParameterTypeException, ValueError) as error:
-        msg = (
-            f'qos_overrides.{node.resolve_topic_name(name)}.publisher must be a QoS that ROS '
-            f'takes, got: {one_line(error)}'
-        )
-        raise SettingsError(msg) from error
 
 
 def _message_class(msgtype: str) -> Any:

@@ -16,6 +16,7 @@ from drnet_ros.node.messages import (
     image_message,
     points_message,
 )
+from drnet_ros.node.qos_overrides import named_overrides
 from drnet_ros.node.scale_report import scale_message
 
 if TYPE_CHECKING:
@@ -134,9 +135,11 @@ class CameraOutput:
             reliability=ReliabilityPolicy.RELIABLE,
             durability=DurabilityPolicy.VOLATILE,
         )
-        return self._node.create_lifecycle_publisher(
-            message_type, topic, profile, qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
-        )
+        overriding = QoSOverridingOptions(_OVERRIDABLE)
+        with named_overrides(self._node.resolve_topic_name(topic), 'publisher'):
+            return self._node.create_lifecycle_publisher(
+                message_type, topic, profile, qos_overriding_options=overriding
+            )
 
 
 def _has_subscribers(publisher: LifecyclePublisher[Any]) -> bool:
