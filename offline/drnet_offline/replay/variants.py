@@ -21,8 +21,12 @@ __all__ = ['Variant', 'parse_settings', 'parse_variants']
 
 _LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SPECS = {spec.name: spec for spec in PARAMETERS}
-# Parameters of the node's life and topics, which a recording has none of.
-_OF_THE_NODE = ('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart')
+# Parameters of the node's life and topics, which a recording has none of, and of its rates: every
+# frame of a recording is estimated.
+_OF_THE_NODE = (
+    *('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart'),
+    *('max_rate', 'points_max_rate'),
+)
 _SWITCHES = {'true': True, 'false': False}
 # Spaces and commas separate words, but not within the brackets of a list.
 _WORD = re.compile(r'(?:\[[^\]]*\]|[^\s,\[])+')
