@@ -194,7 +194,7 @@ class Camera:
         return CameraHealth(
             state=state,
             is_wanted=self.output.is_wanted(settings),
-            camera_problem=self._intrinsics.problem if infos else '',
+            camera_problem=self._camera_problem(),
             image_topic=self.image_topic,
             image_publishers=images.publisher_count if images else 0,
             image_reliability=images.reliability if images else '',
@@ -208,6 +208,14 @@ class Camera:
             sources=self._sparse.status() if self._sparse else {},
             scale=self._scale if self._sparse else None,
         )
+
+    def _camera_problem(self) -> str:
+        """Return why no camera_info can be used, '' if one can or the camera is closed."""
+        infos = self._infos
+        if infos is None or infos.received_count:
+            return self._intrinsics.problem if infos else ''
+        type_problem = infos.type_problem
+        return f'no camera_info: {type_problem or f"nothing comes on {infos.resolved_topic}"}'
 
     def _oddities(self) -> dict[str, str]:
         problem = self.output.derived.scan.problem

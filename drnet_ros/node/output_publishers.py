@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from drnet_ros.node.qos_overrides import named_overrides
+
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from rclpy.node import Node
@@ -31,6 +33,9 @@ def create_output(
         node: The node that publishes.
         message_type: What it publishes.
         topic: Its topic.
+
+    Raises:
+        SettingsError: If a QoS override is not allowed.
     """
     profile = QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
@@ -38,9 +43,11 @@ def create_output(
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.VOLATILE,
     )
-    return node.create_lifecycle_publisher(
-        message_type, topic, profile, qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
-    )
+    overriding = QoSOverridingOptions(_OVERRIDABLE)
+    with named_overrides(node.resolve_topic_name(topic), 'publisher'):
+        return node.create_lifecycle_publisher(
+            message_type, topic, profile, qos_overriding_options=overriding
+        )
 
 
 def has_subscribers(publisher: LifecyclePublisher[Any]) -> bool:
