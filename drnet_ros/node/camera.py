@@ -119,13 +119,13 @@ class Camera:
         )
 
     def frame(
-        self, rgb_hwc: UInt8Array, taken_ns: int | None, settings: Settings
+        self, rgb_hwc: UInt8Array, taken_ns: int, settings: Settings
     ) -> tuple[Frame, CameraInfo | None]:
         """Return what the estimator is to work on, and the CameraInfo that belongs to it.
 
         Args:
             rgb_hwc: The image, uint8 (H, W, 3), RGB.
-            taken_ns: Its stamp, None if it cannot be trusted.
+            taken_ns: When it was taken.
             settings: The settings that hold for it.
 
         Raises:

@@ -32,7 +32,7 @@ def maps(info: CameraInfo) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     columns, rows = cv2.initUndistortRectifyMap(
         matrix, np.array(D), TURN, ideal, (64, 48), cv2.CV_32FC1
     )
-    return columns, rows
+    return np.asarray(columns, np.float32), np.asarray(rows, np.float32)
 
 
 def sees(info: CameraInfo) -> NDArray[np.bool_]:

@@ -65,7 +65,7 @@ def rectified(frame: Frame) -> Frame:
     if is_rectified(camera):
         return frame
     maps = _rectification(camera).maps
-    rgb_hwc = cv2.remap(frame.rgb_hwc, *maps, cv2.INTER_LINEAR)
+    rgb_hwc = np.asarray(cv2.remap(frame.rgb_hwc, *maps, cv2.INTER_LINEAR), np.uint8)
     return replace(frame, rgb_hwc=rgb_hwc, camera=camera.rectified(), raw_camera=camera)
 
 

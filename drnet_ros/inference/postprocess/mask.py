@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_ros.inference.camera import CameraModel
-    from drnet_ros.inference.frames import DepthFrame
+    from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import Settings
 
 __all__ = ['Masks', 'drop_masked', 'read_mask']
@@ -112,6 +112,23 @@ class Masks:
             if mask is not None:
                 self._at_size[key] = _resized(mask, depth_hw)
         return self._at_size.get(key)
+
+    def drop(self, frame: Frame, result: DepthFrame, point_stride: int) -> DepthFrame:
+        """Invalidate what is masked in depth and cloud, in place.
+
+        Args:
+            frame: What was submitted.
+            result: What came of it; changed.
+            point_stride: Every n-th row and column of depth has a point in the cloud.
+
+        Returns:
+            The same depth frame.
+        """
+        rows, columns = result.depth_hw.shape
+        mask = self.at(frame.stream, (rows, columns), frame.raw_camera)
+        if mask is not None:
+            drop_masked(result, mask, point_stride)
+        return result
 
 
 def read_mask(name: str) -> NDArray[np.bool_]:

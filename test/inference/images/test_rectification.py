@@ -49,7 +49,7 @@ def maps_of_opencv(seen: CameraModel) -> tuple[NDArray[np.float32], NDArray[np.f
         maps = cv2.fisheye.initUndistortRectifyMap(matrix, d, turn, ideal, size, cv2.CV_32FC1)
     else:
         maps = cv2.initUndistortRectifyMap(matrix, d, turn, ideal, size, cv2.CV_32FC1)
-    return maps[0], maps[1]
+    return np.asarray(maps[0], np.float32), np.asarray(maps[1], np.float32)
 
 
 @pytest.mark.parametrize('turned', [False, True])
