@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from drnet_ros.inference import Frame
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Frame, Settings
+    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Settings
+    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
 
@@ -113,7 +115,25 @@ class Camera:
             takes_latched=True,
         )
 
-    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def frame(
+        self, rgb_hwc: UInt8Array, taken_ns: int | None, settings: Settings
+    ) -> tuple[Frame, CameraInfo | None]:
+        """Return what the estimator is to work on, and the CameraInfo that belongs to it.
+
+        Args:
+            rgb_hwc: The image, uint8 (H, W, 3), RGB.
+            taken_ns: Its stamp, None if it cannot be trusted.
+            settings: The settings that hold for it.
+        """
+        info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
+        wants_points = (
+            model is not None
+            and self.output.wants_points(settings)
+            and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        )
+        return Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix), info
+
+    def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         infos = self._infos  # the worker asks, while the executor may close
         if infos is None:
