@@ -121,6 +121,8 @@ def test_a_start_with_an_exported_model_imports_neither_torch_nor_openvino(
 import sys
 import numpy as np
 from drnet_ros.inference import DepthEstimator, Settings
+
+pytestmark = pytest.mark.slow
 with DepthEstimator(Settings(weights={weights!r}, engine='onnxruntime')) as estimator:
     depth = estimator.estimate(np.zeros((96, 128, 3), np.uint8)).depth_hw
 assert depth.shape == (96, 128)
