@@ -13,6 +13,7 @@ from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.limits import check_image
+from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
 from drnet_ros.inference.postprocess.mask import Masks, drop_masked
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
@@ -133,7 +134,11 @@ class DepthEstimator(Closing):
             self.check(frame)
         if self.settings.max_stddev_ratio > 0:
             frames = [replace(frame, stddev=True) for frame in frames]
-        settings = engine_settings(frames, self.settings)
+        final = self.settings
+        is_limited = any(frame.beyond for frame in frames)
+        if is_limited:  # what is far must be known until all is scaled
+            final = widest(final)
+        settings = engine_settings(frames, final)
         pending = self._engine.submit(frames, settings)
         if self._masks:
             mask = partial(_mask, self._masks, settings.point_stride)
@@ -142,8 +147,11 @@ class DepthEstimator(Closing):
             steady = partial(self._scale_filter.steady, settings=settings)
             pending = MappedPending(pending, frames, steady)
         if is_scaled(frames):
-            scale = partial(self._metric_scale.apply, settings=self.settings)
+            scale = partial(self._metric_scale.apply, settings=final)
             pending = MappedPending(pending, frames, scale)
+        if is_limited:
+            limit = partial(limit_frame, settings=self.settings)
+            pending = MappedPending(pending, frames, limit)
         return pending
 
     def reset_scale(self, stream: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from drnet_ros.inference.limits import MAX_CAMERAS
+from drnet_ros.inference.limits import MAX_CAMERAS, MAX_SIDE
 from drnet_ros.inference.settings.parameter_spec import ParameterInfo
 from drnet_ros.inference.settings.sparse_depth_fields import SparseDepthFields
 
@@ -29,3 +29,60 @@ class OutputFields(SparseDepthFields):
             "[''] is none.",
         ),
     ] = ('',)
+    scan_frame: Annotated[
+        str,
+        ParameterInfo(
+            group='Scan',
+            text="Frame of scan_out, with x forward and z up, such as 'base_link'; it needs tf or "
+            'sparse_depth_extrinsics. Points between scan_min_height and scan_max_height in it '
+            "count. '' makes the scan of scan_rows rows, in the frame of the camera: the "
+            "frame_id of the image without '_optical'.",
+        ),
+    ] = ''
+    scan_rows: Annotated[
+        int,
+        ParameterInfo(
+            group='Scan',
+            unit='px',
+            minimum=1,
+            maximum=MAX_SIDE,
+            live=True,
+            text='Rows of the depth image, around the optical axis, that scan_out is made of '
+            "where scan_frame is ''. The camera must be level.",
+        ),
+    ] = 10
+    scan_min_height: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=-100.0,
+            maximum=100.0,
+            live=True,
+            text='Points lower than this in scan_frame do not count for scan_out: the floor.',
+        ),
+    ] = 0.1
+    scan_max_height: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=-100.0,
+            maximum=100.0,
+            live=True,
+            text='Points higher than this in scan_frame do not count for scan_out: what the robot '
+            'passes under.',
+        ),
+    ] = 1.0
+    scan_max_range: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=0.0,
+            maximum=80.0,
+            live=True,
+            text='How far scan_out reaches, at most max_depth; 0 is max_depth. A beam that sees '
+            'nothing within it is +inf.',
+        ),
+    ] = 0.0

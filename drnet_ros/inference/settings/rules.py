@@ -22,12 +22,7 @@ def check_together(settings: OutputFields) -> None:
     Raises:
         SettingsError: If a rule does not hold.
     """
-    if settings.min_depth >= settings.max_depth:
-        msg = (
-            f'min_depth must be less than max_depth, got min_depth {settings.min_depth} m and '
-            f'max_depth {settings.max_depth} m'
-        )
-        raise SettingsError(msg)
+    _check_ranges(settings)
     if not settings.weights.strip():
         msg = "weights must be 'embedded' or the path of a .safetensors file, got ''"
         raise SettingsError(msg)
@@ -64,5 +59,20 @@ def _check_cameras(settings: OutputFields) -> None:
         msg = (
             f"mask must have one file, or '', for each of the {len(settings.cameras)} cameras, "
             f'got {list(settings.mask)}'
+        )
+        raise SettingsError(msg)
+
+
+def _check_ranges(settings: OutputFields) -> None:
+    if settings.min_depth >= settings.max_depth:
+        msg = (
+            f'min_depth must be less than max_depth, got min_depth {settings.min_depth} m and '
+            f'max_depth {settings.max_depth} m'
+        )
+        raise SettingsError(msg)
+    if settings.scan_min_height >= settings.scan_max_height:
+        msg = (
+            f'scan_min_height must be less than scan_max_height, got {settings.scan_min_height} m '
+            f'and {settings.scan_max_height} m'
         )
         raise SettingsError(msg)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console, RenderableType
 from rich.progress import Progress
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ['evaluate_command']
 
+_UNSAVED = 'nothing is saved: figures are of all images; run it again'
+
 
 def evaluate_command(
     data: Data,
@@ -63,28 +65,29 @@ def evaluate_command(
     json_: Json = None,
 ) -> None:
     """Score weights on a data set and print the columns of the paper's Table II."""
-    has_paper = _prepare(data, json_, pictures)
-
-    # PyTorch comes with these: what is refused is refused before.
-    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
-    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
-    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
-    rules, problems = PROTOCOLS[protocol], Problems()
-    dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
-    failures = None if pictures is None else WorstImages(rules, worst)
-    others = _choose_metrics(rules, edges=edges, ranges=ranges)
-    settings = _settings(weights, engine, input_size)
-    with stopping(lambda: 'nothing is saved: figures are of all images; run it again'):
+    with stopping(lambda: _UNSAVED), ExitStack() as held:
+        has_paper = _prepare(data, json_, pictures, held)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
+        from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
+        from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
+        from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+
+        rules, problems = PROTOCOLS[protocol], Problems()
+        dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
+        failures = None if pictures is None else WorstImages(rules, worst)
+        others = _choose_metrics(rules, edges=edges, ranges=ranges)
+        settings = _settings(weights, engine, input_size)
         record, rows = _score(dataset, rules, settings, failures, others, problems)
         if not scale:
             rows.popitem()
         _score_others(record, rows, dataset, rules, settings, mean_of, sparse, problems)
         _print(tabulate(rows, rules, is_nyu=has_paper))
         _report(record, rules, json_, has_scale=scale)
-    _finish(failures, pictures, problems)
+        _finish(failures, pictures, problems)
 
 
 def _settings(weights: str, engine: str, input_size: str | None) -> Settings:
@@ -119,18 +122,18 @@ def _choose_metrics(rules: Protocol, *, edges: bool, ranges: bool) -> dict[str, 
     return {**chosen, 'ranges': RangeMetrics(rules)} if ranges else chosen
 
 
-def _prepare(data: Path, json_: Path | None, pictures: Path | None) -> bool:
-    """Refuse what cannot be read or written, before the work begins; return whether it is NYU."""
+def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
+    """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
-    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
-    if json_ is not None and not json_.parent.is_dir():
-        msg = f'there is no folder {json_.parent}'
-        raise typer.BadParameter(msg, param_hint='--json')
+    if json_ is not None:
+        check_file(json_)
     has_paper = is_nyu(data)
-    for folder in (json_.parent if json_ is not None else None, pictures):
-        if folder is not None:
-            make_folder(folder)
+    if pictures is not None:
+        make_folder(pictures)
+    held.enter_context(locked_outputs(json_, pictures))
     return has_paper
 
 

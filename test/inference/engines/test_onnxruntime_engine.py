@@ -19,6 +19,8 @@ from drnet_ros.inference.engines.model_cache import cache_folder, cached_model, 
 from drnet_ros.inference.engines.onnx_convert import CONVERSION, REFERENCE_FILE, main
 from drnet_ros.network.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
 MODEL_FILE = CONVERSION.model_file
 
 
@@ -121,8 +123,6 @@ def test_a_start_with_an_exported_model_imports_neither_torch_nor_openvino(
 import sys
 import numpy as np
 from drnet_ros.inference import DepthEstimator, Settings
-
-pytestmark = pytest.mark.slow
 with DepthEstimator(Settings(weights={weights!r}, engine='onnxruntime')) as estimator:
     depth = estimator.estimate(np.zeros((96, 128, 3), np.uint8)).depth_hw
 assert depth.shape == (96, 128)
