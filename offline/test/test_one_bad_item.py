@@ -187,6 +187,7 @@ def test_room_for_a_written_recording_is_estimated(tmp_path: Path) -> None:
         assert needed_bytes(index, clouds, 1) == source + 2 * (48 * 64 * 4 + cloud_bytes)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / 'images', tmp_path / 'output'
     folder.mkdir()
