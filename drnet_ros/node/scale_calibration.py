@@ -49,12 +49,11 @@ class ScaleCalibration:
         if scale is None or not scale.points:
             return
         with self._lock:
-            if self.is_done:
-                return
-            self._log_factors.append(math.log(scale.factor))
-            if not self.is_done:
-                return
-        self._on_done(self._result())
+            before = len(self._log_factors)
+            if before < IMAGES:
+                self._log_factors.append(math.log(scale.factor))
+        if before + 1 == IMAGES:
+            self._on_done(self._result())
 
     def _result(self) -> str:
         factors = self._scale_factor * np.exp(self._log_factors)
