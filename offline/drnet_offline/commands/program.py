@@ -10,7 +10,7 @@ __all__ = ['main']
 def main() -> None:
     """Run the command line; Ctrl-C during its imports ends the process without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from drnet_offline.cli import main as run  # noqa: PLC0415
+    from drnet_offline.commands.cli import main as run  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run()
