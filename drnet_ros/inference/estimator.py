@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +178,19 @@ class DepthEstimator(Closing):
             raise CameraError(msg)
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]
+
+    def assumed_camera(self, height: int, width: int) -> CameraModel:
+        """Return the camera that an image is taken to be from where none is given.
+
+        It has the field of view of the training camera, and no distortion.
+
+        Args:
+            height: Rows of the image.
+            width: Columns of the image.
+        """
+        trained_area = self.metadata.input_height * self.metadata.input_width
+        focal_px = self.metadata.f_training * math.sqrt(height * width / trained_area)
+        return CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
 
     def update(self, settings: Settings) -> None:
         """Take over changed live settings, from the next submitted batch on.

@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    'IMAGE_SUFFIXES',
     'Photo',
+    'is_image',
     'read_camera_focal_px',
     'read_cameras_focal_px',
     'read_depth',
     'read_photo',
     'read_rgb',
 ]
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+"""Names of image files end in one of these, whatever their case."""
 
 # A JPEG is decoded at a half, a quarter or an eighth of its size in less time and memory.
 _REDUCED = {
@@ -49,6 +54,15 @@ class Photo:
 
     rgb_hwc: NDArray[np.uint8]
     reduction: int
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file's name is that of an image; hidden files are none.
+
+    Args:
+        path: The file.
+    """
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
 
 
 def read_photo(path: Path) -> Photo:
