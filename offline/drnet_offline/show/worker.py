@@ -79,7 +79,8 @@ class Worker:
         self._recorder: Recorder | None = None
         self._camera: CameraModel | None = None
         self._camera_number = 0
-        self._problem = ''
+        self._problem = ''  # of the source or the image
+        self._refusal = ''  # of the last command
         self._state: dict[str, Any] = {'kind': 'state', 'problem': 'loading the network'}
 
     def start(self) -> None:
@@ -193,7 +194,8 @@ class Worker:
                 self._recorder.add(shown, result, range_m)
         except (OfflineError, OSError) as error:
             self._end_recording()
-            self._report(session, one_line(error))
+            self._refusal = one_line(error)
+            self._publish_state(session)
 
     def _obey(self, session: Session, command: Command) -> None:
         try:
@@ -210,9 +212,9 @@ class Worker:
                 if command['record']:
                     self._recorder = start_recording(command['record'], self._output)
             self._is_changed = 'record' not in command and 'pause' not in command
-            self._problem = ''
+            self._refusal = ''
         except DrnetError as error:
-            self._problem = one_line(error)
+            self._refusal = one_line(error)
         self._publish_state(session)
 
     def _add_known(self, session: Session, words: Any) -> None:
@@ -239,7 +241,7 @@ class Worker:
         self._state = {
             'kind': 'state',
             'title': self._source.title,
-            'problem': self._problem,
+            'problem': self._refusal or self._problem,
             'paused': self._is_paused,
             'recording': '' if recorder is None else str(recorder.path),
             'runs': session.describe(),

@@ -67,7 +67,7 @@ class Socket:
     async def last_frame(self) -> tuple[dict[str, Any], Any]:
         """Returns header and depth of the last frame, once none has come for a second."""
         last: tuple[dict[str, Any], Any] | None = None
-        with suppress(TimeoutError):
+        with suppress(asyncio.TimeoutError):
             while True:
                 head, _, depth, _ = await asyncio.wait_for(self.frame(), 1.0)
                 last = head, depth
@@ -91,6 +91,8 @@ class Socket:
             assert message.type in {aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT}
             if is_wanted(message):
                 return message
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await self.send(drawn=True)
 
 
 @asynccontextmanager
