@@ -6,7 +6,7 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +63,6 @@ class Socket:
             depth.view('<u2').reshape(shape),
             stddev.view('<u2').reshape(shape),
         )
-
-    async def last_frame(self) -> tuple[dict[str, Any], Any]:
-        """Returns header and depth of the last frame, once none has come for a second."""
-        last: tuple[dict[str, Any], Any] | None = None
-        with suppress(asyncio.TimeoutError):
-            while True:
-                head, _, depth, _ = await asyncio.wait_for(self.frame(), 1.0)
-                last = head, depth
-        assert last is not None
-        return last
 
     async def text(self, kind: str) -> dict[str, Any]:
         message = await self._next(
@@ -228,22 +218,29 @@ async def body_commands(folder: Path) -> None:
 
 async def body_a_known_distance_sets_the_scale(folder: Path) -> None:
     async with shown(folder) as server, connected(server) as socket:
-        await socket.send(pause=True)
-        await socket.state_where('paused', True)
-        head, depth = await socket.last_frame()
+        head, _, depth, _ = await socket.frame()
         row, column = 20, 30
-        wanted_m = 1.3 * float(depth[row, column]) / 1000
+        estimated_m = float(depth[row, column]) / 1000
+        wanted_m = 1.3 * estimated_m
         place = {'x': (column + 0.5) / 64, 'y': (row + 0.5) / 48}
         await socket.send(known={'number': head['number'], **place, 'depth_m': wanted_m})
-        head, _, depth, _ = await socket.frame()
+        while not head['known']:
+            head, _, depth, _ = await socket.frame()
         assert head['known'] == [[place['x'], place['y'], wanted_m]]
         assert head['scale']['points'] == 1
         assert head['scale']['age_s'] == 0
-        assert head['scale']['factor'] != 1
+        # One pixel of noise is not believed to the end.
+        assert 1.15 * estimated_m < float(depth[row, column]) / 1000 < 1.02 * wanted_m
+        factor = head['scale']['factor']
+        assert 1.1 < factor < 1.3
+        head, _, _, _ = await socket.frame()
+        assert head['known'] == [], 'they are of that image alone'
+        assert head['scale']['factor'] == pytest.approx(factor, rel=0.1)
+        assert head['scale']['points'] == 0
         await socket.send(forget=True)
-        head, _, depth, _ = await socket.frame()
-        assert head['known'] == []
-        assert head['scale']['age_s'] is None
+        while head['scale']['age_s'] is not None:
+            head, _, _, _ = await socket.frame()
+        assert head['scale']['factor'] == 1.0
 
 
 async def body_recordings(folder: Path) -> None:
