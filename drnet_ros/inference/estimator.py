@@ -12,9 +12,10 @@ from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.images.rectification import forget_rectifications, rectified
 from drnet_ros.inference.limits import check_image
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
-from drnet_ros.inference.postprocess.mask import Masks, drop_masked
+from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
@@ -132,6 +133,8 @@ class DepthEstimator(Closing):
         """
         for frame in frames:
             self.check(frame)
+        if self.settings.rectify:
+            frames = [rectified(frame) for frame in frames]
         if self.settings.max_stddev_ratio > 0:
             frames = [replace(frame, stddev=True) for frame in frames]
         final = self.settings
@@ -140,8 +143,8 @@ class DepthEstimator(Closing):
             final = widest(final)
         settings = engine_settings(frames, final)
         pending = self._engine.submit(frames, settings)
-        if self._masks:
-            mask = partial(_mask, self._masks, settings.point_stride)
+        if self._masks or any(frame.raw_camera for frame in frames):
+            mask = partial(self._masks.drop, point_stride=settings.point_stride)
             pending = MappedPending(pending, frames, mask)
         if settings.temporal_filter > 0:
             steady = partial(self._scale_filter.steady, settings=settings)
@@ -253,15 +256,8 @@ class DepthEstimator(Closing):
     def close(self) -> None:
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
+        forget_rectifications()
         rays.cache_clear()  # up to 66 MB for each 4K camera
-
-
-def _mask(masks: Masks, point_stride: int, frame: Frame, result: DepthFrame) -> DepthFrame:
-    rows, columns = result.depth_hw.shape
-    mask = masks.at(frame.stream, (rows, columns))
-    if mask is not None:
-        drop_masked(result, mask, point_stride)
-    return result
 
 
 def _checked_settings(settings: object) -> Settings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from drnet_ros.inference import Frame
+from drnet_ros.inference.images.rectification import rectified
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
@@ -49,15 +50,16 @@ class Camera:
         points_rate: Chooses images for `points_max_rate`.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool = False) -> None:
         """Create the publishers.
 
         Args:
             node: The node that they belong to.
             prefix: What topic names start with.
+            is_rectifying: Whether there are rectified images to publish.
         """
         self.prefix = prefix
-        self.output = CameraOutput(node, prefix)
+        self.output = CameraOutput(node, prefix, is_rectifying=is_rectifying)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
         self.image_rate, self.points_rate = RateLimit(), RateLimit()
@@ -117,14 +119,17 @@ class Camera:
         )
 
     def frame(
-        self, rgb_hwc: UInt8Array, taken_ns: int | None, settings: Settings
+        self, rgb_hwc: UInt8Array, taken_ns: int, settings: Settings
     ) -> tuple[Frame, CameraInfo | None]:
         """Return what the estimator is to work on, and the CameraInfo that belongs to it.
 
         Args:
             rgb_hwc: The image, uint8 (H, W, 3), RGB.
-            taken_ns: Its stamp, None if it cannot be trusted.
+            taken_ns: When it was taken.
             settings: The settings that hold for it.
+
+        Raises:
+            CameraError: If it is to be rectified, and there is no camera_info.
         """
         info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
         wants_points = (
@@ -134,7 +139,7 @@ class Camera:
         )
         wants_scan = self.output.derived.scan.is_wanted()
         frame = Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix, beyond=wants_scan)
-        return frame, info
+        return (rectified(frame) if settings.rectify else frame), info
 
     def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
@@ -163,14 +168,14 @@ class Camera:
     def publish(
         self,
         result: DepthFrame,
+        frame: Frame,
         header: Header,
         received: CameraInfo | None,
-        image_hw: tuple[int, int],
         settings: Settings,
     ) -> None:
         """Publish what was computed for one image; see `CameraOutput.publish`."""
         self._scale = result.scale
-        self.output.publish(result, header, received, image_hw, settings)
+        self.output.publish(result, frame, header, received, settings)
 
     def reset_scale(self) -> None:
         """Forget what the sources of sparse depth said of earlier images."""

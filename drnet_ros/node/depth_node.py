@@ -129,7 +129,7 @@ class DepthNode(LifecycleNode):
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
             for prefix in map(camera_prefix, self.settings.cameras):
-                self._cameras[prefix] = Camera(self, prefix)
+                self._cameras[prefix] = Camera(self, prefix, is_rectifying=self.settings.rectify)
                 source = f'{prefix.rstrip("/")}: ' if prefix else ''
                 self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:

@@ -227,7 +227,7 @@ class Worker:
             camera = self._cameras[job.image.prefix]
             try:
                 camera.publish(
-                    result, job.image.message.header, job.info, job.image_hw, batch.settings
+                    result, job.frame, job.image.message.header, job.info, batch.settings
                 )
             except Exception as error:  # noqa: BLE001 - one frame must not end the node
                 self._fail_one(camera, job.image, error)

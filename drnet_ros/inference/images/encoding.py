@@ -77,6 +77,8 @@ def _inverse_depth(depth_hw: FloatArray, a: float, b: float) -> NDArray[np.uint1
     return inverse.astype(np.uint16)
 
 
-def _encode(suffix: str, pixels: NDArray[np.generic], option: int, value: int) -> bytes:
-    _, data = cv2.imencode(suffix, pixels, [option, value])  # type: ignore[call-overload]
+def _encode(
+    suffix: str, pixels: NDArray[np.uint8] | NDArray[np.uint16], option: int, value: int
+) -> bytes:
+    _, data = cv2.imencode(suffix, pixels, [option, value])
     return bytes(data)

@@ -29,6 +29,16 @@ class OutputFields(SparseDepthFields):
             "[''] is none.",
         ),
     ] = ('',)
+    rectify: Annotated[
+        bool,
+        ParameterInfo(
+            group='Robot',
+            text='Rectify the images before depth is estimated: P of camera_info becomes the '
+            'camera of depth, cloud and depth/camera_info, which has P in K and no distortion. '
+            'The rectified image is published as image_rect. Images without camera_info are '
+            'dropped. Not for images that are rectified already (image_is_rectified).',
+        ),
+    ] = False
     scan_frame: Annotated[
         str,
         ParameterInfo(
