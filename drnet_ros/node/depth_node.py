@@ -19,6 +19,7 @@ from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
+from drnet_ros.node.services import FrameServices
 from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
 from drnet_ros.node.worker import Worker
@@ -85,6 +86,7 @@ class DepthNode(LifecycleNode):
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         self.create_service(Trigger, '~/reset_scale', self._reset_scale)
+        FrameServices(self, self._open_cameras_now, lambda: self.settings)
         forward_logs('drnet_ros', self.get_logger())
 
     @property
@@ -190,6 +192,9 @@ class DepthNode(LifecycleNode):
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():
             camera.open(self.settings, worker.receive, transforms)
+
+    def _open_cameras_now(self) -> dict[str, Camera]:
+        return self._cameras if self._worker is not None else {}
 
     def _reset_scale(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget what sparse depth said of the scale so far, of all cameras."""

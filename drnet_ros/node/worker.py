@@ -201,7 +201,7 @@ class Worker:
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
         try:
-            if not camera.output.is_wanted(settings):
+            if not camera.is_wanted(settings):
                 camera.statistics.skipped()
                 return None
             rgb_hwc = decode_image_message(image.message)
