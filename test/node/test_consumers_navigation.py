@@ -313,8 +313,7 @@ def test_nav2_marks_a_post_and_clears_what_is_free(
     """A post 2 m away, free space around it, and pixels on the left that say nothing."""
     config = yaml.safe_load((CONFIG / 'nav2_depth.yaml').read_text())['/**']['ros__parameters']
     engine.depth_of = lambda rgb: rgb[..., 0].astype(np.float32) / np.float32(10)
-    # Estimates of a network that is not sure would be unknown; this one is exact.
-    config |= {'max_stddev_ratio': 0.0, 'temporal_filter': 0.0, 'edge_threshold': 0.0}
+    config |= {'temporal_filter': 0.0, 'edge_threshold': 0.0}  # depth is exact
     mount = 'base_link camera_optical_frame 0 0 0.5 -0.5 0.5 -0.5 0.5'
     node = start_node(**config, sparse_depth_extrinsics=[mount])
     layer = ObstacleLayer(graph)
