@@ -45,7 +45,8 @@ Some limits involve more than one number:
 - Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
 - `cameras` are 1 to 16 different names.
 - Each of `sparse_depth_extrinsics` has two frames, three coordinates and a unit quaternion.
-- Engines `openvino` and `onnxruntime` run on the CPU; `onnxruntime` in `fp32` only.
+- Engines `openvino` and `onnxruntime` run on the CPU, `tensorrt` on a GPU; `onnxruntime` and
+  `tensorrt` in `fp32` only.
 """
 
 
