@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from drnet_ros.inference import Frame
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
 from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
+from drnet_ros.node.output_publishers import transport_topic
 from drnet_ros.node.rate_limit import RateLimit
 from drnet_ros.node.sparse_input import SparseInput
 from drnet_ros.node.statistics import CameraStatistics
@@ -20,10 +22,10 @@ from drnet_ros.node.subscriptions import MatchingSubscription
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
-    from rclpy.node import Node
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Frame, Settings
+    from drnet_ros.inference import CameraModel, DepthFrame, DepthScale, Settings
+    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
 
@@ -83,7 +85,7 @@ class Camera:
             settings: `image_transport`, `input_reliability` and the sources of sparse depth are
                 read.
             on_image: Called with the prefix and each image, in the executor's thread.
-            transforms: What is known of the frames; None if there are no such sources.
+            transforms: What is known of the frames; None if nothing needs it.
 
         Raises:
             SettingsError: If a QoS override is not allowed; `close` it then.
@@ -93,14 +95,15 @@ class Camera:
         self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = None
-        if transforms is not None:
+        self.output.derived.scan.use_transforms(transforms)
+        if transforms is not None and settings.sparse_depth_names:
             self._sparse = SparseInput(self._node, self.prefix, settings, transforms)
         is_compressed = settings.image_transport == 'compressed'
         topic = f'{self.prefix}image'
         self._images = MatchingSubscription(
             self._node,
             CompressedImage if is_compressed else Image,
-            _compressed_topic(self._node, topic) if is_compressed else topic,
+            transport_topic(self._node, topic, 'compressed') if is_compressed else topic,
             lambda message: on_image(self.prefix, message),
             reliability=settings.input_reliability,
             on_lost=self.statistics.lost,
@@ -113,7 +116,27 @@ class Camera:
             takes_latched=True,
         )
 
-    def find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
+    def frame(
+        self, rgb_hwc: UInt8Array, taken_ns: int | None, settings: Settings
+    ) -> tuple[Frame, CameraInfo | None]:
+        """Return what the estimator is to work on, and the CameraInfo that belongs to it.
+
+        Args:
+            rgb_hwc: The image, uint8 (H, W, 3), RGB.
+            taken_ns: Its stamp, None if it cannot be trusted.
+            settings: The settings that hold for it.
+        """
+        info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
+        wants_points = (
+            model is not None
+            and self.output.wants_points(settings)
+            and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        )
+        wants_scan = self.output.derived.scan.is_wanted()
+        frame = Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix, beyond=wants_scan)
+        return frame, info
+
+    def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         """Return the CameraInfo for an image and its model; see `IntrinsicsCache.find`."""
         infos = self._infos  # the worker asks, while the executor may close
         if infos is None:
@@ -166,7 +189,7 @@ class Camera:
         return CameraHealth(
             state=state,
             is_wanted=self.output.is_wanted(settings),
-            camera_problem=self._intrinsics.problem if infos else '',
+            camera_problem=self._camera_problem(),
             image_topic=self.image_topic,
             image_publishers=images.publisher_count if images else 0,
             image_reliability=images.reliability if images else '',
@@ -176,10 +199,22 @@ class Camera:
             gpu=gpu,
             image_types=images.other_types if images else (),
             image_topics=images.topics_of_images() if images else (),
-            oddities=self.input_check.problems(),
+            oddities=self._oddities(),
             sources=self._sparse.status() if self._sparse else {},
             scale=self._scale if self._sparse else None,
         )
+
+    def _camera_problem(self) -> str:
+        """Return why no camera_info can be used, '' if one can or the camera is closed."""
+        infos = self._infos
+        if infos is None or infos.received_count:
+            return self._intrinsics.problem if infos else ''
+        type_problem = infos.type_problem
+        return f'no camera_info: {type_problem or f"nothing comes on {infos.resolved_topic}"}'
+
+    def _oddities(self) -> dict[str, str]:
+        problem = self.output.derived.scan.problem
+        return self.input_check.problems() | ({'scan': problem} if problem else {})
 
     def refresh(self) -> None:
         """Choose the QoS of subscriptions anew if publishers changed."""
@@ -204,11 +239,3 @@ class Camera:
         """Destroy the publishers."""
         self.close()
         self.output.close()
-
-
-def _compressed_topic(node: Node, image: str) -> str:
-    """Return image/compressed, below wherever `image` was remapped to unless remapped itself."""
-    own = f'{image}/compressed'
-    if node.resolve_topic_name(own) != node.resolve_topic_name(own, only_expand=True):
-        return own
-    return f'{node.resolve_topic_name(image)}/compressed'

@@ -185,7 +185,7 @@ class DepthNode(LifecycleNode):
         return self.on_shutdown(state)
 
     def _open_cameras(self, worker: Worker) -> None:
-        if self.settings.sparse_depth_names:
+        if self.settings.sparse_depth_names or self.settings.scan_frame:
             self._transforms = TransformListener(self, self.settings)
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
-from drnet_ros.inference import Frame
 from drnet_ros.messages.reading import decode_image_message, stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from rclpy.impl.rcutils_logger import RcutilsLogger
     from sensor_msgs.msg import CameraInfo
 
-    from drnet_ros.inference import DepthEstimator, Pending, Settings
+    from drnet_ros.inference import DepthEstimator, Frame, Pending, Settings
     from drnet_ros.node.camera import Camera
     from drnet_ros.node.messages import InputMessage
 
@@ -213,17 +212,11 @@ class Worker:
             taken_ns = camera.input_check.look(
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )
-            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+            frame, info = camera.frame(rgb_hwc, taken_ns, settings)
+            self._estimator.check(frame)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
-        info, model = found or (None, None)
-        wants_points = (
-            model is not None
-            and camera.output.wants_points(settings)
-            and camera.points_rate.admits(taken_ns, settings.points_max_rate)
-        )
-        frame = Frame(rgb_hwc, model, wants_points, taken_ns, image.prefix)
         return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:

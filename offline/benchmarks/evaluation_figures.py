@@ -18,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+
+from drnet_offline.datasets.image_files import read_rgb
+from drnet_offline.outputs.files import make_folder, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 SEQUENCE = ROOT.parent / 'shared' / 'data' / 'tum_fr1_rpy'
@@ -169,15 +173,13 @@ def write_page(texts: dict[str, str]) -> None:
 
 def shrink(source: Path, target: Path) -> None:
     """Write a picture as a small JPEG."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.imread(str(source))
-    if picture is None:
-        sys.exit(f'cannot read {source}')
+    make_folder(target.parent)
+    picture = read_rgb(source)
     height, width = picture.shape[:2]
     if width > PICTURE_WIDTH:
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    write_image(target, picture, JPEG_QUALITY)
 
 
 if __name__ == '__main__':

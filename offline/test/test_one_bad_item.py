@@ -90,6 +90,22 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert (code, 'RSIDE' in said) == (0, True)
 
 
+def test_calibrate_measures_the_others(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 6)
+    broken = data / 'rgb' / '00001.png'
+    broken.write_bytes(broken.read_bytes()[:99])
+    copy = tmp_path / 'copy.safetensors'
+    copy.write_bytes(weights.read_bytes())
+    code, said = drnet('calibrate', copy, '--data', data, '--engine', 'torch')
+    assert code == 1
+    assert '(5 images)' in said
+    assert '00001.png is cut short' in said
+    assert '1 images could not be read; the others were measured' in said
+    assert copy.read_bytes() != weights.read_bytes()
+
+
 def test_eval_refuses_a_folder_for_pictures_before_the_work(
     write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
 ) -> None:

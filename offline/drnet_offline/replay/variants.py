@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Variant', 'parse_settings', 'parse_variants']
 
+_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SPECS = {spec.name: spec for spec in PARAMETERS}
 # Parameters of the node's life and topics, which a recording has none of, and of its rates: every
 # frame of a recording is estimated.
@@ -100,6 +101,9 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         OfflineError: A text is not understood.
         SettingsError: A value is not allowed.
     """
+    if len(others) >= len(_LETTERS):
+        msg = f'at most {len(_LETTERS) - 1} others can be compared, got {len(others)}'
+        raise OfflineError(msg)
     named = [Variant(_plain_name(base, ''), base)]
     for text in others:
         words = _WORD.findall(text) or [text]
@@ -108,7 +112,7 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         named.append(Variant(_plain_name(base, text), base.changed(**changes)))
     return tuple(
         Variant(f'{letter}: {variant.name}' if len(named) > 1 else variant.name, variant.settings)
-        for letter, variant in zip('ABCDEFGHIJKLMNOPQRSTUVWXYZ', named, strict=False)
+        for letter, variant in zip(_LETTERS, named, strict=False)
     )
 
 

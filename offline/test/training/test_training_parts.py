@@ -46,6 +46,17 @@ def test_one_cycle_warms_up_and_ends_low(steps: int, preset: Path, data: Path) -
         assert rates[-1] < 1e-8
 
 
+def test_the_step_schedule_takes_a_tenth_after_every_fifth_epoch(preset: Path, data: Path) -> None:
+    config = configure(preset, data, **{'optimizer.schedule': 'step', 'optimizer.lr': 1e-3})
+    (optimizer,), (schedule,) = DepthModule(config, 500.0).configure_optimizers()
+    rates = []
+    for _ in range(12):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        schedule.step()
+    assert rates == pytest.approx([1e-3] * 5 + [1e-4] * 5 + [1e-5] * 2)
+
+
 @pytest.mark.parametrize('loss', ['paper', 'metric'])
 def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None:
     torch.manual_seed(0)
