@@ -89,7 +89,8 @@ def _growth(figures: Figures) -> str:
     parts = figures['sources']['median_ms']
     rows += [f'| {name} | {ms:.2f} ms of CPU time |' for name, ms in parts.items()]
     lines = ['| what | cost |', '|---|---:|', *rows]
-    return _finished(lines, figures['pixels'], figures['sources'])
+    picture = '\n![Cost against pixels, cameras and sources](performance/cost.png)\n'
+    return _finished(lines, figures['pixels'], figures['sources']) + picture
 
 
 def _finished(lines: list[str], *parts: Figures) -> str:
