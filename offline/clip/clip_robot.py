@@ -30,9 +30,9 @@ RANGE_STDDEV_M = 0.01
 LOST_SHARE = 0.02
 
 ODOMETRY_RATE_HZ = 40.0
-# Wheels or legs that slip: the way is measured too long, the turn too small, and both with noise.
-LENGTH_FACTOR, TURN_FACTOR = 1.02, 0.99
-STEP_STDDEV_M, STEP_STDDEV_DEG = 0.0002, 0.01
+# Legs that slip measure the way too long; a small gyroscope measures the turn, a little too small.
+LENGTH_FACTOR, TURN_FACTOR = 1.02, 0.998
+STEP_STDDEV_M, STEP_STDDEV_DEG = 0.0001, 0.002
 
 
 def camera_in_base() -> Matrix:

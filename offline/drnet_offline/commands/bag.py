@@ -87,9 +87,12 @@ def bag(
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
         # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.replay.variants import with_image_alone  # noqa: PLC0415
         from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
 
         outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
+        if choice.depth is not None:
+            task = replace(task, variants=with_image_alone(task.variants))
         task = replace(
             task, sparse_topics=sparse_topics_of(recording, choice, task.variants, source_topic)
         )
