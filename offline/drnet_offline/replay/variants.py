@@ -119,7 +119,10 @@ def with_image_alone(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
 def image_alone_of(variants: Sequence[Variant], number: int) -> int | None:
     """Return which variant has the settings of another one, and no source; None if none has."""
     wanted = _alone(variants[number].settings)
-    return next((n for n, each in enumerate(variants) if each.settings == wanted), None)
+    for other, each in enumerate(variants):
+        if not each.settings.sparse_depth_names and _alone(each.settings) == wanted:
+            return other
+    return None
 
 
 def _alone(settings: Settings) -> Settings:
