@@ -65,7 +65,7 @@ demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=pat
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-fast: setup  ## run all tests but those marked slow: whole trainings, conversions, benchmarks, real programs and recordings
+test-fast: setup  ## run all tests but those marked slow: live nodes, trainings, conversions, benchmarks, programs, recordings
 	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
 bench-gpu: setup  ## time the torch engine on an NVIDIA GPU: BENCH_ARGS="--weights W.safetensors --seconds 5"

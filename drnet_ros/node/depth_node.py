@@ -129,7 +129,7 @@ class DepthNode(LifecycleNode):
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
             for prefix in map(camera_prefix, self.settings.cameras):
-                self._cameras[prefix] = Camera(self, prefix)
+                self._cameras[prefix] = Camera(self, prefix, is_rectifying=self.settings.rectify)
                 source = f'{prefix.rstrip("/")}: ' if prefix else ''
                 self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:
@@ -185,7 +185,7 @@ class DepthNode(LifecycleNode):
         return self.on_shutdown(state)
 
     def _open_cameras(self, worker: Worker) -> None:
-        if self.settings.sparse_depth_names:
+        if self.settings.sparse_depth_names or self.settings.scan_frame:
             self._transforms = TransformListener(self, self.settings)
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():

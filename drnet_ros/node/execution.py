@@ -24,6 +24,7 @@ from drnet_ros.node.environment import (
     return_large_blocks,
     use_large_message_profile,
 )
+from drnet_ros.node.parameter_files import without_effect
 
 if TYPE_CHECKING:
     from drnet_ros.node.depth_node import DepthNode
@@ -62,6 +63,8 @@ def run(
         if warning:
             get_logger('depth_node').warning(warning)
         node = create_node()
+        for line in without_effect(given, node.get_fully_qualified_name()):
+            node.get_logger().warning(line)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('depth_node').fatal(one_line(error))
         signals.end(1)

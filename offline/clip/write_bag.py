@@ -21,6 +21,8 @@ import numpy.typing as npt
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from drnet_offline.datasets.image_files import read_rgb
+
 STORE = get_typestore(Stores.ROS2_JAZZY)
 OPTICAL_FRAME = 'camera_optical_frame'
 MAP_FRAME = 'map'
@@ -48,9 +50,10 @@ def make_header(stamp_ns: int, frame_id: str) -> Any:
     return make_message('std_msgs/msg/Header', stamp, frame_id)
 
 
-def encode_colour(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Encodes a BGR picture as JPEG, as compressed_image_transport does for an rgb8 camera."""
+def encode_colour(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Encodes a picture as JPEG, as compressed_image_transport does for an rgb8 camera."""
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    bgr = np.ascontiguousarray(rgb[..., ::-1])
     return np.asarray(cv2.imencode('.jpg', bgr, options)[1], np.uint8).ravel()
 
 
@@ -112,15 +115,11 @@ def make_pose(pose: clip_camera.Matrix) -> Any:
 def frame_messages(frames: Path, frame: int, stamp_ns: int) -> tuple[Any, ...]:
     """Returns the messages of one frame, in the order of `TOPICS`."""
     header = make_header(stamp_ns, OPTICAL_FRAME)
-    bgr = cv2.imread(str(frames / f'{frame:03d}.png'), cv2.IMREAD_COLOR)
-    if bgr is None:
-        msg = f'{frames / f"{frame:03d}.png"} is missing or unreadable; run render_room.py first'
-        raise FileNotFoundError(msg)
+    rgb = read_rgb(frames / f'{frame:03d}.png')
     depth_m = np.load(frames / f'{frame:03d}.npy')
     kind = 'sensor_msgs/msg/CompressedImage'
-    colour = np.asarray(bgr, np.uint8)
     return (
-        make_message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(colour)),
+        make_message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(rgb)),
         camera_info(header),
         make_message(kind, header, '16UC1; compressedDepth png', encode_depth(depth_m)),
         pose_message(frame, stamp_ns),

@@ -6,6 +6,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -66,7 +67,8 @@ app.command('tum-to-bag')(_stoppable(tum_to_bag))
 def main() -> None:
     """Run the command line.
 
-    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, or 130 after Ctrl-C.
+    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, or 130 after Ctrl-C,
+    SIGTERM or SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         # A file may have any bytes for a name, and is printed all the same.
@@ -75,8 +77,10 @@ def main() -> None:
     try:
         app()
     except StoppedError as error:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends it at once
-        _say('[yellow]stopped:[/]', error)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        with suppress(OSError):  # the terminal may be gone
+            _say('[yellow]stopped:[/]', error)
         sys.exit(_STOPPED)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:

@@ -218,6 +218,7 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(
         cache_folder()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full here')
 def test_a_full_cache_disk_is_named_with_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str

@@ -44,6 +44,9 @@ Some limits involve more than one number:
 - `min_depth` must be less than `max_depth`.
 - Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
 - `cameras` are 1 to 16 different names.
+- `rectify` and `image_is_rectified` are not both true.
+- `mask` has as many entries as `cameras`, or is `[""]`.
+- `scan_min_height` must be less than `scan_max_height`.
 - Each of `sparse_depth_extrinsics` has two frames, three coordinates and a unit quaternion.
 - Engines `openvino` and `onnxruntime` run on the CPU; `onnxruntime` in `fp32` only.
 """

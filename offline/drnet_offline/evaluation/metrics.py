@@ -6,7 +6,8 @@ processes: sums add, means of means do not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typing
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,12 +21,22 @@ if TYPE_CHECKING:
 
     from drnet_offline.evaluation.protocols import Protocol
 
-__all__ = ['NAMES', 'DepthMetrics', 'compute_errors']
+__all__ = ['NAMES', 'DepthMetrics', 'ImageMetrics', 'compute_errors']
 
 _LOG_10 = np.log(10.0)
 
 NAMES = ('rmse', 'rel', 'log10', 'delta1', 'delta2', 'delta3')
 """RMSE in metres, mean |e| / g, mean |log10 d - log10 g|, share of max(d/g, g/d) < 1.25^k."""
+
+
+class ImageMetrics(typing.Protocol):
+    """What is fed with the estimate and the truth of each image and then gives its figures."""
+
+    def update(self, estimate_hw: NDArray[np.float32], truth_hw: NDArray[np.float32], /) -> None:
+        """Add one image: float32 (H, W), metres; estimates are dense, truth may have holes."""
+
+    def compute(self) -> dict[str, Any]:
+        """Return the figures."""
 
 
 def compute_errors(

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ['Variant', 'image_alone_of', 'parse_settings', 'parse_variants', 'with_image_alone']
 
+_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SPECS = {spec.name: spec for spec in PARAMETERS}
-# Parameters of the node's life and topics, which a recording has none of.
-_OF_THE_NODE = ('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart')
+# Parameters of the node's life and topics, which a recording has none of, and of its rates: every
+# frame of a recording is estimated.
+_OF_THE_NODE = (
+    *('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart'),
+    *('max_rate', 'points_max_rate'),
+)
 _SWITCHES = {'true': True, 'false': False}
 # Spaces and commas separate words, but not within the brackets of a list.
 _WORD = re.compile(r'(?:\[[^\]]*\]|[^\s,\[])+')
@@ -96,6 +101,9 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         OfflineError: A text is not understood.
         SettingsError: A value is not allowed.
     """
+    if len(others) >= len(_LETTERS):
+        msg = f'at most {len(_LETTERS) - 1} others can be compared, got {len(others)}'
+        raise OfflineError(msg)
     named = [Variant(_plain_name(base, ''), base)]
     for text in others:
         words = _WORD.findall(text) or [text]
@@ -132,7 +140,7 @@ def _alone(settings: Settings) -> Settings:
 def _lettered(variants: Sequence[Variant]) -> tuple[Variant, ...]:
     return tuple(
         replace(variant, name=f'{letter}: {variant.name}')
-        for letter, variant in zip('ABCDEFGHIJKLMNOPQRSTUVWXYZ', variants, strict=False)
+        for letter, variant in zip(_LETTERS, variants, strict=False)
     )
 
 
