@@ -52,11 +52,6 @@ def test_tum_to_bag_holds_its_output(tmp_path: Path, drnet: RunInProcess) -> Non
     check_refused(drnet, tmp_path / 'out.mcap', 'tum-to-bag', tmp_path)
 
 
-def test_export_holds_its_output(tmp_path: Path, weights: Path, drnet: RunInProcess) -> None:
-    words = 'export', '--weights', weights, '--format', 'openvino', '--output'
-    check_refused(drnet, tmp_path / 'out.xml', *words)
-
-
 def test_calibrate_holds_the_weights_that_it_changes(
     tmp_path: Path, write_folder: WriteFolder, weights: Path, drnet: RunInProcess
 ) -> None:

@@ -9,8 +9,6 @@ import typer
 from rich.console import Console
 
 from drnet_offline.benchmark.choosing import parse_size
-from drnet_offline.outputs.files import check_file, named_disk
-from drnet_offline.outputs.lock import locked_outputs
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -55,13 +53,11 @@ def export(
             size_hw = parse_size(size)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint='--size') from error
-    check_file(output)
-    with locked_outputs(output), named_disk(output):
-        if format_ == 'onnx':
-            exporting.export_onnx(path, output, size_hw, is_free=dynamic)
-        else:
-            exporting.export_openvino(path, output, size_hw)
-        difference = exporting.difference_m(path, output, size_hw)
+    if format_ == 'onnx':
+        exporting.export_onnx(path, output, size_hw, is_free=dynamic)
+    else:
+        exporting.export_openvino(path, output, size_hw)
+    difference = exporting.difference_m(path, output, size_hw)
     height, width = size_hw
     Console().print(
         f'{output}: {"any size" if dynamic else f"{height}x{width}"}, at most {difference:.1e} m '
