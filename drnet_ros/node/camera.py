@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
+    from drnet_ros.node.image_conversion import ImageConverter
     from drnet_ros.node.scale_calibration import ScaleCalibration
 
 __all__ = ['Camera', 'camera_prefix']
@@ -45,6 +46,7 @@ class Camera:
 
     Attributes:
         prefix: What its topic names start with.
+        converter: Decodes its images.
         output: Its publishers.
         statistics: Its counters, from zero at each `open`.
         input_check: What is odd about its images.
@@ -54,15 +56,24 @@ class Camera:
         calibration: What collects the factors of its scale, None if nothing does.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool = False) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        prefix: str,
+        converter: ImageConverter,
+        *,
+        is_rectifying: bool = False,
+    ) -> None:
         """Create the publishers.
 
         Args:
             node: The node that they belong to.
             prefix: What topic names start with.
+            converter: Decodes its images.
             is_rectifying: Whether there are rectified images to publish.
         """
         self.prefix = prefix
+        self.converter = converter
         self.output = CameraOutput(node, prefix, is_rectifying=is_rectifying)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()

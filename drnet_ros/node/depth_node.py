@@ -16,6 +16,7 @@ from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node.camera import Camera, camera_prefix
 from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status, reasons_of
 from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
+from drnet_ros.node.image_conversion import ImageConverter
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
@@ -130,8 +131,11 @@ class DepthNode(LifecycleNode):
             self._estimator = self._create_estimator(self.settings)
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
+            converter = ImageConverter(self.settings.image_conversion)
             for prefix in map(camera_prefix, self.settings.cameras):
-                self._cameras[prefix] = Camera(self, prefix, is_rectifying=self.settings.rectify)
+                self._cameras[prefix] = Camera(
+                    self, prefix, converter, is_rectifying=self.settings.rectify
+                )
                 source = f'{prefix.rstrip("/")}: ' if prefix else ''
                 self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:

@@ -16,6 +16,16 @@ __all__ = ['OutputFields']
 class OutputFields(SparseDepthFields):
     """The fields that `Settings` has besides those of `SparseDepthFields`, listed after them."""
 
+    image_conversion: Annotated[
+        str,
+        ParameterInfo(
+            group='Input',
+            choices=('auto', 'native', 'cv_bridge'),
+            text="What decodes raw images: 'auto' is the node's own codec for the encodings that "
+            "it knows, and cv_bridge, if installed, for every other one; 'native' is the codec "
+            "alone, 'cv_bridge' cv_bridge alone.",
+        ),
+    ] = 'auto'
     scale_factor: Annotated[
         float,
         ParameterInfo(
