@@ -50,7 +50,7 @@ def test_predict_goes_on_after_a_damaged_image(
     code, said = drnet('predict', images, *words)
     assert code == 1
     assert 'broken.png is cut short' in said
-    assert '1 of 3 images have no depth' in said
+    assert '1 of 3 inputs have no depth' in said
     stems = (b'a', b'z \xff')
     expected = {os.fsdecode(s + end) for s in stems for end in (b'.png', b'.preview.jpg')}
     assert {path.name for path in output.iterdir()} == expected
