@@ -139,7 +139,9 @@ def test_cloud_of_voxels_has_one_point_for_each(graph: Graph, start_node: NodeFa
     assert not np.isnan(found).any()
     z = depth_of(image)
     columns, rows = np.meshgrid(np.arange(64), np.arange(48))
-    whole = np.stack(((columns - 31.5) / 50 * z, (rows - 23.5) / 50 * z, z), axis=-1)
+    whole: NDArray[np.float32] = np.stack(
+        ((columns - 31.5) / 50 * z, (rows - 23.5) / 50 * z, z), axis=-1
+    )
     voxels = np.floor(found[:, :3] * np.float32(10)).astype(int)
     assert len(np.unique(voxels, axis=0)) == cloud.width
     expected = np.unique(np.floor(whole[~np.isnan(z)] / 0.1).astype(int), axis=0)
