@@ -102,7 +102,7 @@ def test_a_survey_measures_how_far_the_picture_moves() -> None:
 
 def frame(block: int, depth: NDArray[np.float32], weight: NDArray[np.float32]) -> LabelledFrame:
     rgb = np.full((*depth.shape, 3), 50 + block, np.uint8)
-    return LabelledFrame(f'f{block}', 1.5 + block, block, rgb, 80.0, depth, weight)
+    return LabelledFrame(f'f{block}', 7, 1.5 + block, block, rgb, 80.0, depth, weight)
 
 
 def test_stored_frames_come_back_in_millimetres_with_their_weights(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class LabelledFrame:
 
     Attributes:
         name: What reports call it.
+        position: Which image of its recording it is.
         stamp_s: When it was taken, seconds.
         block: Number of its held-out block, -1 if it is learned.
         rgb_hwc: uint8 (H, W, 3).
@@ -47,6 +48,7 @@ class LabelledFrame:
     """
 
     name: str
+    position: int
     stamp_s: float
     block: int
     rgb_hwc: UInt8Array
@@ -59,6 +61,7 @@ class LabelledFrame:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
+    position: int
     stamp_s: float
     block: int
     focal_px: float
@@ -103,7 +106,7 @@ def write_frames(
     for frame in frames:
         index = len(entries)
         focal_px = resized_focal_px(frame.focal_px, frame.rgb_hwc.shape[:2], size_hw)
-        entries.append(_Entry(frame.name, frame.stamp_s, frame.block, focal_px))
+        entries.append(_Entry(frame.name, frame.position, frame.stamp_s, frame.block, focal_px))
         rgb = cv2.resize(frame.rgb_hwc, size_hw[::-1], interpolation=cv2.INTER_AREA)
         arrays['rgb'][index] = rgb
         arrays['depth'][index] = _to_mm(frame.depth_hw, size_hw)
@@ -169,6 +172,11 @@ class FrameStore:
         if self._weights is None:
             return None
         return self._weights[index].astype(np.float32) / np.float32(_MOST_WEIGHT)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether labels differ in how sure they are."""
+        return self._weights is not None
 
     def learned(self) -> StoredFrames:
         """Return the frames that are learned from."""

@@ -41,6 +41,7 @@ class PinnedDepth(RecordedFrames):
     """Images of a recording with the depth that sensors and odometry make known.
 
     Attributes:
+        kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
     """
 
@@ -61,6 +62,7 @@ class PinnedDepth(RecordedFrames):
         """
         super().__init__(index, settings)
         names = settings.sparse_depth_names
+        self.kind = 'odometry' if names == ('odometry',) else 'sparse'
         self.labels = f'depth scaled by {" and ".join(names)}'
         self._sensors = tuple(name for name in names if name != 'odometry')
         self._has_odometry = 'odometry' in names
@@ -127,6 +129,7 @@ class PinnedDepth(RecordedFrames):
         height, width = frame.rgb_hwc.shape[:2]
         return LabelledFrame(
             f'{self.name}:{frame.position}',
+            frame.position,
             frame.stamp_ns / NS_PER_S,
             block,
             frame.rgb_hwc,

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from drnet_offline.training.adaptation.selection import Survey
     from drnet_offline.training.adaptation.sources import FrameSource
 
-__all__ = ['LEAST_LEARNED', 'Limits', 'check_enough', 'prepare_all', 'prepare_frames']
+__all__ = [
+    'LEAST_LEARNED',
+    'Limits',
+    'check_enough',
+    'prepare_again',
+    'prepare_all',
+    'prepare_frames',
+]
 
 LEAST_LEARNED = 40
 """With fewer different frames there is nothing to learn."""
@@ -119,9 +126,34 @@ def prepare_all(
     return write_frames(folder, stored, len(wanted), size, _about(source, survey, labelled))
 
 
+def prepare_again(
+    source: FrameSource,
+    folder: Path,
+    network_hw: tuple[int, int],
+    before: FrameStore,
+    on_frame: Callable[[], None] = lambda: None,
+) -> FrameStore:
+    """Label the frames that are learned from anew.
+
+    Args:
+        source: The recording that they are of.
+        folder: Where they are stored.
+        network_hw: The network's nominal input size.
+        before: The frames as they were labelled before.
+        on_frame: Called for each frame.
+    """
+    wanted = {entry.position: -1 for entry in before.entries if entry.block < 0}
+    source.may_have_label(np.array(sorted(wanted), np.int64))
+    image_hw = before.about['image_hw']
+    size = stored_size((image_hw[0], image_hw[1]), network_hw)
+    stored = _counted(_usable(source.frames(wanted)), on_frame)
+    return write_frames(folder, stored, len(wanted), size, before.about)
+
+
 def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> dict[str, Any]:
     return {
         'name': source.name,
+        'kind': source.kind,
         'labels': source.labels,
         'images': len(survey),
         'images_with_data': int(labelled.sum()),

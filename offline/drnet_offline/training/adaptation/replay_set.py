@@ -159,6 +159,7 @@ class _AsBefore:
 
     def __init__(self, source: FrameSource, network: DRNet, metadata: WeightsMetadata) -> None:
         self.name = source.name
+        self.kind = source.kind
         self.labels = source.labels
         self._source = source
         self._network = network

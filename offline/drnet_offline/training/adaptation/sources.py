@@ -39,10 +39,12 @@ class FrameSource(Protocol):
 
     Attributes:
         name: What reports call it.
+        kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
     """
 
     name: str
+    kind: str
     labels: str
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
@@ -61,6 +63,7 @@ class FrameSource(Protocol):
 class DatasetFrames:
     """A data set with depth, whose images follow each other in time."""
 
+    kind = 'depth'
     labels = 'depth of the data set'
 
     def __init__(self, name: str, samples: DepthDataset) -> None:
@@ -83,6 +86,7 @@ class DatasetFrames:
             sample = self._samples[position]
             yield LabelledFrame(
                 sample.name,
+                position,
                 position / _FRAMES_PER_S,
                 block,
                 sample.rgb_hwc,
@@ -147,6 +151,7 @@ class RecordedFrames:
 class RecordedDepth(RecordedFrames):
     """Images with recorded depth that is registered to them, which is the label."""
 
+    kind = 'depth'
     labels = 'recorded depth'
 
     def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -169,6 +174,7 @@ class RecordedDepth(RecordedFrames):
                 is_checked = True
             yield LabelledFrame(
                 f'{self.name}:{frame.position}',
+                frame.position,
                 frame.stamp_ns / NS_PER_S,
                 blocks[frame.position],
                 frame.rgb_hwc,
