@@ -94,13 +94,7 @@ def write_frames(
     part = folder.with_name(folder.name + '.part')
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    shapes = {'rgb': ((count, *size_hw, 3), np.uint8), 'depth': ((count, *size_hw), np.uint16)}
-    shapes |= {'weight': ((count, *size_hw), np.uint8), 'truth': ((count, *size_hw), np.uint16)}
-    # A file that is never written to takes no room on disk.
-    arrays = {
-        name: np.lib.format.open_memmap(part / f'{name}.npy', 'w+', dtype, shape)
-        for name, (shape, dtype) in shapes.items()
-    }
+    arrays = _new_arrays(part, count, size_hw)
     entries: list[_Entry] = []
     has = dict.fromkeys(('weight', 'truth'), False)
     for frame in frames:
@@ -127,6 +121,21 @@ def write_frames(
     (part / 'frames.json').write_text(text, encoding='utf-8')
     part.replace(folder)
     return FrameStore(folder)
+
+
+def _new_arrays(folder: Path, count: int, size_hw: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    shape = (count, *size_hw)
+    kinds: dict[str, tuple[tuple[int, ...], type]] = {
+        'rgb': ((*shape, 3), np.uint8),
+        'depth': (shape, np.uint16),
+        'weight': (shape, np.uint8),
+        'truth': (shape, np.uint16),
+    }
+    # A file that is never written to takes no room on disk.
+    return {
+        name: np.lib.format.open_memmap(folder / f'{name}.npy', 'w+', dtype, shape)
+        for name, (shape, dtype) in kinds.items()
+    }
 
 
 def _to_mm(depth_hw: FloatArray, size_hw: tuple[int, int]) -> NDArray[np.uint16]:

@@ -52,9 +52,14 @@ def model_card(summary: dict[str, Any], sha256: str) -> str:
         f'`{r["sha256"]}` |'
         for r in summary['recordings']
     ]
-    lines += ['', _FIGURES, '']
-    lines += ['| frames | weights | RMSE [m] | REL | delta1 | REL, scaled | delta1, scaled |']
-    lines += ['|---|---|---:|---:|---:|---:|---:|']
+    return '\n'.join([*lines, '', _FIGURES, '', *_table(summary), '', _LIMITS, ''])
+
+
+def _table(summary: dict[str, Any]) -> list[str]:
+    lines = [
+        '| frames | weights | RMSE [m] | REL | delta1 | REL, scaled | delta1, scaled |',
+        '|---|---|---:|---:|---:|---:|---:|',
+    ]
     for figures in summary['comparisons']:
         for when in ('before', 'after'):
             as_is, scaled = figures[when]['as_is'], figures[when]['scaled']
@@ -62,4 +67,4 @@ def model_card(summary: dict[str, Any], sha256: str) -> str:
             values += [scaled[n] for n in ('rel', 'delta1')]
             cells = ' | '.join(f'{value:.3f}' for value in values)
             lines.append(f'| {figures["name"]} | {when} | {cells} |')
-    return '\n'.join([*lines, '', _LIMITS, ''])
+    return lines
