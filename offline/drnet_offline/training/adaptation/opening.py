@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import DatasetError
-from drnet_offline.replay.index import index_recording
+from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
 from drnet_offline.training.adaptation.pinned import PinnedDepth
-from drnet_offline.training.adaptation.sources import DatasetFrames, FrameSource, RecordedDepth
+from drnet_offline.training.adaptation.projected import ProjectedDepth
+from drnet_offline.training.adaptation.sources import (
+    DatasetFrames,
+    FrameSource,
+    RecordedDepth,
+    registration_problem,
+)
 from drnet_offline.training.adaptation.trajectory import POSE_TYPE
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference import Settings
@@ -66,11 +72,29 @@ def open_source(
     settings = Settings.from_mapping({'weights': plan.weights, **parse_settings(topics.settings)})
     chosen = _choose_labels(index, labels, settings, dict(topics.sources))
     if chosen == 'depth':
-        return RecordedDepth(index, settings)
+        return _recorded_depth(index, settings)
     names = _source_names(index, chosen, settings, dict(topics.sources))
     settings = settings.changed(sparse_depth_sources=names)
     found = _topics_of(index, names, dict(topics.sources))
     return PinnedDepth(index, settings, found, on_message)
+
+
+def _recorded_depth(index: Index, settings: Settings) -> FrameSource:
+    """Return recorded depth as it is, or projected into the images if its camera is another."""
+    problem = registration_problem(index)
+    if not problem:
+        return RecordedDepth(index, settings)
+    info = depth_info_topic(index.recording, index.choice)
+    transforms = _transforms_of(index)
+    if info is None or not (transforms or settings.sparse_depth_extrinsics):
+        msg = (
+            'recorded depth must be registered to the images, or have a camera_info and tf, to '
+            f'be learned: {problem}; name the registered topic by --depth-topic, or choose other '
+            '--labels'
+        )
+        raise DatasetError(msg)
+    topics = SparseTopics({'depth': str(index.choice.depth), 'camera_info': info}, transforms)
+    return ProjectedDepth(index, settings, topics)
 
 
 def _choose_labels(index: Index, labels: str, settings: Settings, given: Mapping[str, str]) -> str:
@@ -140,14 +164,19 @@ def _odometry_topics(index: Index, given: Mapping[str, str]) -> SparseTopics | N
     if found is not None:
         return found
     topics = index.recording.topics.values()
-    transforms = tuple(
-        sorted(topic.name for topic in topics if topic.msgtype == 'tf2_msgs/msg/TFMessage')
-    )
+    transforms = _transforms_of(index)
     poses = [topic.name for topic in topics if topic.msgtype == POSE_TYPE and topic.count]
     if len(poses) == 1:
         return SparseTopics({'odometry': poses[0]}, transforms)
     moving = [name for name in transforms if not name.endswith('tf_static')]
     return SparseTopics({'odometry': moving[0]}, transforms) if moving else None
+
+
+def _transforms_of(index: Index) -> tuple[str, ...]:
+    topics = index.recording.topics.values()
+    return tuple(
+        sorted(topic.name for topic in topics if topic.msgtype == 'tf2_msgs/msg/TFMessage')
+    )
 
 
 def _try_topics(index: Index, name: str, given: Mapping[str, str]) -> SparseTopics | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.sparse_topics import SparseTopics
     from drnet_ros.inference import DepthFrame, Settings
 
-__all__ = ['PinnedDepth', 'weight_of']
+__all__ = ['PinnedDepth', 'messages_of', 'points_of', 'weight_of']
 
 _LEAST_POINTS = 5
 # A label whose standard deviation is this share of its depth has the weight 1/2.
@@ -43,6 +43,7 @@ class PinnedDepth(RecordedFrames):
     Attributes:
         kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
+        topics: Where the sources are recorded.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class PinnedDepth(RecordedFrames):
         self.labels = f'depth scaled by {" and ".join(names)}'
         self._sensors = tuple(name for name in names if name != 'odometry')
         self._has_odometry = 'odometry' in names
-        self._topics = topics
+        self.topics = topics
         self._on_image = on_image
         self._corners: Corners | None = None
 
@@ -77,7 +78,7 @@ class PinnedDepth(RecordedFrames):
             DatasetError: There is only odometry, and the camera has turned, but not moved.
         """
         if self._has_odometry and self._corners is None:
-            self._corners = place_corners(self, self._topics, self._on_image)
+            self._corners = place_corners(self, self.topics, self._on_image)
         if self._sensors or self._corners is None:
             return np.ones(len(positions), np.bool_)
         self._corners.check(self.name)
@@ -106,21 +107,14 @@ class PinnedDepth(RecordedFrames):
     ) -> Iterator[tuple[RecordedFrame, SparseDepth]]:
         corners = {} if self._corners is None else self._corners.points
         settings = self.settings.changed(sparse_depth_sources=self._sensors or ('',))
-        player = SparsePlayer(settings, self._topics) if self._sensors else None
-        side_topics = self._topics.all if player is not None else ()
+        player = SparsePlayer(settings, self.topics) if self._sensors else None
+        side_topics = self.topics.all if player is not None else ()
         for frame in read_frames(self.index, side_topics=side_topics, positions=blocks):
             known = [corners[frame.position]] if frame.position in corners else []
             if player is not None:
-                player.receive(self._messages(frame))
-                known.append(_points_of(player, frame))
+                player.receive(messages_of(self.index, frame))
+                known.append(points_of(player, frame))
             yield frame, SparseDepth.fused(known) if known else SparseDepth(np.empty((0, 3)))
-
-    def _messages(self, frame: RecordedFrame) -> list[tuple[str, Any]]:
-        messages: list[tuple[str, Any]] = []
-        for recorded in frame.side_messages:
-            with suppress(RecordingError):  # a sensor misses one reading
-                messages.append((recorded.topic, self.index.recording.deserialize(recorded)))
-        return messages
 
     def _labelled(self, frame: RecordedFrame, result: DepthFrame, block: int) -> LabelledFrame:
         if frame.rgb_hwc is None or result.stddev_hw is None:
@@ -165,7 +159,17 @@ def weight_of(
     return weight
 
 
-def _points_of(player: SparsePlayer, frame: RecordedFrame) -> SparseDepth:
+def messages_of(index: Index, frame: RecordedFrame) -> list[tuple[str, Any]]:
+    """Return the messages that were recorded before a frame, with their topics."""
+    messages: list[tuple[str, Any]] = []
+    for recorded in frame.side_messages:
+        with suppress(RecordingError):  # a sensor misses one reading
+            messages.append((recorded.topic, index.recording.deserialize(recorded)))
+    return messages
+
+
+def points_of(player: SparsePlayer, frame: RecordedFrame) -> SparseDepth:
+    """Return what sensors know of the depth in a frame, after their messages were received."""
     if frame.rgb_hwc is None or frame.camera is None:
         return SparseDepth(np.empty((0, 3)))
     one = Frame(frame.rgb_hwc, frame.camera, stamp_ns=frame.stamp_ns)

@@ -31,7 +31,7 @@ __all__ = [
     'prepare_frames',
 ]
 
-LEAST_LEARNED = 40
+LEAST_LEARNED = 24
 """With fewer different frames there is nothing to learn."""
 
 _LEAST_LABELLED = 0.01  # share of the pixels of a frame

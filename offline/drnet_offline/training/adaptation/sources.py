@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['DatasetFrames', 'FrameSource', 'RecordedDepth', 'RecordedFrames', 'check_camera']
+__all__ = [
+    'DatasetFrames',
+    'FrameSource',
+    'RecordedDepth',
+    'RecordedFrames',
+    'check_camera',
+    'registration_problem',
+]
 
 # Of longer recordings every n-th image is looked at: that is still 3 a second for half an hour.
 _MOST_SURVEYED = 6000
@@ -162,16 +169,12 @@ class RecordedDepth(RecordedFrames):
         """Yield frames with their recorded depth.
 
         Raises:
-            DatasetError: If depth is not registered to the images, or a camera does not fit.
+            DatasetError: If a camera does not fit.
         """
-        is_checked = False
         for frame, camera in self.read(blocks):
             if frame.rgb_hwc is None or frame.truth_hw is None:
                 continue
             height, width = frame.rgb_hwc.shape[:2]
-            if not is_checked:
-                self._check_registered((height, width), frame.truth_hw.shape[:2])
-                is_checked = True
             yield LabelledFrame(
                 f'{self.name}:{frame.position}',
                 frame.position,
@@ -182,16 +185,22 @@ class RecordedDepth(RecordedFrames):
                 frame.truth_hw,
             )
 
-    def _check_registered(self, image_hw: tuple[int, int], depth_hw: tuple[int, ...]) -> None:
-        size = (depth_hw[0], depth_hw[1])
+
+def registration_problem(index: Index) -> str:
+    """Return why recorded depth cannot be laid over the images as it is; '' if it can.
+
+    Args:
+        index: The index of a recording with depth.
+    """
+    for frame in read_frames(index, positions=sorted(index.pairs)[:10]):
+        if frame.rgb_hwc is None or frame.truth_hw is None:
+            continue
+        image_hw = (frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1])
+        depth_hw = (frame.truth_hw.shape[0], frame.truth_hw.shape[1])
         # Depth of another size of the same view is no fault.
-        shown = size if has_same_aspect(image_hw, size) else image_hw
-        if warnings := registration_warnings(self.index, shown, size):
-            msg = (
-                f'recorded depth must be registered to the images to be learned: {warnings[0]}; '
-                f'name the registered topic by --depth-topic, or choose other --labels'
-            )
-            raise DatasetError(msg)
+        shown = depth_hw if has_same_aspect(image_hw, depth_hw) else image_hw
+        return next(iter(registration_warnings(index, shown, depth_hw)), '')
+    return ''
 
 
 def check_camera(
