@@ -7,8 +7,7 @@ sure it is. That is what is learned, each pixel as far as it is sure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +15,11 @@ from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.registration import has_same_aspect, registration_warnings
 from drnet_offline.replay.sparse_player import SparsePlayer
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
+from drnet_offline.training.adaptation.hindsight import frames_with_points
 from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_offline.training.adaptation.trajectory import Corners, place_corners
 from drnet_ros.errors import RecordingError
-from drnet_ros.inference import DepthEstimator, Frame, SparseDepth
+from drnet_ros.inference import DepthEstimator, SparseDepth
 from drnet_ros.messages.reading import NS_PER_S
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.sparse_topics import SparseTopics
     from drnet_ros.inference import DepthFrame, Settings
 
-__all__ = ['PinnedDepth', 'messages_of', 'points_of', 'weight_of']
+__all__ = ['PinnedDepth', 'weight_of']
 
 _LEAST_POINTS = 5
 # A label whose standard deviation is this share of its depth has the weight 1/2.
@@ -106,15 +106,15 @@ class PinnedDepth(RecordedFrames):
         self, blocks: Mapping[int, int]
     ) -> Iterator[tuple[RecordedFrame, SparseDepth]]:
         corners = {} if self._corners is None else self._corners.points
-        settings = self.settings.changed(sparse_depth_sources=self._sensors or ('',))
-        player = SparsePlayer(settings, self.topics) if self._sensors else None
-        side_topics = self.topics.all if player is not None else ()
-        for frame in read_frames(self.index, side_topics=side_topics, positions=blocks):
-            known = [corners[frame.position]] if frame.position in corners else []
-            if player is not None:
-                player.receive(messages_of(self.index, frame))
-                known.append(points_of(player, frame))
-            yield frame, SparseDepth.fused(known) if known else SparseDepth(np.empty((0, 3)))
+        if not self._sensors:
+            for frame in read_frames(self.index, positions=set(blocks) & set(corners)):
+                yield frame, corners[frame.position]
+            return
+        settings = self.settings.changed(sparse_depth_sources=self._sensors)
+        player = SparsePlayer(settings, self.topics)
+        for frame, points in frames_with_points(self.index, player, self.topics, blocks):
+            known = [points, *([corners[frame.position]] if frame.position in corners else [])]
+            yield frame, SparseDepth.fused(known)
 
     def _labelled(self, frame: RecordedFrame, result: DepthFrame, block: int) -> LabelledFrame:
         if frame.rgb_hwc is None or result.stddev_hw is None:
@@ -157,21 +157,3 @@ def weight_of(
     relative = stddev_hw / depth_hw / np.float32(_HALF_SURE)
     weight: NDArray[np.float32] = np.nan_to_num(1 / (1 + relative * relative), nan=0.0)
     return weight
-
-
-def messages_of(index: Index, frame: RecordedFrame) -> list[tuple[str, Any]]:
-    """Return the messages that were recorded before a frame, with their topics."""
-    messages: list[tuple[str, Any]] = []
-    for recorded in frame.side_messages:
-        with suppress(RecordingError):  # a sensor misses one reading
-            messages.append((recorded.topic, index.recording.deserialize(recorded)))
-    return messages
-
-
-def points_of(player: SparsePlayer, frame: RecordedFrame) -> SparseDepth:
-    """Return what sensors know of the depth in a frame, after their messages were received."""
-    if frame.rgb_hwc is None or frame.camera is None:
-        return SparseDepth(np.empty((0, 3)))
-    one = Frame(frame.rgb_hwc, frame.camera, stamp_ns=frame.stamp_ns)
-    completed = player.complete(one, frame.frame_id).sparse_depth
-    return completed if completed is not None else SparseDepth(np.empty((0, 3)))

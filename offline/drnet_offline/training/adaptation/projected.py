@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_offline.errors import DatasetError
-from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.sparse_player import SparsePlayer
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
-from drnet_offline.training.adaptation.pinned import messages_of, points_of
+from drnet_offline.training.adaptation.hindsight import frames_with_points
 from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_ros.inference.sparse_depth.projection import project
 from drnet_ros.messages.reading import NS_PER_S
@@ -64,12 +63,10 @@ class ProjectedDepth(RecordedFrames):
         choice = TopicChoice(self.index.choice.image, self.index.choice.camera_info, None)
         alone = replace(self.index, choice=choice, pairs={})
         count = 0
-        for frame in read_frames(alone, side_topics=self._topics.all, positions=blocks):
-            player.receive(messages_of(self.index, frame))
+        for frame, points in frames_with_points(alone, player, self._topics, blocks):
             if frame.rgb_hwc is None:
                 continue
             camera = self.camera_of(frame)
-            points = points_of(player, frame)
             height, width = frame.rgb_hwc.shape[:2]
             count += bool(len(points))
             yield LabelledFrame(
