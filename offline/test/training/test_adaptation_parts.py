@@ -135,15 +135,20 @@ def test_images_are_stored_a_third_larger_than_the_network_sees_them_but_never_e
     assert stored_size((720, 1280), (288, 384)) == (384, 683)
 
 
-def test_a_label_counts_in_the_share_of_draws_that_its_weight_is(tmp_path: Path) -> None:
+def test_a_pixel_counts_in_the_share_of_draws_that_its_weight_is_of_the_largest(
+    tmp_path: Path,
+) -> None:
     depth = np.full(HW, 2.0, np.float32)
-    weight = np.full(HW, 0.3, np.float32)
+    weight = np.full(HW, 0.6, np.float32)
+    weight[:, :48] = 0.18
     store = write_frames(tmp_path / 's', [frame(-1, depth, weight)], 1, HW, {})
     mixture = Mixture([Source('s', store.learned(), SourceConfig())])
     draws = Draws(mixture, training_config(HW, 1, 0), 80.0)
     rng = np.random.default_rng(0)
-    kept = [np.isfinite(draws.draw_sample(0, rng).depth_hw).all() for _ in range(400)]
-    assert np.mean(kept) == pytest.approx(0.3, abs=0.07)
+    kept = [np.isfinite(draws.draw_sample(0, rng).depth_hw) for _ in range(400)]
+    share = np.mean(kept, axis=0)
+    assert (share[:, 48:] == 1).all()
+    np.testing.assert_allclose(share[:, :48], 0.3, atol=0.07)
 
 
 def test_draws_take_each_source_by_its_share() -> None:

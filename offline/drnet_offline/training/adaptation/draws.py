@@ -45,7 +45,7 @@ def training_config(size_hw: tuple[int, int], batch_size: int, seed: int) -> Tra
 
 
 class Draws(AugmentedDataset):
-    """Augmented frames; a label of the weight w counts in the share w of the draws."""
+    """Augmented frames; a pixel with half the weight of the surest counts in half of the draws."""
 
     def draw_sample(self, index: int, rng: np.random.Generator) -> DepthSample:
         """Return a frame, its label where it is at least as sure as a random number."""
@@ -54,7 +54,7 @@ class Draws(AugmentedDataset):
             return self._samples[index]
         first = self._samples.range_of(index).start
         # One number for the whole frame: what is left of the label is connected.
-        return frames.sure_part(index - first, float(rng.random()))
+        return frames.sure_part(index - first, float(rng.random()), of_surest=True)
 
 
 def draw_keys(mixture: Mixture, count: int, seed: int) -> list[int]:

@@ -252,12 +252,19 @@ class StoredFrames:
         entries = [self.store.entries[place] for place in self.indices]
         return [(entry.block, entry.stamp_s) for entry in entries]
 
-    def sure_part(self, index: int, least: float) -> DepthSample:
-        """Return a frame with its label where that has at least a weight, if it has weights."""
+    def sure_part(self, index: int, least: float, *, of_surest: bool = False) -> DepthSample:
+        """Return a frame with its label where that is sure enough; all of it without weights.
+
+        Args:
+            index: Which frame.
+            least: Least weight.
+            of_surest: Whether that is a share of the largest weight in the frame.
+        """
         sample = self[index]
         weight = self.store.weight_hw(self.indices[index])
         if weight is not None:
-            sample.depth_hw[weight < least] = np.nan
+            limit = least * float(weight.max()) if of_surest else least
+            sample.depth_hw[weight < limit] = np.nan
         return sample
 
 
@@ -269,5 +276,11 @@ class _TrueFrames(StoredFrames):
         truth = self.store.truth_hw(self.indices[index])
         return sample if truth is None else replace(sample, depth_hw=truth)
 
-    def sure_part(self, index: int, least: float) -> DepthSample:  # noqa: ARG002 - all is sure
+    def sure_part(
+        self,
+        index: int,
+        least: float,  # noqa: ARG002 - all is sure
+        *,
+        of_surest: bool = False,  # noqa: ARG002
+    ) -> DepthSample:
         return self[index]

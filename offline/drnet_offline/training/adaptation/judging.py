@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drnet_offline.errors import DatasetError
+from drnet_offline.training.adaptation.blocks import LEAST_BLOCKS
 from drnet_offline.training.adaptation.comparison import Comparison, Weights, compare
 from drnet_offline.training.adaptation.gate import MIXTURES, Verdict, block_errors, judge
 from drnet_offline.training.adaptation.mixing import mix
@@ -61,6 +63,7 @@ def judge_mixtures(
         if checked is not None:
             replayed = [(checked.samples, checked.places)]
             kept[share] = mean_of(score_frames(network, metadata, replayed, advance))
+    _check_judged(len(errors[0.0]), stores)
     verdict = judge(
         errors[0.0],
         {share: errors[share] for share in MIXTURES},
@@ -77,6 +80,16 @@ def judge_mixtures(
         for share, each in errors.items()
     }
     return verdict, table
+
+
+def _check_judged(blocks: int, stores: Sequence[FrameStore]) -> None:
+    """Refuse to judge by labels that are nowhere sure."""
+    if blocks < LEAST_BLOCKS:
+        msg = (
+            f'{stores[0].about["labels"]} must be sure enough to judge by in {LEAST_BLOCKS} '
+            f'held-out blocks, got {blocks}: record more points, or other labels'
+        )
+        raise DatasetError(msg)
 
 
 def compare_on(
@@ -110,7 +123,8 @@ def compare_on(
     if checked is not None:
         found.append((f'{checked.name} (replay)', checked.samples, checked.places))
     bar = progress.add_task('comparing', total=sum(len(places) for *_, places in found))
-    return [
+    compared = [
         compare(name, samples, places, weights, lambda: progress.advance(bar))
         for name, samples, places in found
     ]
+    return [comparison for comparison in compared if comparison.frames]

@@ -101,7 +101,7 @@ class Learner:
         Returns:
             The loss.
         """
-        with torch.autocast(self.device.type, self._dtype or torch.float32, enabled=self._fast):
+        with torch.autocast(self.device.type, self._dtype or torch.bfloat16, enabled=self._fast):
             depths = self.network(normalise(batch['rgb'].to(self.device), self._metadata))
         loss = self._loss([depth.float() for depth in depths], batch)
         self.descend(loss)
