@@ -21,7 +21,7 @@ from drnet_offline.training.adaptation.frame_store import (
     write_frames,
 )
 from drnet_offline.training.adaptation.gate import judge
-from drnet_offline.training.adaptation.learner import Learner
+from drnet_offline.training.adaptation.learner import Learner, LearningRates
 from drnet_offline.training.adaptation.mixing import mix
 from drnet_offline.training.adaptation.pinned import weight_of
 from drnet_offline.training.adaptation.scoring import predict
@@ -256,9 +256,10 @@ def test_a_scene_that_is_a_third_larger_is_learned_and_old_weights_stay(
 ) -> None:
     old, metadata = tiny
     before = {name: tensor.clone() for name, tensor in old.state_dict().items()}
-    learner = Learner(old, metadata, 40)
-    for step in range(40):
-        learner.learn(batch_of(step % 8, old, metadata))
+    learner = Learner(old, metadata, 60, LearningRates(decoder=3e-3, average_decay=0.9))
+    batches = [batch_of(seed, old, metadata) for seed in range(4)]
+    for step in range(60):
+        learner.learn(batches[step % 4])
     image = np.random.default_rng(99).integers(0, 255, (*HW, 3), np.uint8)
     sample = DepthSample('', image, np.ones(HW, np.float32), 120.0)
     ratio = predict(learner.average, metadata, sample) / predict(old, metadata, sample)

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -70,6 +70,21 @@ class Outcome:
     notes: dict[str, Any]
 
 
+class Prepare(Protocol):
+    """Stores frames of a source, as the functions of `preparing` do."""
+
+    def __call__(
+        self,
+        source: FrameSource,
+        folder: Path,
+        network_hw: tuple[int, int],
+        *,
+        on_frame: Callable[[], None],
+    ) -> FrameStore:
+        """Store them in the folder."""
+        ...
+
+
 class Adaptation:
     """One adaptation; all of its state is in a folder, so that another run goes on."""
 
@@ -130,12 +145,7 @@ class Adaptation:
         return self._metadata.input_height, self._metadata.input_width
 
     def _stored(
-        self,
-        name: str,
-        path: Path,
-        labels: str,
-        prepare: Callable[[FrameSource, Path, tuple[int, int], Callable[[], None]], FrameStore],
-        weights: str = '',
+        self, name: str, path: Path, labels: str, prepare: Prepare, weights: str = ''
     ) -> FrameStore:
         """Return frames that are stored, or store them."""
         folder = self._state.folder / name
@@ -146,7 +156,7 @@ class Adaptation:
         plan = replace(self._plan, weights=weights or self._plan.weights)
         with ExitStack() as opened:
             source = open_source(path, plan, labels, opened, advance)
-            store = prepare(source, folder, self._network_hw, on_frame=advance)  # type: ignore[call-arg]
+            store = prepare(source, folder, self._network_hw, on_frame=advance)
         self._progress.update(bar, total=self._progress.tasks[bar].completed)
         return store
 
