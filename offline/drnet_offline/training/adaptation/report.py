@@ -107,8 +107,8 @@ def _mixtures(summary: dict[str, Any]) -> str:
     table = html_table(('', 'held-out REL', 'replay REL', *blocks), rows)
     note = (
         'Each mixture lies between old and new weights, parameter by parameter. The gain of the '
-        'verdict is that of each block with the mixture that all other blocks prefer; its '
-        'interval is a bootstrap over blocks.'
+        'verdict is that of each block with the mixture that every second block, of those that '
+        'it is not one of, prefers; its interval comes from a bootstrap over blocks.'
     )
     return f'{table}<p class="note">{escape(note)}</p>'
 
