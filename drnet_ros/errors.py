@@ -105,7 +105,7 @@ def known_names(name: str, known: Sequence[str]) -> str:
         'did you mean max_depth?', or all names where none is near.
     """
     near = get_close_matches(name, known, n=1)
-    return f'did you mean {near[0]}?' if near else f'known are {", ".join(known)}'
+    return f'did you mean {near[0]}?' if near else f'known are {", ".join(known) or "none"}'
 
 
 def missing_module(error: ImportError, asked: str) -> str:

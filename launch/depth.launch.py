@@ -21,6 +21,7 @@ from launch_ros.substitutions import ExecutableInPackage
 
 from drnet_ros.errors import SettingsError, one_line
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.launch_exit import fail_at_the_end
 from drnet_ros.node.launch_paths import params_path, weights_value
 
 CONFIG = Path(__file__).parents[1] / 'config'
@@ -161,6 +162,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     remappings.append(('sparse_depth/camera_info', sparse_info))
     weights = _value(context, 'weights')
     has_rviz = _value(context, 'rviz') == 'true'
+    is_respawned = _value(context, 'respawn') == 'true'
     parameters: list[str | dict[str, str | list[str]]] = [
         str(params_path(_value(context, 'params_file'), CONFIG)),
         *_sparse_depth(context),
@@ -178,8 +180,9 @@ def _nodes(context: LaunchContext) -> list[Node]:
         remappings=remappings,
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         output='screen',
-        respawn=_value(context, 'respawn') == 'true',
+        respawn=is_respawned,
         respawn_delay=2.0,
+        on_exit=None if is_respawned else fail_at_the_end,
     )
     rviz = Node(
         package='rviz2',

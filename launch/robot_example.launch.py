@@ -20,6 +20,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
+from drnet_ros.node.launch_exit import fail_at_the_end
 from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
@@ -84,5 +85,6 @@ def _camera(context: LaunchContext) -> list[Node]:
             (LaunchConfiguration('recorded_info'), 'camera/camera_info'),
         ],
         output='screen',
+        on_exit=fail_at_the_end,
     )
     return [camera]

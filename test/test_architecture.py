@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -67,6 +68,12 @@ def sources(folder: Path) -> list[Path]:
 
 RUNTIME_FILES = sources(RUNTIME)
 OFFLINE_FILES = sources(OFFLINE)
+PROGRAMS = [
+    path
+    for folder in (RUNTIME, ROOT / 'offline', ROOT / 'tools', ROOT / 'launch')
+    for path in sources(folder)
+    if 'test' not in path.relative_to(ROOT).parts
+]
 
 
 @pytest.mark.parametrize('path', RUNTIME_FILES, ids=module_name)
@@ -164,6 +171,13 @@ def test_files_stay_readable(path: Path) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_lines(node) > 40
     ]
     assert not long, f'more than 40 lines: {long}'
+
+
+def test_opencv_opens_no_image_file() -> None:
+    """Its functions crash on names that are not UTF-8, and say nothing where they fail."""
+    calls = re.compile(r'\bcv2\.im(read|write)(multi)?\(')
+    assert PROGRAMS
+    assert not [path for path in PROGRAMS if calls.search(path.read_text(encoding='utf-8'))]
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

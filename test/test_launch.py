@@ -253,6 +253,49 @@ def test_weights_argument_wins_over_the_parameter_file(start: Start, tmp_path: P
     assert 'Traceback' not in launched.output
 
 
+FAILING = """
+from launch import LaunchDescription
+from launch.actions import ExecuteProcess, IncludeLaunchDescription
+
+def generate_launch_description():
+    other = ExecuteProcess(cmd=['sleep', '{seconds}'], name='other')
+    depth = IncludeLaunchDescription({depth!r}, launch_arguments=[('params_file', 'resnet50')])
+    return LaunchDescription([other, depth])
+"""
+
+
+@needs_ros2_launch
+def test_a_node_that_fails_makes_launch_end_with_exit_code_1(start: Start) -> None:
+    launched = start('params_file:=resnet50')
+    assert launched.wait_until_it_ends() == 1
+    assert launched.output.count('depth_node-1 ended with exit code 1: see its last lines') == 1
+    assert 'only lite weights are embedded' in launched.output
+    assert 'Traceback' not in launched.output
+
+
+@needs_ros2_launch
+def test_what_else_was_launched_goes_on_after_a_node_has_failed(
+    start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / 'failing.launch.py'
+    file.write_text(FAILING.format(depth=str(LAUNCH_FILE), seconds=1000))
+    launched = start(file=str(file))
+    launched.wait_for(r'depth_node-2\]: process has died')
+    time.sleep(1.0)
+    assert 'other-1]: process has' not in launched.output
+    launched.stop()
+    assert launched.wait_until_it_ends() == 1
+    assert 'depth_node-2 ended with exit code 1: see its last lines' in launched.output
+
+
+@needs_ros2_launch
+def test_launch_ends_with_exit_code_0_after_ctrl_c(start: Start) -> None:
+    launched = start()
+    launched.wait_for('active: ')
+    launched.stop()
+    assert launched.wait_until_it_ends() == 0
+
+
 @needs_ros2_launch
 @pytest.mark.parametrize(
     ('file', 'argument', 'message'),

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.closing import Closing
-from drnet_ros.errors import CameraError, SettingsError, WeightsError
+from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.images.rectification import forget_rectifications, rectified
 from drnet_ros.inference.limits import check_image
+from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
+from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.settings.given import as_settings
+from drnet_ros.inference.settings.network_choice import check_network
 from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
-from drnet_ros.network.metadata import WeightsMetadata, read_metadata
+from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
@@ -42,24 +51,30 @@ class DepthEstimator(Closing):
         metadata: What the weights file says about itself.
     """
 
-    def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | str | PathLike[str] | None = None,
+        *,
+        engine: Engine | None = None,
+    ) -> None:
         """Load metadata and create the engine; the network is made ready for the training size.
 
         Args:
-            settings: The settings, or None for the defaults.
+            settings: The settings; the path of a weights file; or None for the defaults.
             engine: What runs the network, closed with the estimator; None for the one that the
                 settings ask for.
 
         Raises:
-            SettingsError: If the settings are none.
+            SettingsError: If the settings are none, or a mask cannot be read.
             WeightsError: If the weights are missing, unreadable, or of another network than the
                 settings ask for.
             EngineError: If the engine cannot run as configured.
         """
-        self.settings = _checked_settings(settings)
+        self.settings = as_settings(settings)
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
-        _check_network(self.settings, self.metadata)
+        self._masks = Masks(self.settings)
+        check_network(self.settings, self.metadata)
         if engine is None:
             engine = create_engine(self.settings, self._weights_path, self.metadata)
         self._engine = engine
@@ -97,6 +112,19 @@ class DepthEstimator(Closing):
         """
         return self._engine.prepare_async((height, width), self.settings)
 
+    def check(self, frame: Frame) -> None:
+        """Refuse a frame that the settings do not fit, so that it need not fail a whole batch.
+
+        Args:
+            frame: The frame.
+
+        Raises:
+            ImageError: kind 'mask_shape', if the mask of its camera has another aspect ratio.
+        """
+        if self._masks:
+            height, width, _ = frame.rgb_hwc.shape
+            self._masks.check(frame.stream, (height, width))
+
     def submit(self, frames: Sequence[Frame]) -> Pending:
         """Start work on a batch of frames with images of the same size.
 
@@ -110,16 +138,32 @@ class DepthEstimator(Closing):
 
         Raises:
             EngineError: If the batch cannot be run.
-            ImageError: kind 'bad_shape', as `limits.check_shape` says.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says, or as `check` says.
         """
+        for frame in frames:
+            self.check(frame)
+        if self.settings.rectify:
+            frames = [rectified(frame) for frame in frames]
         if self.settings.max_stddev_ratio > 0:
             frames = [replace(frame, stddev=True) for frame in frames]
-        settings = engine_settings(frames, self.settings)
+        final = self.settings
+        is_limited = any(frame.beyond for frame in frames)
+        if is_limited:  # what is far must be known until all is scaled
+            final = widest(final)
+        settings = engine_settings(frames, final)
         pending = self._engine.submit(frames, settings)
+        if self._masks or any(frame.raw_camera for frame in frames):
+            mask = partial(self._masks.drop, point_stride=settings.point_stride)
+            pending = MappedPending(pending, frames, mask)
         if settings.temporal_filter > 0:
-            pending = self._scale_filter.steadied(pending, frames, settings)
+            steady = partial(self._scale_filter.steady, settings=settings)
+            pending = MappedPending(pending, frames, steady)
         if is_scaled(frames):
-            pending = self._metric_scale.scaled(pending, frames, self.settings)
+            scale = partial(self._metric_scale.apply, settings=final)
+            pending = MappedPending(pending, frames, scale)
+        if is_limited:
+            limit = partial(limit_frame, settings=self.settings)
+            pending = MappedPending(pending, frames, limit)
         return pending
 
     def reset_scale(self, stream: str | None = None) -> None:
@@ -178,6 +222,19 @@ class DepthEstimator(Closing):
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]
 
+    def assumed_camera(self, height: int, width: int) -> CameraModel:
+        """Return the camera that an image is taken to be from where none is given.
+
+        It has the field of view of the training camera, and no distortion.
+
+        Args:
+            height: Rows of the image.
+            width: Columns of the image.
+        """
+        trained_area = self.metadata.input_height * self.metadata.input_width
+        focal_px = self.metadata.f_training * math.sqrt(height * width / trained_area)
+        return CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
+
     def update(self, settings: Settings) -> None:
         """Take over changed live settings, from the next submitted batch on.
 
@@ -185,7 +242,8 @@ class DepthEstimator(Closing):
             settings: The new settings.
 
         Raises:
-            SettingsError: If a setting differs that cannot change while running.
+            SettingsError: If a setting differs that cannot change while running, or a mask cannot
+                be read.
         """
         for spec in PARAMETERS:
             old, new = getattr(self.settings, spec.name), getattr(settings, spec.name)
@@ -195,6 +253,10 @@ class DepthEstimator(Closing):
                     'create another estimator'
                 )
                 raise SettingsError(msg)
+        if not self._masks.are_of(settings):
+            self._masks = Masks(settings)
+        if settings.scale_factor != self.settings.scale_factor:
+            self._metric_scale.reset()
         self.settings = settings
 
     def describe(self) -> dict[str, str]:
@@ -218,37 +280,5 @@ class DepthEstimator(Closing):
     def close(self) -> None:
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
+        forget_rectifications()
         rays.cache_clear()  # up to 66 MB for each 4K camera
-
-
-def _checked_settings(settings: object) -> Settings:
-    if settings is None:
-        return Settings()
-    if not isinstance(settings, Settings):
-        msg = (
-            f'settings must be a Settings, got {type(settings).__name__}; write '
-            'DepthEstimator(Settings(weights=...)), or Settings.from_mapping(...) for a dict'
-        )
-        raise SettingsError(msg)
-    return settings
-
-
-def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:
-    """Refuse weights of another network than the settings name."""
-    network = metadata.network
-    named = settings.backbone != 'auto'
-    wanted = {
-        'backbone': settings.backbone if named else network.backbone,
-        'guided_filter': settings.guided_filter
-        if named or settings.guided_filter
-        else network.guided_filter,
-        'correction_kernel': settings.correction_kernel or network.correction_kernel,
-    }
-    for name, value in wanted.items():
-        found = getattr(network, name)
-        if found != value:
-            msg = (
-                f'weights {settings.weights!r} must hold a network with {name} {value!r}, got '
-                f"{found!r}; give weights of that network, or set backbone to 'auto'"
-            )
-            raise WeightsError(msg)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
@@ -30,6 +33,8 @@ class Frame:
             goes on. None if there is no source: then depth is the network's own. Without `camera`
             it cannot be used.
         stddev: Whether the standard deviation of depth is wanted.
+        raw_camera: Where `rgb_hwc` was rectified, the camera before that, at the image's size.
+        beyond: Whether to tell which invalid depth is beyond `Settings.max_depth`.
     """
 
     rgb_hwc: UInt8Array
@@ -39,6 +44,8 @@ class Frame:
     stream: str = ''
     sparse_depth: SparseDepth | None = None
     stddev: bool = False
+    raw_camera: CameraModel | None = None
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +63,8 @@ class DepthFrame:
             is; calibrated with the weights. None if not wanted.
         scale: What depth was scaled by, and on what grounds; None if the frame had neither sparse
             depth nor a wish for `stddev_hw`.
+        beyond_hw: Where depth is invalid since it is beyond `Settings.max_depth`, bool (H, W);
+            None if not wanted.
     """
 
     depth_hw: FloatArray
@@ -63,3 +72,4 @@ class DepthFrame:
     points: FloatArray | None = None
     stddev_hw: FloatArray | None = None
     scale: DepthScale | None = None
+    beyond_hw: NDArray[np.bool_] | None = None

@@ -15,7 +15,6 @@ held for good, neither an error of the first frame nor one of the measured zoom.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ import cv2
 import numpy as np
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
-from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.image_motion import image_motion, small_gray
 from drnet_ros.inference.postprocess import rescale
@@ -70,31 +68,25 @@ class ScaleFilter:
         """Know no stream as yet."""
         self._seen: dict[str, _Seen] = {}
 
-    def steadied(self, pending: Pending, frames: Sequence[Frame], settings: Settings) -> Pending:
-        """Return a pending result that steadies frames when it is fetched.
+    def steady(self, frame: Frame, result: DepthFrame, settings: Settings) -> DepthFrame:
+        """Steady the depth of a frame, and its cloud.
 
         Args:
-            pending: The engine's result; fetch results in the order of the stamps.
-            frames: What was submitted; those without `stamp_ns` stay as they are.
-            settings: `temporal_filter` and how the frames were computed.
-        """
-        return _SteadiedPending(self, pending, frames, settings)
+            frame: What was submitted, with its `stream` and `stamp_ns`, in the order of the
+                stamps; one without `stamp_ns` stays as it is.
+            result: What came of it; its arrays are changed in place.
+            settings: How it was computed; `temporal_filter` is the time constant in seconds.
 
-    def steady(self, frame: Frame, result: DepthFrame, settings: Settings) -> None:
-        """Steady the depth of a frame, and its cloud, in place.
-
-        Args:
-            frame: What was submitted, with its `stream` and `stamp_ns`.
-            result: What came of it; changed.
-            settings: `temporal_filter` is the time constant in seconds.
+        Returns:
+            The same frame.
         """
         if frame.stamp_ns is None:
-            return
+            return result
         gray = small_gray(frame.rgb_hwc)
         camera = frame.camera
         if camera is not None and settings.image_is_rectified:
             camera = camera.rectified()
-        scaled = settings.scale_by_focal_length
+        scaled = settings.scale_by_focal_length, settings.scale_factor
         kind = (frame.rgb_hwc.shape, result.depth_hw.shape, _focal(camera), scaled)
         now = _Seen(frame.stamp_ns, gray, _log_small(result.depth_hw, gray), kind)
         before = self._seen.get(frame.stream)
@@ -104,34 +96,7 @@ class ScaleFilter:
         self._seen[frame.stream] = now
         if now.log_correction:
             rescale(result, math.exp(-now.log_correction), settings)
-
-
-class _SteadiedPending(Pending):
-    def __init__(
-        self,
-        scale_filter: ScaleFilter,
-        pending: Pending,
-        frames: Sequence[Frame],
-        settings: Settings,
-    ) -> None:
-        self._scale_filter = scale_filter
-        self._pending = pending
-        self._frames = frames
-        self._settings = settings
-        self._done: list[DepthFrame] | None = None
-
-    def wait_for_turn(self) -> None:
-        """Wait as the engine's own work does."""
-        self._pending.wait_for_turn()
-
-    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
-        """Wait for the engine, then steady each frame."""
-        if self._done is None:
-            results = self._pending.result(timeout_s)
-            for frame, result in zip(self._frames, results, strict=True):
-                self._scale_filter.steady(frame, result, self._settings)
-            self._done, self._frames = results, ()
-        return self._done
+        return result
 
 
 def _focal(camera: CameraModel | None) -> tuple[float, float] | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rclpy.exceptions import NameValidationException
 from rclpy.logging import get_logger
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -20,6 +23,7 @@ from drnet_ros.inference.images.codec import (
 )
 from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.node.messages import depth_message, image_message
+from drnet_ros.node.qos_overrides import named_overrides
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.recordings.recording import RecordedMessage, RecordedTopic
 
-__all__ = ['Outlet', 'create_outlets']
+__all__ = ['Outlet', 'create_outlets', 'warn_of_unused']
 
 _QUEUE_DEPTH = 5
 # Each static transform counts, and late subscribers need all of them.
@@ -108,6 +112,9 @@ def create_outlets(
 
     Returns:
         The outlets by recorded topic; a topic that cannot be published is left out and logged.
+
+    Raises:
+        SettingsError: If a QoS override is not allowed.
     """
     outlets: dict[str, Outlet] = {}
     sources: dict[str, str] = {}
@@ -123,12 +130,14 @@ def create_outlets(
             )
             node.get_logger().warning(f'leaving out {topic.name}: {reason}')
             continue
+        try:
+            publisher = _publisher(node, message_class, name, _profile(topic))
+        except NameValidationException as error:  # ROS 1 and other writers allow more
+            node.get_logger().warning(f'leaving out {topic.name!r}: {one_line(error)}')
+            continue
         sources[name] = topic.name
-        outlets[topic.name] = Outlet(
-            node.create_publisher(message_class, name, _profile(topic)),
-            topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE},
-            decode,
-        )
+        is_image = topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE}
+        outlets[topic.name] = Outlet(publisher, is_image, decode)
     return outlets
 
 
@@ -179,12 +188,35 @@ def _decode_depth(message: CompressedImage) -> Image:
     return depth_message(depth_hw, message.header, '16UC1' if is_millimetres else '32FC1')
 
 
+def warn_of_unused(node: Node) -> None:
+    """Point out parameters without effect; call it once all outlets are there."""
+    known = [f'qos_overrides.{name}' for name in node.get_parameters_by_prefix('qos_overrides')]
+    for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
+        if not node.has_parameter(name):
+            near = get_close_matches(name, known, n=1)
+            advice = f'did you mean {near[0]}?' if near else 'bag_publisher has options, see -h'
+            node.get_logger().warning(f'parameter {name!r} has no effect: {advice}')
+
+
+def _publisher(node: Node, message_class: Any, name: str, profile: QoSProfile) -> Publisher[Any]:
+    policies = (
+        QoSPolicyKind.HISTORY,
+        QoSPolicyKind.DEPTH,
+        QoSPolicyKind.RELIABILITY,
+        QoSPolicyKind.DURABILITY,
+    )
+    with named_overrides(node.resolve_topic_name(name), 'publisher'):
+        return node.create_publisher(
+            message_class, name, profile, qos_overriding_options=QoSOverridingOptions(policies)
+        )
+
+
 def _message_class(msgtype: str) -> Any:
     """Return the class of a type such as 'tf2_msgs/msg/TFMessage', None if it is not installed."""
     package, _, name = msgtype.partition('/msg/')
     try:
         return getattr(import_module(f'{package}.msg'), name, None)
-    except ImportError:
+    except (ImportError, TypeError, ValueError):  # the last two of names that are none
         return None
 
 

@@ -17,10 +17,11 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError, RecordingError, one_line
-from drnet_ros.node.bag_outlets import Outlet, create_outlets
+from drnet_ros.errors import DrnetError, RecordingError
+from drnet_ros.node.bag_outlets import Outlet, create_outlets, warn_of_unused
 from drnet_ros.node.bag_pace import Pace, length_text
-from drnet_ros.node.environment import ARGUMENT_ERRORS, log_arguments, use_large_message_profile
+from drnet_ros.node.environment import log_arguments, use_large_message_profile
+from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.recording import Recording
 
 __all__ = ['PlayOptions', 'Player', 'run']
@@ -165,7 +166,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
         _run(node, options, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
-        get_logger('bag_publisher').fatal(one_line(error))
+        get_logger('bag_publisher').fatal(ros_error_text(error))
         return 1
     finally:
         rclpy.try_shutdown()
@@ -174,9 +175,6 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
 
 def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
     logger = node.get_logger()
-    for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
-        if not node.has_parameter(name):
-            logger.warning(f'parameter {name!r} has no effect: bag_publisher has options, see -h')
     with Recording(options.bag) as recording:
         recording.require(options.topics)
         outlets = create_outlets(
@@ -188,6 +186,7 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
                 f'{", ".join(sorted(recording.topics)) or "it is empty"}'
             )
             raise RecordingError(msg)
+        warn_of_unused(node)
         logger.info(
             f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
         )

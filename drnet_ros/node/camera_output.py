@@ -1,69 +1,65 @@
-"""What goes out for one camera: depth and its certainty, CameraInfo, cloud and preview."""
+"""What goes out for one camera: depth and its certainty, CameraInfo, cloud, and the rest."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from drnet_ros.inference.depth import colourise
+from drnet_ros.node.derived_outputs import DerivedOutputs
 from drnet_ros.node.messages import (
     camera_info_message,
     depth_message,
     image_message,
     points_message,
 )
+from drnet_ros.node.output_publishers import create_output, has_subscribers
 from drnet_ros.node.scale_report import scale_message
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import DepthFrame, Settings
+    from drnet_ros.inference import DepthFrame, Frame, Settings
 
 __all__ = ['CameraOutput']
 
-_QUEUE_DEPTH = 5
-_OVERRIDABLE = (
-    QoSPolicyKind.HISTORY,
-    QoSPolicyKind.DEPTH,
-    QoSPolicyKind.RELIABILITY,
-    QoSPolicyKind.DURABILITY,
-)
-
 
 class CameraOutput:
-    """The publishers of one camera: RELIABLE, VOLATILE, KEEP_LAST, so that everybody matches."""
+    """The publishers of one camera.
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    Attributes:
+        derived: Those of what is made from depth.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
         """Create the publishers; they publish while the node is active.
 
         Args:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
+            is_rectifying: Whether there are rectified images to publish.
         """
         self._node = node
         self._name = f'{node.get_name()}: {prefix.rstrip("/") or "camera"}'
-        self._depth = self._publisher(Image, f'{prefix}depth/image_rect')
-        self._info = self._publisher(CameraInfo, f'{prefix}depth/camera_info')
-        self._points = self._publisher(PointCloud2, f'{prefix}points')
-        self._preview = self._publisher(Image, f'{prefix}depth/preview')
-        self._stddev = self._publisher(Image, f'{prefix}depth/stddev')
-        self._scale = self._publisher(DiagnosticArray, f'{prefix}depth/scale')
+        self._depth = create_output(node, Image, f'{prefix}depth/image_rect')
+        self._info = create_output(node, CameraInfo, f'{prefix}depth/camera_info')
+        self._points = create_output(node, PointCloud2, f'{prefix}points')
+        self._stddev = create_output(node, Image, f'{prefix}depth/stddev')
+        self._scale = create_output(node, DiagnosticArray, f'{prefix}depth/scale')
+        self.derived = DerivedOutputs(node, prefix, is_rectifying=is_rectifying)
 
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
         return (
             not settings.lazy
-            or _has_subscribers(self._depth)
-            or _has_subscribers(self._info)
-            or (settings.points and _has_subscribers(self._points))
-            or _has_subscribers(self._preview)
-            or _has_subscribers(self._stddev)
-            or _has_subscribers(self._scale)
+            or has_subscribers(self._depth)
+            or has_subscribers(self._info)
+            or (settings.points and has_subscribers(self._points))
+            or has_subscribers(self._stddev)
+            or has_subscribers(self._scale)
+            or self.derived.is_wanted()
         )
 
     def wants_points(self, settings: Settings) -> bool:
@@ -72,14 +68,14 @@ class CameraOutput:
 
     def wants_stddev(self, settings: Settings) -> bool:
         """Whether the standard deviation of depth is worth computing."""
-        return not settings.lazy or _has_subscribers(self._stddev) or _has_subscribers(self._scale)
+        return not settings.lazy or has_subscribers(self._stddev) or has_subscribers(self._scale)
 
     def publish(
         self,
         result: DepthFrame,
+        frame: Frame,
         header: Header,
         received: CameraInfo | None,
-        image_hw: tuple[int, int],
         settings: Settings,
     ) -> None:
         """Publish what was computed for one image.
@@ -88,9 +84,9 @@ class CameraOutput:
 
         Args:
             result: Depth and, if computed, cloud.
+            frame: What it was computed from.
             header: Header of the image; all messages get it unchanged.
             received: The CameraInfo of the image, if there is one.
-            image_hw: Height and width of the image.
             settings: The settings that it was computed with.
         """
         if received is not None and result.camera is not None:
@@ -99,45 +95,26 @@ class CameraOutput:
                     received,
                     result.camera,
                     header,
-                    image_hw=image_hw,
-                    is_rectified=settings.image_is_rectified,
+                    image_hw=(frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1]),
+                    is_rectified=settings.image_is_rectified or settings.rectify,
                 )
             )
         if self._is_due(self._depth, settings):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
-        if result.points is not None:
+        if result.points is not None and self.wants_points(settings):
             self._points.publish(points_message(result.points, header))
-        if _has_subscribers(self._preview):
-            rgb_hwc = colourise(result.depth_hw, settings.min_depth, settings.max_depth)
-            self._preview.publish(image_message(rgb_hwc, header, 'rgb8'))
         if result.stddev_hw is not None and self._is_due(self._stddev, settings):
             self._stddev.publish(image_message(result.stddev_hw, header, '32FC1'))
         if result.scale is not None and self._is_due(self._scale, settings):
             self._scale.publish(scale_message(result.scale, header, self._name))
+        self.derived.publish(result, frame, header, settings)
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in (
-            *(self._depth, self._info, self._points, self._preview),
-            *(self._stddev, self._scale),
-        ):
+        for publisher in (self._depth, self._info, self._points, self._stddev, self._scale):
             self._node.destroy_lifecycle_publisher(publisher)
+        self.derived.close()
 
     @staticmethod
     def _is_due(publisher: LifecyclePublisher[Any], settings: Settings) -> bool:
-        return not settings.lazy or _has_subscribers(publisher)
-
-    def _publisher(self, message_type: type[Any], topic: str) -> LifecyclePublisher[Any]:
-        profile = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=_QUEUE_DEPTH,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.VOLATILE,
-        )
-        return self._node.create_lifecycle_publisher(
-            message_type, topic, profile, qos_overriding_options=QoSOverridingOptions(_OVERRIDABLE)
-        )
-
-
-def _has_subscribers(publisher: LifecyclePublisher[Any]) -> bool:
-    return bool(publisher.get_subscription_count())
+        return not settings.lazy or has_subscribers(publisher)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: whatever a program is doing, it ends soon after the first of them."""
+"""SIGINT, SIGTERM and SIGHUP: whatever a program does, it ends soon after the first of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import NoReturn
 
 __all__ = ['EndSignals', 'leave_at_once']
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndSignals:
-    """Makes SIGINT and SIGTERM an event, and sees to it that the process ends soon after it.
+    """Makes SIGINT, SIGTERM and SIGHUP an event after which the process ends soon.
+
+    SIGHUP comes when a terminal is closed; where it is ignored, as `nohup` has it, it stays so.
 
     Python's own part of a signal handler may be interrupted by the next signal, and does not run
     at all while the main thread is in native code. So no work is done there: the C part writes
@@ -28,7 +30,7 @@ class EndSignals:
     """
 
     def __init__(self, grace_s: float) -> None:
-        """Take over the two signals; call it in the main thread, before slow imports.
+        """Take over the signals; call it in the main thread, before slow imports.
 
         Args:
             grace_s: How long the program may take to end in order. After that it is ended as it
@@ -43,6 +45,8 @@ class EndSignals:
         os.set_blocking(came_in, False)
         signal.set_wakeup_fd(came_in, warn_on_full_buffer=False)
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             # Not SIG_IGN: that writes no byte, and child processes would inherit it.
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._watch, name='signals', daemon=True).start()

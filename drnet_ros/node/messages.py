@@ -8,7 +8,8 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2, PointField
+from std_msgs.msg import Header
 
 from drnet_ros.messages.building import (
     camera_info_fields,
@@ -19,22 +20,24 @@ from drnet_ros.messages.building import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from std_msgs.msg import Header
 
     from drnet_ros.inference import CameraModel
     from drnet_ros.inference.arrays import FloatArray
+    from drnet_ros.inference.postprocess.scan import Scan
 
 __all__ = [
     'InputMessage',
     'camera_info_message',
+    'compressed_message',
     'depth_message',
     'image_message',
     'points_message',
+    'scan_message',
 ]
 
 InputMessage: TypeAlias = Image | CompressedImage
 
-MessageT = TypeVar('MessageT', Image, PointCloud2)
+MessageT = TypeVar('MessageT', Image, CompressedImage, PointCloud2)
 
 
 def depth_message(depth_hw: FloatArray, header: Header, encoding: str) -> Image:
@@ -65,6 +68,17 @@ def image_message(pixels: NDArray[Any], header: Header, encoding: str) -> Image:
     return _filled(Image, header, image_fields(pixels, encoding))
 
 
+def compressed_message(kind: str, data: bytes, header: Header) -> CompressedImage:
+    """Build a compressed image.
+
+    Args:
+        kind: Its format, such as 'rgb8; jpeg compressed bgr8'.
+        data: The file.
+        header: Its header.
+    """
+    return _filled(CompressedImage, header, {'format': kind, 'data': data})
+
+
 def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
     """Build an organised cloud.
 
@@ -78,6 +92,25 @@ def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
     fields = points_fields(points_hwc)
     fields['fields'] = [PointField(**field) for field in fields['fields']]
     return _filled(PointCloud2, header, fields)
+
+
+def scan_message(scan: Scan, header: Header, frame_id: str) -> LaserScan:
+    """Build a laser scan.
+
+    Args:
+        scan: The scan.
+        header: Header of the image that it was made of; its stamp is taken.
+        frame_id: The frame of the scan.
+    """
+    return LaserScan(
+        header=Header(stamp=header.stamp, frame_id=frame_id),
+        angle_min=scan.angle_min,
+        angle_max=scan.angle_min + (len(scan.ranges) - 1) * scan.angle_increment,
+        angle_increment=scan.angle_increment,
+        range_min=scan.range_min,
+        range_max=scan.range_max,
+        ranges=array('f', scan.ranges.tobytes()),
+    )
 
 
 def camera_info_message(

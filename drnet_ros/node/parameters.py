@@ -18,6 +18,7 @@ from rclpy.exceptions import (
 from rclpy.parameter import Parameter
 
 from drnet_ros.errors import SettingsError, known_names
+from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ class NodeParameters:
     def _check(self, changes: list[Parameter[Any]]) -> SetParametersResult:
         values = {change.name: change.value for change in changes if change.name in _SPECS}
         try:
-            self.settings.changed(**values)
+            changed = self.settings.changed(**values)
+            if changed.mask != self.settings.mask:
+                Masks(changed)  # refuses files that it cannot read
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)

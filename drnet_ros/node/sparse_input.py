@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +61,7 @@ class SparseInput:
             names, transforms, fixed_frame=settings.sparse_depth_fixed_frame
         )
         self._has_failed = False
-        self._subscriptions: list[MatchingSubscription] = []
+        self._subscriptions: dict[str, MatchingSubscription] = {}
         for name in names:
             kind, topic = _TOPICS[name]
             self._subscribe(kind, f'{prefix}{topic}', self._receiver(name), name)
@@ -69,7 +70,7 @@ class SparseInput:
                 CameraInfo,
                 f'{prefix}sparse_depth/camera_info',
                 self._sources.receive_camera_info,
-                'camera_info',
+                'depth camera_info',
             )
 
     def sparse_depth(self, frame: Frame, frame_id: str, settings: Settings) -> SparseDepth:
@@ -100,7 +101,12 @@ class SparseInput:
 
     def status(self) -> dict[str, SourceStatus]:
         """Return how each source fared with the last image, by its name."""
-        return self._sources.status()
+        found = dict(self._sources.status())
+        for name, subscription in self._subscriptions.items():
+            if problem := subscription.type_problem:
+                source = name.partition(' ')[0]
+                found[source] = replace(found[source], problem=problem, is_fault=True)
+        return found
 
     def reset(self) -> None:
         """Forget what earlier images said."""
@@ -108,14 +114,14 @@ class SparseInput:
 
     def refresh(self) -> None:
         """Choose the QoS of subscriptions anew if publishers changed."""
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             subscription.refresh()
 
     def close(self) -> None:
         """Unsubscribe; an image on its way still gets what is known."""
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             subscription.close()
-        self._subscriptions = []
+        self._subscriptions = {}
 
     def _receiver(self, name: str) -> Callable[[Any], None]:
         return lambda message: self._sources.receive(name, message)
@@ -123,15 +129,13 @@ class SparseInput:
     def _subscribe(
         self, kind: type[Any], topic: str, receive: Callable[[Any], None], name: str
     ) -> None:
-        self._subscriptions.append(
-            MatchingSubscription(
-                self._node,
-                kind,
-                topic,
-                receive,
-                reliability=self._reliability,
-                # Maps, and the CameraInfo of a sensor, are published once for all who come later.
-                takes_latched=True,
-                depth=_QUEUE_DEPTHS.get(name, 1),
-            )
+        self._subscriptions[name] = MatchingSubscription(
+            self._node,
+            kind,
+            topic,
+            receive,
+            reliability=self._reliability,
+            # Maps, and the CameraInfo of a sensor, are published once for all who come later.
+            takes_latched=True,
+            depth=_QUEUE_DEPTHS.get(name, 1),
         )

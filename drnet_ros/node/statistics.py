@@ -22,7 +22,7 @@ class Snapshot:
         frames_out: Depth images published.
         frames_dropped: Images that a newer one replaced before they were worked on.
         frames_failed: Images that could not be used.
-        frames_skipped: Images for which there was no subscriber.
+        frames_skipped: Images for which there was no subscriber, or that `max_rate` left out.
         frames_lost: Images that were published but never came in: lost on the way, or replaced in
             the middleware before this process took them.
         recent_in: Images received within the last `WINDOW_S` seconds.
@@ -106,7 +106,7 @@ class CameraStatistics:
             self._preparing_hw = image_hw
 
     def skipped(self) -> None:
-        """Count an image that nobody wanted depth of."""
+        """Count an image that nobody wanted depth of, or that `max_rate` left out."""
         with self._lock:
             self._count('skipped', time.monotonic())
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.exceptions import InvalidParameterTypeException
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from drnet_ros.errors import SettingsError, one_line
+from drnet_ros.errors import SettingsError
 from drnet_ros.node.lost_messages import LossCounter
+from drnet_ros.node.qos_overrides import named_overrides
 
 if TYPE_CHECKING:
     from rclpy.event_handler import QoSMessageLostInfo
@@ -108,6 +107,14 @@ class MatchingSubscription:
         own = f'{package}/msg/{self._message_type.__name__}'
         return tuple(sorted({info.topic_type for info in infos} - {own}))
 
+    @property
+    def type_problem(self) -> str:
+        """What is there in place of our messages: '/a has std_msgs/msg/Empty, no Image', or ''."""
+        types = self.other_types
+        if self.received_count or not types:
+            return ''
+        return f'{self.resolved_topic} has {", ".join(types)}, no {self._message_type.__name__}'
+
     def topics_of_images(self) -> tuple[str, ...]:
         """Return topics that others publish images on, if nobody publishes on this one."""
         if self.publisher_count:
@@ -180,7 +187,7 @@ class MatchingSubscription:
             reliability=reliability,
             durability=durability,
         )
-        try:
+        with named_overrides(self.resolved_topic, 'subscription'):
             return self._node.create_subscription(
                 self._message_type,
                 self._topic,
@@ -196,12 +203,6 @@ class MatchingSubscription:
                     (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
                 ),
             )
-        except (rclpy_implementation.RCLError, InvalidParameterTypeException, ValueError) as error:
-            msg = (
-                f'qos_overrides.{self.resolved_topic}.subscription must be a QoS that ROS takes, '
-                f'got: {one_line(error)}'
-            )
-            raise SettingsError(msg) from error
 
 
 def _override(

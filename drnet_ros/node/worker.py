@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -10,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
-from drnet_ros.inference import Frame
-from drnet_ros.messages.reading import decode_image_message
+from drnet_ros.messages.reading import stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
     from rclpy.impl.rcutils_logger import RcutilsLogger
     from sensor_msgs.msg import CameraInfo
 
-    from drnet_ros.inference import DepthEstimator, Pending, Settings
+    from drnet_ros.inference import DepthEstimator, Frame, Pending, Settings
     from drnet_ros.node.camera import Camera
     from drnet_ros.node.messages import InputMessage
 
@@ -114,16 +114,20 @@ class Worker:
         self._ended.add_done_callback(lambda _: on_end())
 
     def receive(self, prefix: str, message: InputMessage) -> None:
-        """Take an image in; returns at once.
+        """Take an image in, or leave it out for `max_rate`; returns at once.
 
         Args:
             prefix: Prefix of the camera it comes from.
             message: The image.
         """
-        statistics = self._cameras[prefix].statistics
-        statistics.received()
-        if self._inbox.put(prefix, message):
-            statistics.dropped()
+        camera = self._cameras[prefix]
+        camera.statistics.received()
+        # Without a stamp, the time of arrival has to do.
+        taken_ns = stamp_ns(message) or time.monotonic_ns()
+        if not camera.image_rate.admits(taken_ns, self._settings().max_rate):
+            camera.statistics.skipped()
+        elif self._inbox.put(prefix, message):
+            camera.statistics.dropped()
 
     def _run(self) -> None:
         try:
@@ -150,12 +154,19 @@ class Worker:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = (self._batch(jobs, settings) for jobs in sizes.values() if self._can_start(jobs))
+        batches = (
+            self._batch(jobs, settings)
+            for jobs in sizes.values()
+            if self._can_start(jobs, settings)
+        )
         return [batch for batch in batches if batch]
 
-    def _can_start(self, jobs: list[_Job]) -> bool:
+    def _can_start(self, jobs: list[_Job], settings: Settings) -> bool:
         """Hold images back for whose size the engine must get ready; others go on meanwhile."""
         try:
+            if settings is not self._used:
+                self._estimator.update(settings)
+                self._used = settings
             preparation = self._estimator.prepare_async(*jobs[0].image_hw)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
@@ -181,9 +192,6 @@ class Worker:
 
     def _batch(self, jobs: list[_Job], settings: Settings) -> _Batch | None:
         try:
-            if settings is not self._used:
-                self._estimator.update(settings)
-                self._used = settings
             pending = self._estimator.submit([self._completed(job, settings) for job in jobs])
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
@@ -197,20 +205,18 @@ class Worker:
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
         try:
-            if not camera.output.is_wanted(settings):
+            if not camera.is_wanted(settings):
                 camera.statistics.skipped()
                 return None
-            rgb_hwc = decode_image_message(image.message)
+            rgb_hwc = camera.converter.convert(image.message)
             taken_ns = camera.input_check.look(
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )
-            found = camera.find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1]))
+            frame, info = camera.frame(rgb_hwc, taken_ns, settings)
+            self._estimator.check(frame)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail_one(camera, image, error)
             return None
-        info, model = found or (None, None)
-        wants_points = model is not None and camera.output.wants_points(settings)
-        frame = Frame(rgb_hwc, model, wants_points, taken_ns, image.prefix)
         return _Job(image, frame, info)
 
     def _publish(self, batch: _Batch) -> None:
@@ -225,7 +231,7 @@ class Worker:
             camera = self._cameras[job.image.prefix]
             try:
                 camera.publish(
-                    result, job.image.message.header, job.info, job.image_hw, batch.settings
+                    result, job.frame, job.image.message.header, job.info, batch.settings
                 )
             except Exception as error:  # noqa: BLE001 - one frame must not end the node
                 self._fail_one(camera, job.image, error)

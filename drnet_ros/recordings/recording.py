@@ -19,7 +19,7 @@ from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.closing import Closing
-from drnet_ros.errors import RecordingError, one_line
+from drnet_ros.errors import RecordingError, known_names, one_line
 from drnet_ros.recordings.storage import decompressed, find_storage
 
 if TYPE_CHECKING:
@@ -169,13 +169,13 @@ class Recording(Closing):
             topics: Their names.
 
         Raises:
-            RecordingError: If one is not; names what there is.
+            RecordingError: If one is not; names the nearest one, or else all.
         """
         for name in topics:
             if name not in self.topics:
                 msg = (
-                    f'{self.path.name} must have the topic {name}, got only '
-                    f'{", ".join(sorted(self.topics)) or "none"}'
+                    f'{self.path.name} must have the topic {name}; '
+                    f'{known_names(name, sorted(self.topics))}'
                 )
                 raise RecordingError(msg)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import commonprefix, dirname
 
-from drnet_ros.errors import RecordingError
+from drnet_ros.errors import RecordingError, known_names
 from drnet_ros.recordings.recording import RecordedTopic
 
 __all__ = ['TopicChoice', 'base_topic', 'choose_topics']
@@ -75,15 +75,25 @@ def choose_topics(
     Raises:
         RecordingError: If a given topic is not there, or there is no image topic.
     """
-    for given in (image, camera_info, depth):
-        if given is not None and given not in topics:
-            msg = f'topic {given} must be in the recording, got only {", ".join(sorted(topics))}'
-            raise RecordingError(msg)
+    for given, types in (
+        (image, (IMAGE_TYPE, COMPRESSED_TYPE)),
+        (camera_info, (CAMERA_INFO_TYPE,)),
+        (depth, (IMAGE_TYPE, COMPRESSED_TYPE)),
+    ):
+        if given is not None:
+            _require(topics, given, types)
     filled = [topic for topic in topics.values() if topic.count]
     chosen = image or _best_image(filled)
     return TopicChoice(
         chosen, camera_info or _camera_info_of(chosen, filled), depth or _depth_of(chosen, filled)
     )
+
+
+def _require(topics: Mapping[str, RecordedTopic], name: str, types: Sequence[str]) -> None:
+    if name not in topics:
+        usable = sorted(topic.name for topic in topics.values() if topic.msgtype in types)
+        msg = f'topic {name} must be in the recording; {known_names(name, usable)}'
+        raise RecordingError(msg)
 
 
 def _best_image(topics: Iterable[RecordedTopic]) -> str:

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from page_tables import markdown, write_between_markers
+
+from drnet_offline.datasets.image_files import read_rgb
+from drnet_offline.outputs.files import make_folder, write_image
 
 ROOT = Path(__file__).resolve().parents[2]
 SEQUENCE = ROOT.parent / 'shared' / 'data' / 'tum_fr1_rpy'
@@ -58,7 +62,8 @@ def main() -> None:
             load(work / 'vo_variants_tum.json'), load(work / 'vo_variants_clip.json')
         ),
     }
-    write_page({name: text.replace(str(guided), guided.name) for name, text in texts.items()})
+    plain = {name: text.replace(str(guided), guided.name) for name, text in texts.items()}
+    write_between_markers(PAGE, plain)
     for source, name in (
         (work / 'report' / 'examples.png', 'examples'),
         (work / 'report' / 'frames.png', 'frames'),
@@ -149,35 +154,15 @@ def cells(row: Any) -> list[str]:
     ]
 
 
-def markdown(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return a table."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
-
-
-def write_page(texts: dict[str, str]) -> None:
-    """Replace what stands between the markers of the page."""
-    page = PAGE.read_text(encoding='utf-8')
-    for name, text in texts.items():
-        pattern = rf'(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)'
-        plain = text.replace('\\', r'\\')
-        page, count = re.subn(pattern, rf'\g<1>{plain}\n\g<2>', page, flags=re.DOTALL)
-        if count != 1:
-            sys.exit(f'{PAGE} must have the marker {name} once, has it {count} times')
-    PAGE.write_text(page, encoding='utf-8')
-
-
 def shrink(source: Path, target: Path) -> None:
     """Write a picture as a small JPEG."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture = cv2.imread(str(source))
-    if picture is None:
-        sys.exit(f'cannot read {source}')
+    make_folder(target.parent)
+    picture = read_rgb(source)
     height, width = picture.shape[:2]
     if width > PICTURE_WIDTH:
         size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(target), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    write_image(target, picture, JPEG_QUALITY)
 
 
 if __name__ == '__main__':

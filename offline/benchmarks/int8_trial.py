@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import openvino as ov
 
+from drnet_offline.datasets.image_files import read_rgb
 from drnet_ros.inference.engines.openvino_convert import convert_network
 from drnet_ros.inference.engines.openvino_engine import compile_options
 
@@ -27,12 +28,7 @@ def _read(paths: list[Path], size_hw: tuple[int, int]) -> list[NDArray[np.uint8]
     height, width = size_hw
     images = []
     for path in paths:
-        bgr = cv2.imread(str(path))
-        if bgr is None:
-            msg = f'{path} must be an image'
-            raise SystemExit(msg)
-        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        rgb = cv2.resize(read_rgb(path), (width, height), interpolation=cv2.INTER_AREA)
         images.append(np.asarray(rgb[None], np.uint8))
     return images
 

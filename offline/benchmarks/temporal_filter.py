@@ -16,19 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drnet_offline.datasets.image_files import read_depth, read_rgb
 from drnet_offline.replay.decoding import read_depths, read_images
 from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Frame, Settings
-from drnet_ros.inference.images.codec import decode_depth
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.recordings.recording import Recording
 
 CLIP = Path(__file__).parents[1] / 'clip' / 'room'
 TIME_CONSTANTS_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
-TUM_MILLIMETRES = 0.2  # of one unit
+TUM_UNITS_PER_M = 5000.0
 
 Depth = NDArray[np.float32]
 Sample = tuple[int, NDArray[np.uint8], Depth]
@@ -81,21 +80,10 @@ def tum(folder: Path) -> tuple[CameraModel, Iterator[Sample]]:
             if line.startswith('#'):
                 continue
             seconds, rgb_name, _, depth_name = line.split()
-            bgr = cv2.imread(str(folder / rgb_name))
-            units = cv2.imread(str(folder / depth_name), cv2.IMREAD_UNCHANGED)
-            if bgr is None or units is None:
-                msg = f'{folder} must hold {rgb_name} and {depth_name}'
-                raise SystemExit(msg)
-            millimetres = np.asarray(np.rint(units * TUM_MILLIMETRES), np.uint16)
-            depth = decode_depth(
-                encoding='16UC1',
-                height=480,
-                width=640,
-                step=1280,
-                is_bigendian=0,
-                data=millimetres.tobytes(),
-            )
-            yield round(float(seconds) * 1e9), cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), depth  # type: ignore[misc]
+            depth = read_depth(folder / depth_name, units_per_m=TUM_UNITS_PER_M)
+            # Whole millimetres, as a driver publishes them.
+            depth = np.rint(depth * 1000) / np.float32(1000)
+            yield round(float(seconds) * 1e9), read_rgb(folder / rgb_name), depth
 
     return camera, frames()
 

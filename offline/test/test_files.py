@@ -19,14 +19,16 @@ import pytest
 from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import (
+    check_file,
     check_space,
     encode_image,
+    is_stream,
     make_folder,
     named_disk,
     write_image,
     write_text,
 )
-from drnet_offline.outputs.lock import OutputLock
+from drnet_offline.outputs.lock import OutputLock, locked_outputs
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 LIMIT_BYTES = 2000
@@ -70,6 +72,44 @@ def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
         make_folder(tmp_path / 'file' / 'folder')
     make_folder(tmp_path / 'new' / 'folder')
     assert list((tmp_path / 'new' / 'folder').iterdir()) == []
+
+
+def test_a_file_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(OfflineError, match=r'folder must be a file, got a folder: name a file in'):
+        check_file(tmp_path / 'folder')
+    with pytest.raises(OfflineError, match=rf'there is no folder {tmp_path}/absent'):
+        check_file(tmp_path / 'absent' / 'figures.json')
+    (tmp_path / 'link.json').symlink_to('/proc/figures.json')
+    with pytest.raises(OfflineError, match=r'cannot write /proc/\.drnet_probe'):
+        check_file(tmp_path / 'link.json')
+    check_file(tmp_path / 'figures.json')
+    assert {path.name for path in tmp_path.iterdir()} == {'folder', 'link.json'}
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / 'elsewhere').mkdir()
+    link = tmp_path / 'figures.json'
+    link.symlink_to('elsewhere/real.json')
+    write_text(link, 'first')
+    write_text(link, 'second')
+    assert link.is_symlink()
+    assert (tmp_path / 'elsewhere' / 'real.json').read_text() == 'second'
+    assert [path.name for path in (tmp_path / 'elsewhere').iterdir()] == ['real.json']
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    with subprocess.Popen(['cat', pipe], stdout=subprocess.PIPE, text=True) as reader:
+        check_file(pipe)
+        with locked_outputs(pipe):
+            write_text(pipe, 'figures')
+        assert reader.communicate()[0] == 'figures'
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ['pipe']
+    assert all(is_stream(Path(name)) for name in ('/dev/stdout', '/dev/null', '/dev/fd/1'))
+    assert not is_stream(Path('/dev/shm/figures.json'))  # noqa: S108 - a folder as others
 
 
 def test_space_is_checked_before(tmp_path: Path) -> None:

@@ -266,3 +266,26 @@ def test_poses_that_are_not_taken_are_named_where_paths_are_compared_with_anothe
     assert said.startswith('none: compared with odometry of the recorded depth; ')
     assert '--ground-truth TOPIC' in said
     assert said.endswith('are on /odom)')
+
+
+def test_an_unreadable_image_costs_itself_alone(
+    clip: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    path, out = tmp_path / 'bag', tmp_path / 'vo.json'
+    with (
+        Recording(clip) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        images = 0
+        for message in recording.messages():
+            images += message.topic == IMAGE
+            data = message.data[:200] if message.topic == IMAGE and images == 3 else message.data
+            writer.write(connections[message.topic], message.stamp_ns, data)
+    code, said = drnet('vo', path, '--method', 'features', '--json', out)
+    assert code == 1
+    assert '- 1 frames: image: unreadable message' in said
+    assert '1 messages could not be used; paths are without them' in said
+    summary = json.loads(out.read_text())
+    assert summary['problems'] == {'image: unreadable message': 1}
+    assert all(row['ape_m'] < 0.1 for row in summary['paths'])

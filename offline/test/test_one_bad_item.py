@@ -50,7 +50,7 @@ def test_predict_goes_on_after_a_damaged_image(
     code, said = drnet('predict', images, *words)
     assert code == 1
     assert 'broken.png is cut short' in said
-    assert '1 of 3 images have no depth' in said
+    assert '1 of 3 inputs have no depth' in said
     stems = (b'a', b'z \xff')
     expected = {os.fsdecode(s + end) for s in stems for end in (b'.png', b'.preview.jpg')}
     assert {path.name for path in output.iterdir()} == expected
@@ -88,6 +88,22 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     (data / 'official_test_indices.txt').write_text('2\n')
     code, said = drnet(*words, '--protocol', 'full', '--part', 'test')
     assert (code, 'RSIDE' in said) == (0, True)
+
+
+def test_calibrate_measures_the_others(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 6)
+    broken = data / 'rgb' / '00001.png'
+    broken.write_bytes(broken.read_bytes()[:99])
+    copy = tmp_path / 'copy.safetensors'
+    copy.write_bytes(weights.read_bytes())
+    code, said = drnet('calibrate', copy, '--data', data, '--engine', 'torch')
+    assert code == 1
+    assert '(5 images)' in said
+    assert '00001.png is cut short' in said
+    assert '1 images could not be read; the others were measured' in said
+    assert copy.read_bytes() != weights.read_bytes()
 
 
 def test_eval_refuses_a_folder_for_pictures_before_the_work(
@@ -171,6 +187,7 @@ def test_room_for_a_written_recording_is_estimated(tmp_path: Path) -> None:
         assert needed_bytes(index, clouds, 1) == source + 2 * (48 * 64 * 4 + cloud_bytes)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / 'images', tmp_path / 'output'
     folder.mkdir()

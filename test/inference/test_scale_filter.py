@@ -279,12 +279,9 @@ def test_the_estimator_steadies_when_asked_to(time_constant_s: float) -> None:
 
 
 def test_results_fetched_twice_are_steadied_once() -> None:
-    scale_filter = ScaleFilter()
-    limits = Settings(temporal_filter=1.0)
-    frames = [Frame(view(), CAMERA, stamp_ns=1)]
-    scale_filter.steadied(Ready(frames, 1.0), frames, limits).result()
-    frames = [Frame(view(), CAMERA, stamp_ns=PERIOD_NS)]
-    pending = scale_filter.steadied(Ready(frames, 1.2), frames, limits)
+    estimator = DepthEstimator(Settings(temporal_filter=1.0), engine=TwoScales())
+    estimator.submit([Frame(view(), CAMERA, stamp_ns=1)]).result()
+    pending = estimator.submit([Frame(view(), CAMERA, stamp_ns=PERIOD_NS)])
     assert pending.result()[0] is pending.result()[0]
     assert pending.result()[0].depth_hw[0, 0] == pytest.approx(2.0, rel=0.01)
 

@@ -11,7 +11,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from node_graph import DEADLINE_S, Graph, ProgramFactory, camera_info, header, qos, ramp, rgb_image
+from node_graph import (
+    DEADLINE_S,
+    Graph,
+    ProgramFactory,
+    camera_info,
+    header,
+    qos,
+    ramp,
+    rgb_image,
+    wait_for_line,
+)
 from numpy.typing import NDArray
 from rclpy.qos import ReliabilityPolicy
 from rclpy.serialization import serialize_message
@@ -22,7 +32,7 @@ from std_msgs.msg import String
 
 from drnet_ros.node.bag_outlets import create_outlets
 from drnet_ros.node.bag_pace import Pace
-from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.recording import RecordedTopic, Recording
 
 pytestmark = pytest.mark.slow
 
@@ -327,6 +337,47 @@ def test_topics_can_be_remapped(graph: Graph, start_program: ProgramFactory, bag
         PLAYER, bag, '--delay', 1, '--wait', 60, '--ros-args', '-r', '/cam/image_raw:=/image'
     )
     graph.collect(Image, '/image').wait_for(COUNT)
+
+
+def test_topics_that_ros_2_cannot_have_are_left_out(graph: Graph) -> None:
+    types = dict.fromkeys(('/0/note', '/a b', '/a//b', '/note'), 'std_msgs/msg/String')
+    types |= {'/empty': '', '/relative': '../msg/X', '/unknown': 'no_such_msgs/msg/X'}
+    topics = {name: RecordedTopic(name, kind, 1, is_latched=False) for name, kind in types.items()}
+    outlets = create_outlets(graph.node, topics)
+    assert list(outlets) == ['/note']
+    graph.node.destroy_publisher(outlets['/note'].publisher)
+
+
+def test_qos_overrides_hold_and_those_without_effect_are_named(
+    graph: Graph, start_program: ProgramFactory, bag: Path
+) -> None:
+    process = start_program(
+        PLAYER, bag, '--loop', '--ros-args',
+        '-p', 'qos_overrides./cam/image_raw.publisher.reliability:=best_effort',
+        '-p', 'qos_overrides./cam/image_raw.publisher.depth:=3',
+        '-p', 'qos_overrides./cam/image.publisher.depth:=3',
+        '-p', 'rate:=2.0',
+    )  # fmt: skip
+    near = 'has no effect: did you mean qos_overrides./cam/image_raw.publisher.depth?'
+    wait_for_line(process, f"'qos_overrides./cam/image.publisher.depth' {near}")
+    wait_for_line(process, "parameter 'rate' has no effect: bag_publisher has options, see -h")
+    graph.wait(lambda: graph.node.count_publishers('/cam/camera_info'), 'publishers')
+    for topic, expected in (
+        ('/cam/image_raw', ReliabilityPolicy.BEST_EFFORT),
+        ('/cam/camera_info', ReliabilityPolicy.RELIABLE),
+    ):
+        (publisher,) = graph.node.get_publishers_info_by_topic(topic)
+        assert publisher.qos_profile.reliability is expected
+
+
+def test_a_qos_override_that_is_none_is_one_line(start_program: ProgramFactory, bag: Path) -> None:
+    name = 'qos_overrides./note.publisher.reliability'
+    process = start_program(PLAYER, bag, '--ros-args', '-p', f'{name}:=sometimes')
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    (line,) = output.splitlines()
+    assert 'qos_overrides./note.publisher must be a QoS that ROS takes, got: ' in line
+    assert 'sometimes' in line
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,32 @@ def test_a_topic_of_another_type_is_named_with_what_helps(
     )
 
 
+@pytest.mark.usefixtures('never_stale')
+@pytest.mark.parametrize(
+    ('topic', 'said'),
+    [
+        ('camera_info', 'no camera_info: /camera_info has {}, no CameraInfo: no cloud, and'),
+        ('scan', 'scan: /scan has {}, no LaserScan'),
+        ('sparse_depth/camera_info', 'depth: /sparse_depth/camera_info has {}, no CameraInfo'),
+    ],
+)
+def test_a_topic_beside_the_images_that_has_another_type_is_named(
+    graph: Graph, start_node: NodeFactory, driver: Node, topic: str, said: str
+) -> None:
+    start_node(sparse_depth_sources=['scan', 'depth'])
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    driver.create_publisher(CompressedImage, topic, 1)
+    images = graph.publisher(Image, 'image')
+    graph.repeat_until(
+        lambda: images.publish(rgb_image(ramp())),
+        lambda: (
+            said.format('sensor_msgs/msg/CompressedImage') in health.newest().get('message', '')
+        ),
+        'status',
+    )
+
+
 def test_raw_images_on_the_compressed_topic_are_named(
     graph: Graph, start_node: NodeFactory, driver: Node
 ) -> None:

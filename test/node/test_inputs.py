@@ -156,6 +156,9 @@ def test_topics_follow_namespace_and_remapping(graph: Graph, start_node: NodeFac
     depths.wait_for_stamp(header(8))
 
 
+NO_INFO = 'no camera_info: nothing comes on /camera_info: no cloud, and a wrong scale unless'
+
+
 def test_without_camera_info_there_is_depth_but_no_cloud_and_a_warning(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:
@@ -166,7 +169,7 @@ def test_without_camera_info_there_is_depth_but_no_cloud_and_a_warning(
     diagnostics = graph.diagnostics()
     graph.publisher(Image, 'image').publish(rgb_image(ramp()))
     depths.wait_for(1)
-    wait_for_status(graph, diagnostics, '1', 'no camera_info: no cloud, and a wrong scale unless')
+    wait_for_status(graph, diagnostics, '1', NO_INFO)
     assert engine.wanted_points == [False]
     assert not clouds.messages
     assert not infos.messages

@@ -221,7 +221,7 @@ def test_preview_is_a_colour_map_and_only_made_while_somebody_subscribes(
         painted.append(1)
         return colourise(*given)
 
-    monkeypatch.setattr('drnet_ros.node.camera_output.colourise', counting)
+    monkeypatch.setattr('drnet_ros.node.derived_outputs.colourise', counting)
     start_node()
     depths = graph.collect(Image, 'depth/image_rect')
     publisher = graph.publisher(Image, 'image')

@@ -179,14 +179,31 @@ def test_parameters_changed_while_inactive_hold_once_active(
     assert np.nanmax(depth) <= 1.2
 
 
+@pytest.mark.parametrize(
+    ('end', 'policy', 'value', 'state'),
+    [
+        ('image.subscription', 'depth', -3, 'inactive'),
+        ('camera_info.subscription', 'history', 'sometimes', 'inactive'),
+        ('points.publisher', 'depth', -3, 'unconfigured'),
+        ('depth/image_rect.publisher', 'reliability', 'sometimes', 'unconfigured'),
+        ('depth/camera_info.publisher', 'depth', 'five', 'unconfigured'),
+    ],
+)
 def test_bad_qos_override_refuses_activation_in_one_line(
-    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+    start_node: NodeFactory,
+    capfd: pytest.CaptureFixture[str],
+    end: str,
+    policy: str,
+    value: object,
+    state: str,
 ) -> None:
-    node = start_node(is_up=False, **{'qos_overrides./image.subscription.depth': -3})
+    node = start_node(is_up=False, **{f'qos_overrides./{end}.{policy}': value})
     assert not node.bring_up()
-    assert node.state == 'inactive'
-    (line,) = [line for line in capfd.readouterr().err.splitlines() if '[FATAL]' in line]
-    assert 'qos_overrides./image.subscription must be a QoS that ROS takes, got: ' in line
+    assert node.state == state
+    said = capfd.readouterr().err
+    (line,) = [line for line in said.splitlines() if '[FATAL]' in line]
+    assert f'qos_overrides./{end} must be a QoS that ROS takes, got: ' in line
+    assert 'Traceback' not in said
 
 
 def test_diagnostics_come_without_a_clock(graph: Graph, start_node: NodeFactory) -> None:

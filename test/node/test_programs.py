@@ -36,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 NODE = 'drnet_ros.node.program'
 START_S = 60.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,12 @@ def test_bad_parameters_or_weights_are_one_fatal_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    'arguments', [('--ros-args', '--params-file', '/nowhere.yaml'), ('--ros-args', '-r', 'a:=1 2')]
+    'arguments',
+    [
+        ('--ros-args', '--params-file', '/nowhere.yaml'),
+        ('--ros-args', '-r', 'a:=1 2'),
+        ('--ros-args', '-r', 'image:=a//b'),
+    ],
 )
 def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
     start_program: ProgramFactory, arguments: tuple[str, ...]
@@ -71,6 +77,8 @@ def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
     output, _ = process.communicate(timeout=START_S)
     assert process.returncode == 1
     assert output.count('\n') == output.count('[FATAL]') == 1, output
+    assert arguments[-1] in output
+    assert not re.search(r'\.c(pp)?:\d+|error not set', output)
 
 
 @pytest.mark.parametrize('home', ['', '/proc/nobody', None], ids=['no', 'read-only', 'log dir'])
@@ -88,6 +96,20 @@ def test_a_log_folder_that_cannot_be_written_is_a_warning(
     assert f'no log file is written: {folder} cannot be' in warning
     assert 'set ROS_LOG_DIR to a folder that can be written' in warning
     assert 'max_depth must be at most 80.0 m' in fatal
+
+
+def test_a_parameter_file_without_a_section_for_the_node_is_a_warning(
+    start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    file = tmp_path / 'my.yaml'
+    file.write_text('depth_node:\n  ros__parameters: {max_depth: 2.0}\n')
+    words = '--params-file', str(file), '-r', '__ns:=/robot', '-p', 'weights:=/no.safetensors'
+    process = start_program(NODE, '--ros-args', *words)
+    output, _ = process.communicate(timeout=START_S)
+    warning, fatal = output.splitlines()
+    assert '[WARN]' in warning
+    assert f'nothing in {file} has an effect: it must have a section /robot/depth_node' in warning
+    assert '[FATAL]' in fatal
 
 
 def test_wrong_usage_is_exit_code_2(start_program: ProgramFactory) -> None:
@@ -114,7 +136,7 @@ def test_a_lost_device_is_one_fatal_line_however_many_batches_fail(
     assert logged.count('[FATAL]') == logged.count('the device is lost') == 1, logged
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', SIGNALS)
 def test_signals_end_the_node_under_load_within_two_seconds(
     graph: Graph, start_program: ProgramFactory, weights: str, number: signal.Signals
 ) -> None:
@@ -192,7 +214,7 @@ def test_many_signals_at_any_step_end_the_node_with_exit_code_0(
         wait_for_line(process, 'active: waiting for images')
     limit_s = end_limit_s(time.monotonic() - begun)
     begun = time.monotonic()
-    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGTERM, signal.SIGINT))
+    numbers = itertools.cycle((signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGINT))
     for number, _ in zip(numbers, range(400), strict=False):
         process.send_signal(number)
         if process.poll() is not None:
@@ -204,9 +226,9 @@ def test_many_signals_at_any_step_end_the_node_with_exit_code_0(
 
 
 def handles_signals(status: str) -> bool:
-    """Whether SIGINT and SIGTERM are both caught, by the mask in /proc/PID/status."""
+    """Whether all three signals are caught, by the mask in /proc/PID/status."""
     caught = int(re.search(r'^SigCgt:\s*([0-9a-f]+)$', status, re.MULTILINE)[1], 16)  # type: ignore[index]
-    return all(caught >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGTERM))
+    return all(caught >> (number - 1) & 1 for number in SIGNALS)
 
 
 ENDING_PROGRAM = """
@@ -235,7 +257,7 @@ def test_signals_from_many_senders_at_once_end_a_program(kind: str, exit_code: i
             for _ in range(100):
                 process.send_signal(number)
 
-        numbers = (signal.SIGINT, signal.SIGTERM) * 2
+        numbers = SIGNALS * 2
         senders = [threading.Thread(target=send, args=(number,)) for number in numbers]
         for sender in senders:
             sender.start()
@@ -244,11 +266,24 @@ def test_signals_from_many_senders_at_once_end_a_program(kind: str, exit_code: i
         assert process.wait(START_S) == exit_code
 
 
-def test_a_signal_ends_a_program_whose_main_thread_is_stuck() -> None:
+@pytest.mark.parametrize('number', SIGNALS)
+def test_a_signal_ends_a_program_whose_main_thread_is_stuck(number: signal.Signals) -> None:
     command = [sys.executable, '-c', ENDING_PROGRAM, 'native', '0.1']
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(START_S) == 0
+
+
+def test_a_closed_terminal_leaves_a_program_alone_that_nohup_started() -> None:
+    command = ['nohup', sys.executable, '-c', ENDING_PROGRAM, 'waiting', '60']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'ready\n'
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(START_S) == 0
 

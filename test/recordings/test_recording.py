@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,11 @@ def test_a_recording_can_be_read_again_from_the_start(bag: Path) -> None:
 
 
 def test_unknown_topic_is_an_error_that_names_what_there_is(bag: Path) -> None:
-    with Recording(bag) as recording, pytest.raises(RecordingError, match=r'/nope.*/image'):
-        list(recording.messages(['/nope']))
+    with Recording(bag) as recording:
+        with pytest.raises(RecordingError, match=r'must have the topic /nope; known are .*/image'):
+            list(recording.messages(['/nope']))
+        with pytest.raises(RecordingError, match=r'the topic /imgae; did you mean /image\?'):
+            list(recording.messages(['/imgae']))
 
 
 def test_missing_and_damaged_recordings_are_errors(bag: Path, tmp_path: Path) -> None:
@@ -204,8 +208,14 @@ def test_given_topics_are_kept_and_must_exist() -> None:
         name: RecordedTopic(name, IMAGE, 10, is_latched=False) for name in ('/a/color', '/b')
     }
     assert choose_topics(recorded, image='/b').image == '/b'
-    with pytest.raises(RecordingError, match='/c'):
-        choose_topics(recorded, image='/c')
+    recorded['/info'] = RecordedTopic('/info', INFO, 10, is_latched=False)
+    for given, said in (
+        ({'image': '/c'}, 'topic /c must be in the recording; known are /a/color, /b'),
+        ({'image': 'a/colour'}, 'must be in the recording; did you mean /a/color?'),
+        ({'camera_info': '/c'}, 'topic /c must be in the recording; known are /info'),
+    ):
+        with pytest.raises(RecordingError, match=re.escape(said)):
+            choose_topics(recorded, **given)
 
 
 def test_no_image_is_an_error() -> None:

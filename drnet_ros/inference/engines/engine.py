@@ -8,7 +8,7 @@ cloud. So an engine on a GPU can do all of it there, and callers never see where
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import Settings
 
-__all__ = ['Engine', 'Pending', 'check_batch']
+__all__ = ['Engine', 'MappedPending', 'Pending', 'check_batch']
 
 
 class Pending(ABC):
@@ -51,6 +51,44 @@ class Pending(ABC):
         On an engine that runs one batch at a time, one submitted earlier only grows old in its
         queue while newer images come in. Raises nothing: a failure is raised by `result`.
         """
+
+
+class MappedPending(Pending):
+    """Work whose frames are changed, one by one, once they are fetched."""
+
+    def __init__(
+        self,
+        pending: Pending,
+        frames: Sequence[Frame],
+        change: Callable[[Frame, DepthFrame], DepthFrame],
+    ) -> None:
+        """Change nothing as yet.
+
+        Args:
+            pending: The work of the engine.
+            frames: What was submitted.
+            change: Takes what was submitted and what came of it, and returns what is to come of
+                it. It is called once for each frame, in order, by the first `result`.
+        """
+        self._pending = pending
+        self._frames = frames
+        self._change = change
+        self._changed: list[DepthFrame] | None = None
+
+    def wait_for_turn(self) -> None:
+        """Wait as the engine's own work does."""
+        self._pending.wait_for_turn()
+
+    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
+        """Wait for the engine, then change each frame."""
+        if self._changed is None:
+            results = self._pending.result(timeout_s)
+            self._changed = [
+                self._change(frame, result)
+                for frame, result in zip(self._frames, results, strict=True)
+            ]
+            self._frames = ()
+        return self._changed
 
 
 class Engine(ABC):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from drnet_ros import network
 from drnet_ros.errors import EngineError
+from drnet_ros.inference.engines.model_seal import is_sealed, seal
 
 if TYPE_CHECKING:
     from drnet_ros.network.metadata import WeightsMetadata
@@ -165,12 +166,16 @@ def cached_model(
         EngineError: If the network cannot be converted, or the cache has no room for it.
     """
     home = folder / model_key(weights_path, metadata, conversion)
+    if home.exists() and not is_sealed(home):
+        _LOG.warning('the cached model %s is damaged: it is converted again', home)
+        shutil.rmtree(home, ignore_errors=True)
     if not (home / conversion.model_file).is_file():
         _LOG.info('converting %s for %s, once', weights_path.name, conversion.label)
         # A folder of its own, renamed when whole, is never seen half written.
         part = _new_part(folder)
         try:
             _convert(weights_path, conversion, part)
+            _seal(part)
             with suppress(OSError):  # another process was faster, with the same result
                 part.rename(home)
         finally:
@@ -183,6 +188,14 @@ def _new_part(folder: Path) -> Path:
         return Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
     except OSError as error:
         msg = f'the cache {folder} must have room for a model, got: {error}; {_MAKE_ROOM}'
+        raise EngineError(msg) from error
+
+
+def _seal(part: Path) -> None:
+    try:
+        seal(part)
+    except OSError as error:
+        msg = f'the cache {part.parent} must keep a model, got: {error}; {_MAKE_ROOM}'
         raise EngineError(msg) from error
 
 

@@ -62,7 +62,7 @@ class SettingsFields:
         str,
         ParameterInfo(
             group='Engine',
-            choices=('auto', 'torch', 'openvino', 'onnxruntime'),
+            choices=('auto', 'torch', 'openvino', 'onnxruntime', 'tensorrt'),
             text="Library that runs the network. 'auto' is torch if a CUDA GPU is usable, else "
             'openvino.',
         ),
@@ -142,7 +142,18 @@ class SettingsFields:
             'of the topic is, else best effort.',
         ),
     ] = 'auto'
-
+    max_rate: Annotated[
+        float,
+        ParameterInfo(
+            group='Input',
+            unit='Hz',
+            minimum=0.0,
+            maximum=1000.0,
+            live=True,
+            text='Most images per second of each camera that depth is computed of, chosen evenly '
+            'by their stamps; 0 is every image.',
+        ),
+    ] = 0.0
     image_is_rectified: Annotated[
         bool,
         ParameterInfo(
@@ -256,6 +267,17 @@ class SettingsFields:
         bool,
         ParameterInfo(group='Points', live=True, text='Give the points the colour of the image.'),
     ] = True
+    points_max_rate: Annotated[
+        float,
+        ParameterInfo(
+            group='Points',
+            unit='Hz',
+            minimum=0.0,
+            maximum=1000.0,
+            live=True,
+            text='Most point clouds per second of each camera; 0 is one for each depth image.',
+        ),
+    ] = 0.0
 
     lazy: Annotated[
         bool,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference.limits import MAX_ASPECT_RATIO
 from drnet_ros.inference.settings.fields import Size
-from drnet_ros.inference.settings.sparse_depth_fields import SparseDepthFields
+from drnet_ros.inference.settings.output_fields import OutputFields
 from drnet_ros.inference.sparse_depth.sources.extrinsics import parse_extrinsics
 
 __all__ = ['check_together']
@@ -13,7 +13,7 @@ __all__ = ['check_together']
 _MIN_INPUT_SIDE = 32
 
 
-def check_together(settings: SparseDepthFields) -> None:
+def check_together(settings: OutputFields) -> None:
     """Check the settings against each other.
 
     Args:
@@ -22,12 +22,7 @@ def check_together(settings: SparseDepthFields) -> None:
     Raises:
         SettingsError: If a rule does not hold.
     """
-    if settings.min_depth >= settings.max_depth:
-        msg = (
-            f'min_depth must be less than max_depth, got min_depth {settings.min_depth} m and '
-            f'max_depth {settings.max_depth} m'
-        )
-        raise SettingsError(msg)
+    _check_ranges(settings)
     if not settings.weights.strip():
         msg = "weights must be 'embedded' or the path of a .safetensors file, got ''"
         raise SettingsError(msg)
@@ -46,13 +41,50 @@ def check_together(settings: SparseDepthFields) -> None:
             f'of your images'
         )
         raise SettingsError(msg)
-    if len(set(settings.cameras)) != len(settings.cameras):
-        msg = f'cameras must all differ, got {list(settings.cameras)}'
-        raise SettingsError(msg)
+    _check_cameras(settings)
     parse_extrinsics(settings.sparse_depth_extrinsics)
+    if settings.engine == 'tensorrt' and settings.device == 'cpu':
+        msg = (
+            "engine 'tensorrt' runs on device 'cuda', 'cuda:N' or 'auto', got 'cpu'; use engine "
+            "'onnxruntime' for the CPU"
+        )
+        raise SettingsError(msg)
     if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
         msg = (
             f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
             f"use engine 'torch' for CUDA"
+        )
+        raise SettingsError(msg)
+
+
+def _check_cameras(settings: OutputFields) -> None:
+    if settings.rectify and settings.image_is_rectified:
+        msg = (
+            'rectify must be false where image_is_rectified is true, got both; set rectify for '
+            'raw images, image_is_rectified for those of an image_rect topic'
+        )
+        raise SettingsError(msg)
+    if len(set(settings.cameras)) != len(settings.cameras):
+        msg = f'cameras must all differ, got {list(settings.cameras)}'
+        raise SettingsError(msg)
+    if settings.mask != ('',) and len(settings.mask) != len(settings.cameras):
+        msg = (
+            f"mask must have one file, or '', for each of the {len(settings.cameras)} cameras, "
+            f'got {list(settings.mask)}'
+        )
+        raise SettingsError(msg)
+
+
+def _check_ranges(settings: OutputFields) -> None:
+    if settings.min_depth >= settings.max_depth:
+        msg = (
+            f'min_depth must be less than max_depth, got min_depth {settings.min_depth} m and '
+            f'max_depth {settings.max_depth} m'
+        )
+        raise SettingsError(msg)
+    if settings.scan_min_height >= settings.scan_max_height:
+        msg = (
+            f'scan_min_height must be less than scan_max_height, got {settings.scan_min_height} m '
+            f'and {settings.scan_max_height} m'
         )
         raise SettingsError(msg)

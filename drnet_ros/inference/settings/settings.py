@@ -11,23 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from drnet_ros.errors import SettingsError, known_names
+from drnet_ros.inference.settings.output_fields import OutputFields
 from drnet_ros.inference.settings.parameter_spec import Value, specs_of
 from drnet_ros.inference.settings.rules import check_together
-from drnet_ros.inference.settings.sparse_depth_fields import (
-    SPARSE_DEPTH_SOURCES,
-    SparseDepthFields,
-)
+from drnet_ros.inference.settings.sparse_depth_fields import SPARSE_DEPTH_SOURCES
 
 __all__ = ['PARAMETERS', 'Settings']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(SparseDepthFields):
+class Settings(OutputFields):
     """All parameters of the node and the estimator; immutable and always valid.
 
-    Lists are tuples here; any sequence is accepted. `SettingsFields` and
-    `SparseDepthFields` have the fields, and
-    `PARAMETERS` lists them in a form that other code can walk through.
+    Lists are tuples here; any sequence is accepted. `SettingsFields`, `SparseDepthFields` and
+    `OutputFields` have the fields, and `PARAMETERS` lists them in a form that other code can walk
+    through.
 
     Raises:
         SettingsError: If a value has the wrong type, is outside its limits or contradicts another.

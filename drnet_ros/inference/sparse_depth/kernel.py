@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from drnet_ros.inference.sparse_depth.one_core import product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 
-__all__ = ['ImageParts', 'Kernel', 'Observations']
+__all__ = ['Kernel', 'Observations']
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,19 +42,6 @@ class Observations:
         return len(self.u)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageParts:
-    """What of the covariance of M places with N points depends on the image alone; (M, N) each.
-
-    Attributes:
-        distance2: Squared distance in the image, in units of the local part's length.
-        trend: Covariance of the global factor and of the slope down the image.
-    """
-
-    distance2: NDArray[np.float32]
-    trend: NDArray[np.float32]
-
-
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """Covariances of log ratios, without noise.
@@ -73,48 +63,79 @@ class Kernel:
     centre_v: float
     centre_log_depth: float
 
-    def over_image(
+    def image_distance2(
         self, u: NDArray[np.float32], v: NDArray[np.float32], points: Observations
-    ) -> ImageParts:
-        """Return what depends on places in the image alone.
+    ) -> NDArray[np.float32]:
+        """Return squared distances in the image, in units of the local part's length.
 
         Args:
-            u: Columns, in widths of the image, (M,).
-            v: Rows, in widths of the image, (M,).
+            u: Columns of places, in widths of the image, of any shape.
+            v: Their rows, of a shape that goes with it.
             points: N points.
+
+        Returns:
+            float32, of the places' common shape and N.
         """
-        model = self.model
-        distance2 = (u[:, None] - points.u) ** 2
-        distance2 += (v[:, None] - points.v) ** 2
-        distance2 *= np.float32(1 / model.local_length**2)
-        slope = self.amplitude2 * model.row_slope_stddev**2
-        trend = np.multiply.outer(slope * (v - self.centre_v), points.v - self.centre_v)
-        trend += np.float32(self.factor_variance)
-        return ImageParts(distance2, trend)
+        unit = np.float32(1 / self.model.local_length)
+        across = np.square((u[..., None] - points.u) * unit)
+        return across + np.square((v[..., None] - points.v) * unit)
+
+    def local(
+        self, distance2: NDArray[np.float32], log_depth: NDArray[np.float32], points: Observations
+    ) -> NDArray[np.float32]:
+        """Return the local part of the covariance of places with points, float32 (M, N).
+
+        Args:
+            distance2: What `image_distance2` gave for them, (M, N).
+            log_depth: Log depth at the places, (M,).
+            points: The same points.
+        """
+        unit = np.float32(1 / self.model.local_depth_length)
+        covariance = np.subtract.outer(log_depth * unit, points.log_depth * unit)
+        np.square(covariance, out=covariance)
+        covariance += distance2
+        np.sqrt(covariance, out=covariance)
+        np.negative(covariance, out=covariance)
+        cv2.exp(covariance, dst=covariance)
+        covariance *= np.float32(self.amplitude2 * self.model.local_stddev**2)
+        return covariance
+
+    def trend(self, v: NDArray[np.float32], log_depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return factors of the covariance of the global factor and the slopes.
+
+        Args:
+            v: Rows of places, in widths of the image, (M,).
+            log_depth: Log depth at the places, (M,).
+
+        Returns:
+            float32 (M, 3); the product of two rows is the covariance of two places.
+        """
+        stddev = math.sqrt(self.amplitude2)
+        factors = np.empty((len(v), 3), np.float32)
+        factors[:, 0] = math.sqrt(self.factor_variance)
+        factors[:, 1] = stddev * self.model.row_slope_stddev * (v - self.centre_v)
+        factors[:, 2] = (
+            stddev * self.model.depth_slope_stddev * (log_depth - self.centre_log_depth)
+        )
+        return factors
 
     def covariance(
-        self, image: ImageParts, log_depth: NDArray[np.float32], points: Observations
+        self,
+        distance2: NDArray[np.float32],
+        v: NDArray[np.float32],
+        log_depth: NDArray[np.float32],
+        points: Observations,
     ) -> NDArray[np.float32]:
         """Return the covariance of places with points, float32 (M, N).
 
         Args:
-            image: What `over_image` gave for them.
+            distance2: What `image_distance2` gave for them, (M, N).
+            v: Rows of the places, (M,).
             log_depth: Log depth at the places, (M,).
             points: The same points.
         """
-        model = self.model
-        covariance = log_depth[:, None] - points.log_depth
-        covariance *= np.float32(1 / model.local_depth_length)
-        covariance *= covariance
-        covariance += image.distance2
-        np.sqrt(covariance, out=covariance)
-        cv2.exp(-covariance, dst=covariance)
-        covariance *= np.float32(self.amplitude2 * model.local_stddev**2)
-        covariance += image.trend
-        slope = self.amplitude2 * model.depth_slope_stddev**2
-        covariance += np.multiply.outer(
-            slope * (log_depth - self.centre_log_depth), points.log_depth - self.centre_log_depth
-        )
+        covariance = self.local(distance2, log_depth, points)
+        covariance += product(self.trend(v, log_depth), self.trend(points.v, points.log_depth).T)
         return covariance
 
     def variance(self, v: NDArray[Any], log_depth: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.inference.postprocess import rescale
 from drnet_ros.inference.sparse_depth.certainty import drop_uncertain
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
@@ -54,23 +53,12 @@ class MetricScale:
         """
         self._scaler.reset(stream)
 
-    def scaled(self, pending: Pending, frames: Sequence[Frame], settings: Settings) -> Pending:
-        """Return a pending result that scales frames when it is fetched.
-
-        Args:
-            pending: The engine's result, computed with `engine_settings`; fetch results in the
-                order of the stamps.
-            frames: What was submitted.
-            settings: The range that depth must have in the end.
-        """
-        return _ScaledPending(self, pending, frames, settings)
-
     def apply(self, frame: Frame, result: DepthFrame, settings: Settings) -> DepthFrame:
         """Scale the depth of a frame, and its cloud.
 
         Args:
-            frame: What was submitted.
-            result: What came of it; its arrays are changed in place.
+            frame: What was submitted, those of a stream in the order of their stamps.
+            result: What came of it with `engine_settings`; its arrays are changed in place.
             settings: The range that depth must have in the end.
 
         Returns:
@@ -97,29 +85,3 @@ class MetricScale:
         if settings.max_stddev_ratio > 0:
             drop_uncertain(scaled, settings.max_stddev_ratio, settings.point_stride)
         return scaled
-
-
-class _ScaledPending(Pending):
-    def __init__(
-        self, scale: MetricScale, pending: Pending, frames: Sequence[Frame], settings: Settings
-    ) -> None:
-        self._scale = scale
-        self._pending = pending
-        self._frames = frames
-        self._settings = settings
-        self._done: list[DepthFrame] | None = None
-
-    def wait_for_turn(self) -> None:
-        """Wait as the engine's own work does."""
-        self._pending.wait_for_turn()
-
-    def result(self, timeout_s: float | None = None) -> list[DepthFrame]:
-        """Wait for the engine, then scale each frame."""
-        if self._done is None:
-            results = self._pending.result(timeout_s)
-            self._done = [
-                self._scale.apply(frame, result, self._settings)
-                for frame, result in zip(self._frames, results, strict=True)
-            ]
-            self._frames = ()
-        return self._done

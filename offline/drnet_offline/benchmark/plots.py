@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def write_plot(outcome: Outcome, machine: str, path: Path) -> None:
     Args:
         outcome: What was measured.
         machine: What on, for the title.
-        path: The file; its ending says the format.
+        path: The file, .png, .svg or .pdf.
 
     Raises:
         OfflineError: The file cannot be written.
@@ -41,11 +41,8 @@ def write_plot(outcome: Outcome, machine: str, path: Path) -> None:
     (_draw_sweep if is_sweep else _draw_bars)(axes, rows)
     figure.suptitle(machine, fontsize=7)
     figure.tight_layout()
-    try:
-        figure.savefig(path, dpi=_DPI)
-    except (OSError, ValueError) as error:
-        msg = f'cannot write the plot {path}: {error}'
-        raise OfflineError(msg) from error
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=_DPI)
 
 
 def _draw_sweep(axes: Axes, rows: list[Measured]) -> None:

@@ -13,7 +13,8 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
-from drnet_offline.outputs.files import write_text
+from drnet_offline.outputs.files import check_file, make_folder, write_text
+from drnet_offline.outputs.lock import locked_outputs
 
 if TYPE_CHECKING:
     from drnet_offline.benchmark.machine import Machine
@@ -24,6 +25,7 @@ __all__ = ['bench']
 _WIDTH = 200
 _MAX_BATCH = 256
 _BATCH_OF_ALL = 4
+_PLOT_SUFFIXES = '.png', '.svg', '.pdf'
 
 Many = list[str] | None
 Backbones = Annotated[
@@ -120,26 +122,34 @@ def _batches(first: int, last: int) -> tuple[int, ...]:
 
 
 def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> None:
-    for path, option in ((json_, '--json'), (plot, '--plot')):
-        if path is not None and not path.absolute().parent.is_dir():
-            msg = f'there is no folder {path.parent}'
-            raise typer.BadParameter(msg, param_hint=option)
-    if plan.keep is not None:
-        plan.keep.mkdir(parents=True, exist_ok=True)
+    _check_outputs(json_, plot, plan.keep)
     machine = look_at_machine()
     try:
         groups = choose_groups(choice, machine.cores)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with Console(stderr=True).status('') as status:
-        outcome = measure(groups, plan, status.update)
-    _print(outcome, machine)
-    if json_ is not None:
-        write_text(json_, json.dumps(_record(outcome, machine), indent=2) + '\n')
-    if plot is not None:
-        from drnet_offline.benchmark.plots import write_plot  # noqa: PLC0415 - matplotlib
+    with locked_outputs(json_, plot, plan.keep):
+        with Console(stderr=True).status('') as status:
+            outcome = measure(groups, plan, status.update)
+        _print(outcome, machine)
+        if json_ is not None:
+            write_text(json_, json.dumps(_record(outcome, machine), indent=2) + '\n')
+        if plot is not None:
+            from drnet_offline.benchmark.plots import write_plot  # noqa: PLC0415 - matplotlib
 
-        write_plot(outcome, machine.describe(), plot)
+            write_plot(outcome, machine.describe(), plot)
+
+
+def _check_outputs(json_: Path | None, plot: Path | None, keep: Path | None) -> None:
+    """Refuse what cannot be written, before the measurement."""
+    for path in (json_, plot):
+        if path is not None:
+            check_file(path)
+    if plot is not None and plot.suffix.lower() not in _PLOT_SUFFIXES:
+        msg = f'must end in {", ".join(_PLOT_SUFFIXES[:-1])} or {_PLOT_SUFFIXES[-1]}, got {plot}'
+        raise typer.BadParameter(msg, param_hint='--plot')
+    if keep is not None:
+        make_folder(keep)
 
 
 def _print(outcome: Outcome, machine: Machine) -> None:

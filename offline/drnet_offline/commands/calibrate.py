@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,9 @@ from rich.progress import Progress
 
 from drnet_offline.commands.options import Engine, Part
 from drnet_ros.inference import DepthEstimator, Settings
+
+if TYPE_CHECKING:
+    from drnet_offline.evaluation.calibration import Calibration
 
 __all__ = ['calibrate_command']
 
@@ -33,17 +36,31 @@ def calibrate_command(
     """Measure how far depth is off, and store it in the weights, for the standard deviation."""
     from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
     from drnet_offline.evaluation.calibration import calibrate, store_scale_model  # noqa: PLC0415
+    from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
     blocks = load_config(blocks_of).data.validation_blocks if part in {'train', 'val'} else ()
     datasets = [open_dataset(path, part=part, validation_blocks=blocks) for path in data]
+    problems = Problems()
     with (
+        locked_outputs(weights),
         DepthEstimator(_WIDE.changed(weights=str(weights), engine=engine)) as estimator,
         Progress(console=Console(stderr=True)) as progress,
     ):
         task = progress.add_task('images', total=sum(len(dataset) for dataset in datasets))
-        found = calibrate(estimator, datasets, on_image=lambda: progress.advance(task))
-    store_scale_model(weights, found.model)
+        found = calibrate(
+            estimator,
+            datasets,
+            on_image=lambda: progress.advance(task),
+            collected=problems.collected,
+        )
+        store_scale_model(weights, found.model)
+    _print(found)
+    problems.check(f'{len(problems.lines)} images could not be read; the others were measured')
+
+
+def _print(found: Calibration) -> None:
     for name, (one, two) in (
         ('without sparse depth', found.without_sparse),
         ('with sparse depth', found.with_sparse),

@@ -4,60 +4,47 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console, RenderableType
 from rich.progress import Progress
 
-from drnet_offline.commands.options import Engine, Part, ProtocolName
+from drnet_offline.commands.options import Engine
+from drnet_offline.commands.scoring_options import (
+    BlocksOf,
+    Data,
+    Edges,
+    InputSize,
+    Json,
+    MeanDepth,
+    Pictures,
+    Ranges,
+    Rules,
+    Samples,
+    Scale,
+    Sparse,
+    Weights,
+    Worst,
+)
 from drnet_ros.inference import DepthEstimator, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.sample import DepthDataset, DepthSample
+    from drnet_offline.evaluation.metrics import ImageMetrics
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_offline.evaluation.worst_images import WorstImages
     from drnet_offline.outputs.problems import Problems
 
 __all__ = ['evaluate_command']
 
-# Wide limits: metrics need a depth at every pixel.
-_WIDE = Settings(min_depth=0.001, max_depth=80.0)
-
-
-Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
-Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
-Rules = Annotated[ProtocolName, typer.Option(help='Which pixels count.')]
-Samples = Annotated[Part, typer.Option(help='Which images.')]
-BlocksOf = Annotated[str, typer.Option(help='Preset with the validation blocks of the data set.')]
-MeanDepth = Annotated[
-    bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
-]
-Scale = Annotated[
-    bool,
-    typer.Option(
-        '--scale',
-        help="Also score with each image's scale taken from its truth, and print how that scale "
-        'spreads and changes from image to image.',
-    ),
-]
-Sparse = Annotated[
-    list[str] | None,
-    typer.Option(
-        help='Also score with sparse depth drawn from the truth, the other pixels scored: scan, '
-        'points:N, tof:8x8 or range; may be given again.'
-    ),
-]
-Pictures = Annotated[
-    Path | None,
-    typer.Option(help='Folder for worst.jpg and one picture for each of the worst images.'),
-]
-Worst = Annotated[int, typer.Option(min=1, max=50, help='How many worst images.')]
-Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]
+_UNSAVED = 'nothing is saved: figures are of all images; run it again'
 
 
 def evaluate_command(
@@ -67,54 +54,86 @@ def evaluate_command(
     part: Samples = 'all',
     blocks_of: BlocksOf = 'lite0',
     engine: Engine = 'auto',
+    input_size: InputSize = None,
     mean_depth: MeanDepth = False,
     scale: Scale = False,
+    edges: Edges = False,
+    ranges: Ranges = False,
     sparse: Sparse = None,
     pictures: Pictures = None,
     worst: Worst = 6,
     json_: Json = None,
 ) -> None:
     """Score weights on a data set and print the columns of the paper's Table II."""
-    has_paper = _prepare(data, json_, pictures)
-
-    # PyTorch comes with these: what is refused is refused before.
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
-    from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
-    from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
-    from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
-    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
-    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
-    rules, problems = PROTOCOLS[protocol], Problems()
-    blocks = load_config(blocks_of).data.validation_blocks
-    needed = blocks if part in {'train', 'val'} else ()
-    dataset = open_dataset(data, part=part, validation_blocks=needed)
-    mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
-    failures = None if pictures is None else WorstImages(rules, worst)
-    settings = _WIDE.changed(weights=weights, engine=engine)
-    with stopping(lambda: 'nothing is saved: figures are of all images; run it again'):
-        record, rows = _score(dataset, rules, settings, failures, problems)
+    with stopping(lambda: _UNSAVED), ExitStack() as held:
+        has_paper = _prepare(data, json_, pictures, held)
+
+        # PyTorch comes with these: what is refused is refused before.
+        from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
+        from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
+        from drnet_offline.evaluation.worst_images import WorstImages  # noqa: PLC0415
+        from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+
+        rules, problems = PROTOCOLS[protocol], Problems()
+        dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
+        failures = None if pictures is None else WorstImages(rules, worst)
+        others = _choose_metrics(rules, edges=edges, ranges=ranges)
+        settings = _settings(weights, engine, input_size)
+        record, rows = _score(dataset, rules, settings, failures, others, problems)
         if not scale:
             rows.popitem()
         _score_others(record, rows, dataset, rules, settings, mean_of, sparse, problems)
         _print(tabulate(rows, rules, is_nyu=has_paper))
         _report(record, rules, json_, has_scale=scale)
-    _finish(failures, pictures, problems)
+        _finish(failures, pictures, problems)
 
 
-def _prepare(data: Path, json_: Path | None, pictures: Path | None) -> bool:
-    """Refuse what cannot be read or written, before the work begins; return whether it is NYU."""
+def _settings(weights: str, engine: str, input_size: str | None) -> Settings:
+    from drnet_offline.replay.variants import parse_settings  # noqa: PLC0415
+
+    # Wide limits of depth: metrics need one at every pixel.
+    size = {} if input_size is None else parse_settings([f'input_size={input_size}'])
+    return Settings.from_mapping({
+        'weights': weights, 'engine': engine, 'min_depth': 0.001, 'max_depth': 80.0, **size
+    })  # fmt: skip
+
+
+def _open(
+    data: Path, part: str, blocks_of: str, *, mean_depth: bool
+) -> tuple[DepthDataset, DepthDataset | None]:
+    """Open what is scored, and where asked the training images of its mean depth."""
+    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
+
+    blocks = load_config(blocks_of).data.validation_blocks
+    needed = blocks if part in {'train', 'val'} else ()
+    dataset = open_dataset(data, part=part, validation_blocks=needed)
+    mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
+    return dataset, mean_of
+
+
+def _choose_metrics(rules: Protocol, *, edges: bool, ranges: bool) -> dict[str, ImageMetrics]:
+    from drnet_offline.evaluation.edges import EdgeMetrics  # noqa: PLC0415
+    from drnet_offline.evaluation.ranges import RangeMetrics  # noqa: PLC0415
+
+    chosen: dict[str, ImageMetrics] = {'edges': EdgeMetrics()} if edges else {}
+    return {**chosen, 'ranges': RangeMetrics(rules)} if ranges else chosen
+
+
+def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
+    """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
-    from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
-    if json_ is not None and not json_.parent.is_dir():
-        msg = f'there is no folder {json_.parent}'
-        raise typer.BadParameter(msg, param_hint='--json')
+    if json_ is not None:
+        check_file(json_)
     has_paper = is_nyu(data)
-    for folder in (json_.parent if json_ is not None else None, pictures):
-        if folder is not None:
-            make_folder(folder)
+    if pictures is not None:
+        make_folder(pictures)
+    held.enter_context(locked_outputs(json_, pictures))
     return has_paper
 
 
@@ -160,11 +179,16 @@ def _report(
     record: dict[str, Any], rules: Protocol, json_: Path | None, *, has_scale: bool
 ) -> None:
     """Print what stands below the table, and write the figures."""
+    from drnet_offline.evaluation.ranges import tabulate_ranges  # noqa: PLC0415
     from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
     from drnet_offline.outputs.files import write_text  # noqa: PLC0415
 
     if has_scale:
         _print(_describe_scale(record['scale']))
+    if 'edges' in record:
+        _print(_describe_edges(record['edges']))
+    if 'ranges' in record:
+        _print(tabulate_ranges(record['ranges']))
     if 'sparse' in record:
         _print(tabulate_sparse(record['sparse'], rules))
     if json_ is not None:
@@ -176,6 +200,7 @@ def _score(
     rules: Protocol,
     settings: Settings,
     failures: WorstImages | None,
+    others: Mapping[str, ImageMetrics],
     problems: Problems,
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
     """Return what --json writes, and figures by row label: as they are, and scale set right."""
@@ -189,6 +214,8 @@ def _score(
 
         def look(sample: DepthSample, depth_hw: NDArray[np.float32]) -> None:
             scales.update(depth_hw, sample.depth_hw)
+            for metrics in others.values():
+                metrics.update(depth_hw, sample.depth_hw)
             if failures is not None:
                 failures.update(sample, depth_hw)
             progress.advance(task)
@@ -200,6 +227,7 @@ def _score(
     # JSON knows no NaN: of one image there are no steps.
     plain = {name: value if math.isfinite(value) else None for name, value in spread.items()}
     record = {**head, **figures, 'scale': plain, 'scale_set_from_truth': aligned}
+    record |= {name: metrics.compute() for name, metrics in others.items()}
     label = f'{about["backbone"]} {about["network_size"]}'
     return record, {label: figures, 'the same, scale from truth': aligned}
 
@@ -225,6 +253,17 @@ def _score_sparse(
             on_image=lambda: progress.advance(task),
             collected=problems.collected,
         )
+
+
+def _describe_edges(edges: dict[str, float | None]) -> str:
+    accuracy, completeness = (
+        'none' if edges[key] is None else f'{edges[key]:.2f} px'
+        for key in ('edge_accuracy_px', 'edge_completeness_px')
+    )
+    return (
+        f'depth edges of {edges["edge_images"]:.0f} images: accuracy {accuracy} (estimated to '
+        f'true edge), completeness {completeness} (true to estimated, missing = 10 px)'
+    )
 
 
 def _describe_scale(scale: dict[str, float | None]) -> str:

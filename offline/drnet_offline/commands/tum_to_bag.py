@@ -22,10 +22,16 @@ def tum_to_bag(
     output: Annotated[Path, typer.Argument(help='NAME.mcap, or a folder for a rosbag2.')],
 ) -> None:
     """Write a sequence of the TUM RGB-D benchmark as a recording: images, depth, ground truth."""
+    from drnet_offline.outputs.files import make_folder, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.replay.tum_bag import write_tum_bag  # noqa: PLC0415
 
     console = Console(stderr=True)
-    with console.status('writing'):
-        counts = write_tum_bag(sequence, output)
+    problems = Problems()
+    make_folder(output.absolute().parent)
+    with locked_outputs(output), named_disk(output), console.status('writing'):
+        counts = write_tum_bag(sequence, output, collected=problems.collected)
     for topic, count in counts.items():
         Console().print(f'{count:6} {topic}', highlight=False)
+    problems.check(f'{len(problems.lines)} files could not be read; {output} has the others')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from evo.core.trajectory import PoseTrajectory3D
 
     from drnet_offline.odometry.running import Path3D
+    from drnet_offline.replay.index import Index
     from drnet_offline.replay.sparse_topics import SparseTopics
     from drnet_offline.replay.variants import Variant
     from drnet_ros.recordings.topics import TopicChoice
@@ -71,27 +74,38 @@ def vo(
     """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
 
-    settings = settings_of(weights, input_size, temporal_filter, set_)
-    variants = parse_variants(settings, versus or [])
-    with Recording(path) as recording:
+    base = settings_of(weights, input_size, temporal_filter, set_)
+    variants = parse_variants(base, versus or [])
+    with ExitStack() as opened:
+        recording = opened.enter_context(Recording(path))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
         # PyTorch and evo come with these: what is refused is refused before.
         from drnet_offline.odometry import comparison  # noqa: PLC0415
-        from drnet_offline.replay.summary import plain  # noqa: PLC0415
-        from drnet_offline.report.outputs import prepare_outputs  # noqa: PLC0415
+        from drnet_offline.report.outputs import prepared_outputs  # noqa: PLC0415
 
         methods = _methods(method)
-        prepare_outputs(output, json_)
+        opened.enter_context(prepared_outputs(output, json_))
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
-        paths, factors, damage = _follow(recording, choice, variants, methods, tolerance, sparse)
+        index, problems = _index(recording, choice, tolerance), Counter[str]()
+        paths, factors = _follow(index, variants, methods, sparse, problems)
         truth = comparison.truth_by_method(recording, recorded, paths)
-    head = {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
-    summary = plain({**comparison.summarise(paths, truth), **head, 'command': _command()})
-    _report(summary, paths, truth, output, json_)
+        summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
+        summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
+        _report(summary, paths, truth, output, json_)
+        _check_whole(index.damage, problems)
+
+
+def _check_whole(damage: str, problems: Counter[str]) -> None:
+    """Raise if the paths are not of the whole recording."""
+    from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+
     if damage:
         raise RecordingError(damage)
+    listed = Problems()
+    listed.lines += [f'{count} frames: {kind}' for kind, count in problems.items()]
+    listed.check(f'{problems.total()} messages could not be used; paths are without them')
 
 
 def _command() -> str:
@@ -106,14 +120,17 @@ def _report(
     json_: Path | None,
 ) -> None:
     from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
-    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
+    from drnet_offline.outputs.files import named_disk, write_text  # noqa: PLC0415
+    from drnet_offline.replay.summary import plain  # noqa: PLC0415
 
+    summary = plain({**summary, 'command': _command()})
     console = Console(soft_wrap=True)
     print_summary(console, summary)
     if json_ is not None:
         write_text(json_, json.dumps(summary, indent=2) + '\n')
     if output is not None:
-        write_report(output, summary, paths, truth)
+        with named_disk(output):
+            write_report(output, summary, paths, truth)
         console.print(f'written {output / "report.html"}', markup=False, highlight=False)
 
 
@@ -126,22 +143,29 @@ def _methods(method: list[str] | None) -> list[str]:
     return list(dict.fromkeys(method or METHODS))
 
 
-def _follow(
-    recording: Recording,
-    choice: TopicChoice,
-    variants: tuple[Variant, ...],
-    methods: list[str],
-    tolerance_s: float,
-    sparse_topics: SparseTopics,
-) -> tuple[list[Path3D], dict[str, float], str]:
-    from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
+def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
 
+    return index_recording(recording, choice, tolerance_s)
+
+
+def _follow(
+    index: Index,
+    variants: tuple[Variant, ...],
+    methods: list[str],
+    sparse_topics: SparseTopics,
+    problems: Counter[str],
+) -> tuple[list[Path3D], dict[str, float]]:
+    from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
+
     with progress_bars() as progress:
-        index = index_recording(recording, choice, tolerance_s)
         passes = 2 if index.pairs else 1
         task = progress.add_task('odometry', total=passes * len(index.images))
-        paths, factors = follow_camera(
-            index, variants, methods, lambda: progress.advance(task), sparse_topics
+        return follow_camera(
+            index,
+            variants,
+            methods,
+            lambda: progress.advance(task),
+            sparse_topics,
+            lambda kind: problems.update([kind]),
         )
-    return paths, factors, index.damage

@@ -8,6 +8,7 @@ lie within one and within two of them.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ def calibrate(
     *,
     seed: int = 0,
     on_image: Callable[[], None] = lambda: None,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Calibration:
     """Measure how far depth is off; every data set has the same weight.
 
@@ -73,6 +75,7 @@ def calibrate(
         datasets: Images that the network was not trained on.
         seed: Of the draws.
         on_image: Called after each image.
+        collected: Makes what is entered for each image, and may keep its error to itself.
 
     Raises:
         DatasetError: If a file cannot be read, or a data set has no valid depth.
@@ -86,8 +89,9 @@ def calibrate(
         errors: tuple[list[NDArray[np.float64]], ...] = ([], [])
         for index in range(len(dataset)):
             kind = CALIBRATION_DRAWS[index % len(CALIBRATION_DRAWS)]
-            _measure(estimator, model, dataset[index], kind, generator, errors)
-            images += 1
+            with collected():
+                _measure(estimator, model, dataset[index], kind, generator, errors)
+                images += 1
             on_image()
         if not all(errors):
             msg = 'a data set to calibrate with must have images with valid depth, got too few'

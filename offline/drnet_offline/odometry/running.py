@@ -75,6 +75,7 @@ def follow_camera(
     methods: Sequence[str],
     on_frame: Callable[[], None] = lambda: None,
     sparse_topics: SparseTopics = _NO_TOPICS,
+    on_problem: Callable[[str], None] = lambda _kind: None,
 ) -> tuple[list[Path3D], dict[str, float]]:
     """Run odometry with recorded depth, with estimated depth, and with that rescaled.
 
@@ -87,6 +88,7 @@ def follow_camera(
         methods: Names of `trackers.METHODS`.
         on_frame: Called for each frame of each pass.
         sparse_topics: Where the sources of sparse depth of all variants are recorded.
+        on_problem: Called with the kind of each thing that is wrong with a frame.
 
     Returns:
         The paths, and the factor of each variant by name (none without recorded depth).
@@ -100,6 +102,8 @@ def follow_camera(
     first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
     for estimated in _estimated(index, variants, sparse_topics):
+        for kind in estimated.frame.problems:
+            on_problem(kind)
         truth = _truth(estimated)
         depths: dict[str, FloatArray | None] = {RECORDED: truth}
         for variant, result in zip(variants, estimated.results, strict=False):

@@ -204,7 +204,8 @@ def _read_file(path: Path) -> PoseTrajectory3D:
 
     try:
         return read_tum_trajectory_file(str(path))
-    except FileInterfaceException as error:
+    # Bytes that are no text are a ValueError, too.
+    except (FileInterfaceException, OSError, ValueError) as error:
         msg = f'{path} must be a trajectory in TUM format: {error}'
         raise DatasetError(msg) from error
 

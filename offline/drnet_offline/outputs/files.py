@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,13 +16,14 @@ from drnet_offline.errors import OfflineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
 __all__ = [
+    'check_file',
     'check_space',
     'encode_image',
+    'is_stream',
     'make_folder',
     'named_disk',
     'whole_file',
@@ -34,6 +36,7 @@ _JPEG_QUALITY = 90
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # An empty file can be made on a full disk.
 _PROBE_BYTES = 65536
+_STREAM_FOLDERS = ('/dev', '/dev/fd', '/proc/self/fd')
 
 
 @contextmanager
@@ -49,15 +52,43 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OfflineError: It cannot be written. The file is then as it was before.
     """
-    part = path.with_name(f'.{os.getpid()}.part{path.suffix}')
+    target = path if is_stream(path) else Path(os.path.realpath(path))  # links stay links
+    part = target if is_stream(path) else target.with_name(f'.{os.getpid()}.part{path.suffix}')
     try:
         yield part
-        part.replace(path)
+        if part != target:
+            part.replace(target)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part != target:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is /dev/stdout, a device or a pipe, which no file can replace."""
+    if str(path.absolute().parent) in _STREAM_FOLDERS:
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def check_file(path: Path) -> None:
+    """See to it before the work that a file can be written.
+
+    Raises:
+        OfflineError: It is a folder, its folder is not there, or nothing can be written in that.
+    """
+    if is_stream(path):
+        return
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        msg = f'there is no folder {folder}'
+        raise OfflineError(msg)
+    if path.is_dir():
+        msg = f'{path} must be a file, got a folder: name a file in it'
+        raise OfflineError(msg)
+    make_folder(Path(os.path.realpath(path)).parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

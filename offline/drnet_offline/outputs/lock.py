@@ -7,16 +7,18 @@ import os
 import shlex
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import is_stream
 from drnet_ros.closing import Closing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ['OutputLock']
+__all__ = ['OutputLock', 'locked_outputs']
 
 _MOST_WORDS = 200
 
@@ -71,3 +73,21 @@ class OutputLock(Closing):
                 if os.fstat(handle).st_ino == self._path.stat().st_ino:
                     return handle
             os.close(handle)  # its holder removed it just now: make it anew
+
+
+@contextmanager
+def locked_outputs(*paths: Path | None) -> Iterator[None]:
+    """Hold all outputs of a command for the length of a `with` statement.
+
+    Args:
+        *paths: As `OutputLock` takes them; None is no output, and one may be named twice. What no
+            file can replace, such as /dev/stdout, is not held.
+
+    Raises:
+        OfflineError: Another process works on one of them, or a lock cannot be made.
+    """
+    with ExitStack() as held:
+        named = [path for path in paths if path is not None and not is_stream(path)]
+        for path in {path.absolute(): path for path in named}.values():
+            held.enter_context(OutputLock(path))
+        yield

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import dirname
 
-from drnet_ros.errors import RecordingError
+from drnet_ros.errors import RecordingError, known_names
 from drnet_ros.recordings.recording import RecordedTopic
 from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, IMAGE_TYPE, TopicChoice
 
@@ -44,6 +44,11 @@ class SparseTopics:
 
     by_source: Mapping[str, str] = field(default_factory=dict)
     transforms: tuple[str, ...] = ()
+
+    @property
+    def static_transforms(self) -> tuple[str, ...]:
+        """Those topics of transforms that hold for ever, such as '/tf_static'."""
+        return tuple(topic for topic in self.transforms if topic.endswith('tf_static'))
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -89,10 +94,17 @@ def choose_sparse_topics(
 def _check(
     topics: Mapping[str, RecordedTopic], name: str, topic: str, choice: TopicChoice
 ) -> None:
-    found = topics[topic].msgtype if topic in topics else 'no such topic'
-    if found != SOURCE_TYPES[name]:
+    wanted = SOURCE_TYPES[name]
+    if topic not in topics:
+        usable = sorted(each.name for each in topics.values() if each.msgtype == wanted)
         msg = (
-            f'{name} must be on a topic of type {SOURCE_TYPES[name]}, got {found} for {topic}; '
+            f'{name} must be on a topic of type {wanted}, got no such topic for {topic}; '
+            f'{known_names(topic, usable)} (--source-topic {name}=TOPIC)'
+        )
+        raise RecordingError(msg)
+    if (found := topics[topic].msgtype) != wanted:
+        msg = (
+            f'{name} must be on a topic of type {wanted}, got {found} for {topic}; '
             f'name it by --source-topic {name}=TOPIC'
         )
         raise RecordingError(msg)

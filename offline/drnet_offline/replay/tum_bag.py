@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,11 @@ Item = tuple[int, str, Callable[[], Any]]
 
 
 def write_tum_bag(
-    root: Path, output: Path, *, on_message: Callable[[], None] = lambda: None
+    root: Path,
+    output: Path,
+    *,
+    on_message: Callable[[], None] = lambda: None,
+    collected: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> dict[str, int]:
     """Write a sequence as a rosbag2 in mcap storage.
 
@@ -46,6 +51,7 @@ def write_tum_bag(
             cx, cy in pixels and, if any, the five distortion coefficients of plumb_bob.
         output: A file NAME.mcap, or a folder; must not exist.
         on_message: Called for each message.
+        collected: Makes what is entered for each message, and may keep its error to itself.
 
     Returns:
         How many messages each topic has.
@@ -70,8 +76,9 @@ def write_tum_bag(
             for name, msgtype in TOPICS.items()
         }
         for stamp_ns, topic, build in items:
-            writer.write(connections[topic], stamp_ns, serialize(build(), TOPICS[topic]))
-            counts[topic] += 1
+            with collected():
+                writer.write(connections[topic], stamp_ns, serialize(build(), TOPICS[topic]))
+                counts[topic] += 1
             on_message()
     shutil.move(made / f'{output.stem}.mcap' if output.suffix == '.mcap' else made, output)
     shutil.rmtree(folder)
@@ -140,7 +147,7 @@ def _with_stamp(fields: dict[str, Any], stamp_ns: int) -> Callable[[], Any]:
 def _camera_info(root: Path) -> dict[str, Any]:
     (fx, fy, cx, cy), d = _find_camera(root)
     region = TYPESTORE.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, do_rectify=False)
-    height, width = read_rgb(root / read_stamped(root / 'rgb.txt')[0][1]).shape[:2]
+    height, width = _image_size(root)
     return {
         'height': height,
         'width': width,
@@ -155,10 +162,19 @@ def _camera_info(root: Path) -> dict[str, Any]:
     }
 
 
+def _image_size(root: Path) -> tuple[int, int]:
+    """Return the height and width of the first image that can be read."""
+    paths = [root / name for _, name in read_stamped(root / 'rgb.txt')]
+    for path in paths[:-1]:
+        with suppress(DatasetError):
+            return read_rgb(path).shape[:2]
+    return read_rgb(paths[-1]).shape[:2]
+
+
 def _find_camera(root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     path = root / 'camera.txt'
     if path.is_file():
-        numbers = _numbers(path, path.read_text(encoding='utf-8'), (4, 9))
+        numbers = _numbers(path, ' '.join(read_lines(path)), (4, 9))
         return tuple(numbers[:4]), tuple(numbers[4:])
     return camera_by_name(root)
 

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import check_file
 from drnet_offline.replay.messages import TYPES
 from drnet_offline.replay.parts import Parts, add_topics, open_writer
 from drnet_ros.errors import RecordingError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.replay import Replay
     from drnet_ros.recordings.recording import RecordedMessage, Recording
 
-__all__ = ['check_folder_of', 'check_output', 'write_recording']
+__all__ = ['check_output', 'write_recording']
 
 
 def check_output(path: Path, recording: Recording, namespace: str) -> None:
@@ -32,23 +33,11 @@ def check_output(path: Path, recording: Recording, namespace: str) -> None:
     if path.exists():
         msg = f'{path} exists already: remove it or name another output'
         raise OfflineError(msg)
-    check_folder_of(path)
+    check_file(path)
     for name in TYPES:
         if f'{namespace}/{name}' in recording.topics:
             msg = f'{recording.path} has the topic {namespace}/{name} already: give --namespace'
             raise OfflineError(msg)
-
-
-def check_folder_of(path: Path) -> None:
-    """Refuse a file whose folder is not there.
-
-    Raises:
-        OfflineError: It is not.
-    """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        msg = f'there is no folder {folder}'
-        raise OfflineError(msg)
 
 
 def write_recording(

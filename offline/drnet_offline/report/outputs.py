@@ -3,37 +3,40 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.outputs.files import make_folder, write_text
-from drnet_offline.outputs.lock import OutputLock
+from drnet_offline.outputs.files import check_file, is_stream, make_folder, write_text
+from drnet_offline.outputs.lock import locked_outputs
 from drnet_offline.replay.summary import summarise
-from drnet_offline.replay.writing import check_folder_of, check_output, write_recording
+from drnet_offline.replay.writing import check_output, write_recording
 from drnet_ros.errors import RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from drnet_offline.replay.replay import Replay
     from drnet_ros.recordings.recording import Recording
 
-__all__ = ['Outputs', 'prepare_outputs']
+__all__ = ['Outputs', 'prepared_outputs']
 
 
-def prepare_outputs(folder: Path | None, json_path: Path | None) -> None:
-    """Make the folder of a report, and see to it that there is one for the JSON file.
+@contextmanager
+def prepared_outputs(folder: Path | None, json_path: Path | None) -> Iterator[None]:
+    """Make the folder of a report, and hold it and the JSON file in a `with` statement.
 
     Raises:
-        OfflineError: There is none, or nothing can be written in it.
+        OfflineError: The JSON file has no folder, nothing can be written there, or another process
+            writes the same.
     """
     if json_path is not None:
-        check_folder_of(json_path)
-        make_folder(json_path.absolute().parent)
+        check_file(json_path)
     if folder is not None:
         make_folder(folder)
+    with locked_outputs(folder, json_path):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class Outputs:
         if self.report is not None and self.recording is None:
             return self.report / 'unfinished'
         output = self.recording or self.json
-        return None if output is None else output.with_name(f'{output.name}.unfinished')
+        if output is None or is_stream(output):
+            return None
+        return output.with_name(f'{output.name}.unfinished')
 
     def paths(self) -> list[Path]:
         """Return the files that `write` makes, for people to open."""
@@ -81,11 +86,8 @@ class Outputs:
         """
         if self.recording is not None:
             check_output(self.recording, source, self.namespace)
-            make_folder(self.recording.absolute().parent)
-        prepare_outputs(self.report, self.json)
-        for output in (self.json, self.recording, self.report):
-            if output is not None:
-                opened.enter_context(OutputLock(output))
+        opened.enter_context(prepared_outputs(self.report, self.json))
+        opened.enter_context(locked_outputs(self.recording))
 
     def write(
         self, replay: Replay, command: str, on_message: Callable[[], None]

@@ -69,6 +69,9 @@ class DepthModule(lightning.LightningModule):
         normalisation: Mean and standard deviation of RGB in 0..1 that the network is fed with.
     """
 
+    _mean_1c11: Tensor
+    _std_1c11: Tensor
+
     def __init__(
         self, config: TrainConfig, focal_px: float, source_names: Sequence[str] = ('',)
     ) -> None:
@@ -76,6 +79,9 @@ class DepthModule(lightning.LightningModule):
         self.config = config
         self.focal_px = focal_px
         self.network, self.normalisation = _build_network(config)
+        for name, of_channels in zip(('mean', 'std'), self.normalisation, strict=True):
+            scaled = torch.tensor(of_channels).view(1, 3, 1, 1) * 255
+            self.register_buffer(f'_{name}_1c11', scaled, persistent=False)
         self._frozen = [
             stage
             for i, stage in enumerate(self.network.backbone.stages)
@@ -112,11 +118,7 @@ class DepthModule(lightning.LightningModule):
 
     def _normalise(self, rgb_bchw: Tensor) -> Tensor:
         """Turn uint8 (B, 3, H, W) RGB into the network's float input."""
-        mean, std = (
-            torch.tensor(v, device=rgb_bchw.device).view(1, 3, 1, 1) * 255
-            for v in self.normalisation
-        )
-        return (rgb_bchw.float() - mean) / std
+        return (rgb_bchw.float() - self._mean_1c11) / self._std_1c11
 
     def training_step(self, batch: Batch, _index: int) -> Tensor:
         """Return the loss over all levels of a batch."""
@@ -210,13 +212,21 @@ class DepthModule(lightning.LightningModule):
         groups: list[dict[str, Any]] = [{'params': decoder, 'lr': o.lr}]
         if backbone:
             groups.append({'params': backbone, 'lr': o.backbone_lr})
+        # One kernel for all parameters on a GPU.
+        fused = self.device.type == 'cuda'
         optimizer: torch.optim.Optimizer
         if o.name == 'adam':
-            optimizer = torch.optim.Adam(groups, weight_decay=o.weight_decay, amsgrad=True)
+            optimizer = torch.optim.Adam(
+                groups, weight_decay=o.weight_decay, amsgrad=True, fused=fused
+            )
         else:
-            optimizer = torch.optim.AdamW(groups, weight_decay=o.weight_decay)
+            optimizer = torch.optim.AdamW(groups, weight_decay=o.weight_decay, fused=fused)
         if o.schedule == 'constant':
             return optimizer
+        if o.schedule == 'step':
+            return [optimizer], [
+                torch.optim.lr_scheduler.StepLR(optimizer, o.step_epochs, gamma=o.step_factor)
+            ]
         # Up, down, and the step after the last: PyTorch divides by the length of each part.
         steps = max(int(self.trainer.estimated_stepping_batches), 3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

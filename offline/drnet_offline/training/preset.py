@@ -49,7 +49,9 @@ class OptimizerConfig:
         lr: Learning rate of the decoder.
         backbone_lr: Learning rate of the backbone.
         weight_decay: As the optimizer understands it.
-        schedule: 'constant' or 'one_cycle' (with warm-up).
+        schedule: 'constant', 'one_cycle' (with warm-up) or 'step'.
+        step_epochs: Epochs after which schedule 'step' multiplies the rate by step_factor.
+        step_factor: Of schedule 'step'.
         clip_norm: Largest norm of the gradient, 0 for no limit.
         ema_decay: Of the averaged weights, which are what is validated and kept; 0 for none.
     """
@@ -59,6 +61,8 @@ class OptimizerConfig:
     backbone_lr: float = 1e-4
     weight_decay: float = 1e-4
     schedule: str = 'constant'
+    step_epochs: int = 5
+    step_factor: float = 0.1
     clip_norm: float = 0.0
     ema_decay: float = 0.0
 

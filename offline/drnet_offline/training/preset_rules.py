@@ -15,7 +15,7 @@ _CHOICES = {
     'data.layout': ('auto', 'folder', 'nyu_mat', 'nyu_csv', 'nyu_sync', 'tum'),
     'loss': ('paper', 'metric'),
     'optimizer.name': ('adam', 'adamw'),
-    'optimizer.schedule': ('constant', 'one_cycle'),
+    'optimizer.schedule': ('constant', 'one_cycle', 'step'),
     'precision': ('32-true', '16-mixed', 'bf16-mixed'),
 }
 _POSITIVE = (
@@ -24,6 +24,7 @@ _POSITIVE = (
     'data.batch_size',
     'optimizer.lr',
     'optimizer.backbone_lr',
+    'optimizer.step_epochs',
 )
 _LIMITS = {
     'auxiliary_weight': (0, math.inf),
@@ -36,6 +37,7 @@ _LIMITS = {
     'data.epoch_images': (0, math.inf),
     'optimizer.weight_decay': (0, math.inf),
     'optimizer.clip_norm': (0, math.inf),
+    'optimizer.step_factor': (0, 1),
     'optimizer.ema_decay': (0, 0.999999),
     'augmentation.border_px': (0, math.inf),
     'augmentation.max_zoom': (1, 10),

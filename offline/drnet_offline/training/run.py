@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.datasets.mixture import Mixture, open_mixture
+from drnet_offline.datasets.opening import is_nyu
 from drnet_offline.errors import ConfigError
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
@@ -36,10 +37,24 @@ if TYPE_CHECKING:
 
 __all__ = ['train']
 
-LICENCE = (
-    'Trained on NYU Depth v2 (Silberman et al., ECCV 2012), which is for research use; ask its '
-    'authors before you build a product on these weights.'
+_NYU = (
+    'NYU Depth v2 (Silberman et al., ECCV 2012) is for research use: ask its authors before you '
+    'build a product on these weights.'
 )
+
+
+def _licence(config: TrainConfig) -> str:
+    """Return what the weights file says of the data it learned from."""
+    root = Path(config.data.root)
+    learned = [root / source.path for source in list_sources(config) if not source.held_out]
+    names = ', '.join(path.name for path in learned)
+    said = [f'Trained on {names}; the licence of the data holds for these weights.']
+    if config.initial_weights:
+        said.append(f'They began as {Path(config.initial_weights).name}, whose licence holds too.')
+    if any(is_nyu(path) for path in learned):
+        said.append(_NYU)
+    return ' '.join(said)
+
 
 # What libraries warn of though it is meant so.
 _MEANT = (
@@ -154,7 +169,7 @@ def _describe(module: DepthModule) -> WeightsMetadata:
         std=std,
         min_depth=0.1,
         max_depth=10.0,
-        licence=LICENCE,
+        licence=_licence(module.config),
     )
 
 
@@ -181,6 +196,7 @@ def _build_trainer(
         log_every_n_steps=20,
         num_sanity_val_steps=0,
         enable_model_summary=False,
+        benchmark=True,  # cuDNN tries its kernels: every batch has one shape
         use_distributed_sampler=False,
     )
 

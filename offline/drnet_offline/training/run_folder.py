@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,9 @@ from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import loggers
 
 from drnet_offline.errors import ConfigError
+from drnet_offline.outputs.files import write_text
 from drnet_offline.training.preset_reader import load_config, to_plain
+from drnet_ros.errors import one_line
 
 if TYPE_CHECKING:
     from drnet_offline.training.module import DepthModule
@@ -29,7 +32,7 @@ _FREE = ('data.root', 'data.workers', 'compile', 'pictures')
 def write_preset(folder: Path, config: TrainConfig) -> None:
     """Write every entry of the preset, defaults and overrides included, to folder/preset.yaml."""
     text = yaml.safe_dump(to_plain(config), sort_keys=False)
-    (folder / _PRESET).write_text(text, encoding='utf-8')
+    write_text(folder / _PRESET, text)
 
 
 def check_preset(folder: Path, config: TrainConfig) -> None:
@@ -102,9 +105,16 @@ def read_step(checkpoint: Path) -> int:
 
 def _read(checkpoint: Path) -> dict[str, Any]:
     # Lightning's checkpoints hold more than tensors; this one was written here.
-    state: dict[str, Any] = torch.load(
-        checkpoint, map_location='cpu', mmap=True, weights_only=False
-    )
+    try:
+        state: dict[str, Any] = torch.load(
+            checkpoint, map_location='cpu', mmap=True, weights_only=False
+        )
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        msg = (
+            f'{checkpoint} must be a whole checkpoint of drnet train, got: {one_line(error)}; '
+            'put back a copy of it, or begin in a new folder'
+        )
+        raise ConfigError(msg) from error
     return state
 
 

@@ -225,8 +225,8 @@ def test_sizes_make_a_curve_and_networks_bars(tmp_path: Path) -> None:
     write_plot(bars, 'a machine', tmp_path / 'bars.png')
     assert (tmp_path / 'curve.svg').read_text().startswith('<?xml')
     assert (tmp_path / 'bars.png').read_bytes().startswith(b'\x89PNG')
-    with pytest.raises(OfflineError, match='cannot write the plot'):
-        write_plot(bars, 'a machine', tmp_path / 'bars.docx')
+    with pytest.raises(OfflineError, match=r'cannot write .*absent/bars\.png: No such file'):
+        write_plot(bars, 'a machine', tmp_path / 'absent' / 'bars.png')
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,8 @@ def test_sizes_make_a_curve_and_networks_bars(tmp_path: Path) -> None:
         (('--size', '480'), 2, 'HxW as in 480x640'),
         (('--runs', '0'), 2, '--runs'),
         (('--versus', 'midas'), 2, 'versus must be one of'),
-        (('--json', 'absent/x.json'), 2, 'no folder absent'),
+        (('--json', 'absent/x.json'), 1, 'there is no folder /'),
+        (('--plot', 'bars.docx'), 2, 'must end in .png, .svg or .pdf, got bars.docx'),
         (('--weights', 'absent.safetensors'), 1, 'error: weights must be'),
         (('--engine', 'torch', '--precision', 'fp16', '--device', 'cpu'), 1, "got 'fp16'"),
     ],

@@ -165,13 +165,23 @@ def test_summary_of_eval_is_plain_numbers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from drnet_offline.cli import app  # noqa: PLC0415
+    from drnet_offline.commands.cli import app  # noqa: PLC0415
 
     data = write_folder(tmp_path / 'data', 2)
     output = tmp_path / 'figures.json'
     words = ['eval', '--data', str(data), '--weights', str(weights), '--engine', 'torch']
     monkeypatch.setenv('COLUMNS', '100')
-    more = ['--scale', '--pictures', str(tmp_path / 'worst'), '--worst', '1']
+    more = [
+        '--scale',
+        '--edges',
+        '--ranges',
+        '--input-size',
+        '96x128',
+        '--pictures',
+        str(tmp_path / 'worst'),
+        '--worst',
+        '1',
+    ]
     app([*words, '--protocol', 'full', '--json', str(output), *more], standalone_mode=False)
     record = json.loads(output.read_text())
     assert record['protocol'] == 'full'
@@ -180,9 +190,14 @@ def test_summary_of_eval_is_plain_numbers(
     assert record['engine'] == 'torch'
     assert record['scale']['p5'] <= record['scale']['p50'] <= record['scale']['p95']
     assert record['scale_set_from_truth']['n_images'] == 2
+    assert record['network_size'] == '96x128'
+    assert record['edges']['edge_images'] == 0  # slopes
+    assert sum(row['n_images'] for row in record['ranges'].values()) >= 2
     printed = capsys.readouterr().out
     assert 'the same, scale from truth' in printed
     assert f'median {record["scale"]["p50"]:.3f}, p5' in printed
+    assert 'depth edges of 0 images: accuracy none' in printed
+    assert 'by true depth, means over images' in printed
     assert (tmp_path / 'worst' / 'worst.jpg').is_file()
 
 
@@ -203,6 +218,6 @@ def test_places_that_cannot_be_written_are_one_line(
         text=True,
         check=False,
     )
-    assert result.returncode == {'predict': 1, 'eval': 2}[command]
+    assert result.returncode == 1
     assert 'Traceback' not in result.stderr
     assert str(image) in result.stderr or 'no folder' in result.stderr

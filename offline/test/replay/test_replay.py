@@ -157,6 +157,7 @@ def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
         (('--set', 'colour=red'), 'must be NAME=VALUE'),
         (('--set', 'max_dept=3'), 'did you mean max_depth?'),
         (('--set', 'cameras=a'), 'cameras must be left out: it is for the running node'),
+        (('--set', 'max_rate=5.0'), 'max_rate must be left out: it is for the running node'),
         (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),
         (('--json', '/nowhere/out.json'), 'there is no folder'),

@@ -13,6 +13,7 @@ import pytest
 from known_scenes import FOCAL, HW, RunInProcess, Scene, known_depth, load, write
 from matplotlib.figure import Figure
 
+from drnet_offline.errors import OfflineError
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.replay.decoding import read_depths
 from drnet_offline.replay.gallery import Picture
@@ -80,6 +81,9 @@ def test_variants_are_read_from_words() -> None:
     assert (other.input_size, other.edge_threshold) == ((96, 128), 0.1)
     with pytest.raises(SettingsError, match='max_depth'):
         parse_variants(base, ['max_depth=1000.0'])
+    assert parse_variants(base, ['max_depth=2.0'] * 25)[-1].name == 'Z: max_depth=2.0'
+    with pytest.raises(OfflineError, match='at most 25 others can be compared, got 26'):
+        parse_variants(base, ['max_depth=2.0'] * 26)
 
 
 def test_without_depth_there_are_rates_and_steadiness(tmp_path: Path, drnet: RunInProcess) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from known_scenes import RunInProcess
 
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.decoding import read_depths, read_images
@@ -59,6 +60,23 @@ def test_what_is_in_the_sequence_is_in_the_recording(
     np.testing.assert_array_equal(depths[1][1], metres.astype(np.float32))
     assert (info.width, info.height, info.k[0], info.d[0]) == (32, 24, 520.9, 0.2312)
     assert (pose.pose.position.x, pose.pose.orientation.w) == (1.2741, 0.8)
+
+
+def test_a_damaged_file_costs_itself_alone(
+    sequence: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    broken = sequence / 'depth/1305031231.518196.png'
+    broken.write_bytes(broken.read_bytes()[:60])
+    (sequence / 'rgb/1305031231.505755.png').unlink()
+    out = tmp_path / 'new' / 'out.mcap'
+    code, said = drnet('tum-to-bag', sequence, out)
+    assert code == 1
+    assert f'{broken} is cut short' in said
+    assert '1305031231.505755.png: No such file' in said
+    assert f'2 files could not be read; {out} has the others' in said
+    with Recording(out) as recording:
+        counts = {name: topic.count for name, topic in recording.topics.items()}
+    assert list(counts.values()) == [2, 3, 2, 1]
 
 
 def test_what_cannot_be_written_is_an_error(sequence: Path, tmp_path: Path) -> None:

@@ -64,9 +64,13 @@ def test_rows_of_the_paper(
 def test_the_paper_trains_so() -> None:
     config = load_config('resnet50')
     optimizer = config.optimizer
-    assert (optimizer.name, optimizer.schedule) == ('adam', 'constant')
+    assert (optimizer.name, optimizer.schedule) == ('adam', 'step')
+    assert (optimizer.step_epochs, optimizer.step_factor, config.epochs) == (5, 0.1, 20)
     assert (optimizer.lr, optimizer.backbone_lr, optimizer.weight_decay) == (1e-4, 1e-4, 1e-4)
-    assert (config.loss, config.auxiliary_weight, config.data.size) == ('paper', 1.0, (228, 304))
+    assert (config.loss, config.auxiliary_weight, config.data.size) == ('paper', 1.0, (480, 640))
+    rside = load_config('resnet50+as_rside')
+    assert (rside.data.size, rside.augmentation.border_px) == ((228, 304), 12)
+    assert rside.optimizer == optimizer
 
 
 @pytest.mark.parametrize('path', sorted(FOLDER.iterdir()), ids=lambda path: path.stem)
@@ -74,7 +78,9 @@ def test_shipped_presets_build_their_network(path: Path) -> None:
     config = load_config(path.stem)
     with torch.device('meta'):
         assert DRNet(config.network).config == config.network
-    whose = {'nyu_50k': 'nyu_50k', 'modern': 'modern'}.get(path.stem, 'nyu_v2_train795')
+    whose = {name: name for name in ('nyu_50k', 'modern', 'as_rside')}.get(
+        path.stem, 'nyu_v2_train795'
+    )
     assert config.data.validation_blocks == load_config(whose).data.validation_blocks
     assert len(path.read_text().splitlines()[0]) > 20
 

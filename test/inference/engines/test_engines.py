@@ -294,7 +294,10 @@ def test_a_damaged_cached_model_is_dropped_and_made_again(
     shutil.copytree(openvino_cache / key, tmp_path / key)
     damaged = tmp_path / key / f'model.{damage}'
     whole_bytes = damaged.stat().st_size
-    os.truncate(damaged, whole_bytes // 2)
+    if damage == 'bin':  # as after a power cut: of its size, and in part not written
+        damaged.write_bytes(bytes(whole_bytes))
+    else:
+        os.truncate(damaged, whole_bytes // 2)
     with _estimator(weights, engine='openvino', precision='fp32') as estimator:
         depth = estimator.estimate(image).depth_hw
     np.testing.assert_allclose(depth, openvino.estimate(image).depth_hw, rtol=FP32_TOLERANCE)

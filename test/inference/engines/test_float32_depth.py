@@ -29,6 +29,8 @@ from drnet_ros.network.guided_filter import GuidedUpsampler
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED
 
+pytestmark = pytest.mark.slow
+
 SIZE = (96, 128)
 TYPES = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
 
@@ -51,7 +53,9 @@ def _noise_m(depth: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.nanmean(np.square(rough))))
 
 
-@pytest.mark.parametrize(('engine', 'precision'), [('openvino', 'bf16'), ('openvino', 'fp16')])
+@pytest.mark.parametrize(
+    ('engine', 'precision'), [('openvino', 'bf16'), ('openvino', 'fp16'), ('onnxruntime', 'fp32')]
+)
 def test_depth_is_no_rougher_than_its_features_make_it(
     image: NDArray[np.uint8], engine: str, precision: str
 ) -> None:

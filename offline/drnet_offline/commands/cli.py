@@ -6,6 +6,7 @@ import io
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from drnet_offline.commands.calibrate import calibrate_command
 from drnet_offline.commands.eval import evaluate_command
 from drnet_offline.commands.export import export
 from drnet_offline.commands.predict import predict
+from drnet_offline.commands.show import show
 from drnet_offline.commands.train import train
 from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
@@ -62,6 +64,7 @@ app.command()(_stoppable(export))
 app.command()(_stoppable(bag))
 app.command()(_stoppable(vo))
 app.command()(_stoppable(predict))
+app.command()(show)
 app.command('tum-to-bag')(_stoppable(tum_to_bag))
 
 
@@ -69,7 +72,7 @@ def main() -> None:
     """Run the command line.
 
     The exit code is 0, 1 with one line on a known error, 2 on wrong usage, 3 if `drnet adapt`
-    found nothing better, or 130 after Ctrl-C.
+    found nothing better, or 130 after Ctrl-C, SIGTERM or SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         # A file may have any bytes for a name, and is printed all the same.
@@ -78,8 +81,10 @@ def main() -> None:
     try:
         app()
     except StoppedError as error:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends it at once
-        _say('[yellow]stopped:[/]', error)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        with suppress(OSError):  # the terminal may be gone
+            _say('[yellow]stopped:[/]', error)
         sys.exit(_STOPPED)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:

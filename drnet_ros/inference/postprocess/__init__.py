@@ -1,0 +1,7 @@
+"""What is done to the network's depth before it goes out."""
+
+from __future__ import annotations
+
+from drnet_ros.inference.postprocess.processor import Geometry, PostProcessor, rescale
+
+__all__ = ['Geometry', 'PostProcessor', 'rescale']

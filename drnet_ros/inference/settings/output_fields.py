@@ -1,0 +1,128 @@
+"""The parameters of what a robot needs besides depth; see `fields` for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from drnet_ros.inference.limits import MAX_CAMERAS, MAX_SIDE
+from drnet_ros.inference.settings.parameter_spec import ParameterInfo
+from drnet_ros.inference.settings.sparse_depth_fields import SparseDepthFields
+
+__all__ = ['OutputFields']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFields(SparseDepthFields):
+    """The fields that `Settings` has besides those of `SparseDepthFields`, listed after them."""
+
+    image_conversion: Annotated[
+        str,
+        ParameterInfo(
+            group='Input',
+            choices=('auto', 'native', 'cv_bridge'),
+            text="What decodes raw images: 'auto' is the node's own codec for the encodings that "
+            "it knows, and cv_bridge, if installed, for every other one; 'native' is the codec "
+            "alone, 'cv_bridge' cv_bridge alone.",
+        ),
+    ] = 'auto'
+    scale_factor: Annotated[
+        float,
+        ParameterInfo(
+            group='Depth',
+            minimum=0.01,
+            maximum=100.0,
+            live=True,
+            text='Multiply depth by this: the constant error of the scale with your camera, as '
+            'the service calibrate_scale measures it.',
+        ),
+    ] = 1.0
+    save_folder: Annotated[
+        str,
+        ParameterInfo(
+            group='Node',
+            live=True,
+            text="Folder that the service save_frame writes to; '' is drnet_frames in ROS_HOME, "
+            'or in ~/.ros.',
+        ),
+    ] = ''
+    mask: Annotated[
+        tuple[str, ...],
+        ParameterInfo(
+            group='Robot',
+            length=(1, MAX_CAMERAS),
+            live=True,
+            text="Pictures (PNG) that are black where a camera sees the robot's own body: one for "
+            "each of cameras, in their order, '' for none. What is black is invalid in depth, "
+            'cloud and scan, and no sparse depth is taken there. A mask of another size is '
+            'scaled; its aspect ratio must be that of the image. '
+            "[''] is none.",
+        ),
+    ] = ('',)
+    rectify: Annotated[
+        bool,
+        ParameterInfo(
+            group='Robot',
+            text='Rectify the images before depth is estimated: P of camera_info becomes the '
+            'camera of depth, cloud and depth/camera_info, which has P in K and no distortion. '
+            'The rectified image is published as image_rect. Images without camera_info are '
+            'dropped. Not for images that are rectified already (image_is_rectified).',
+        ),
+    ] = False
+    scan_frame: Annotated[
+        str,
+        ParameterInfo(
+            group='Scan',
+            text="Frame of scan_out, with x forward and z up, such as 'base_link'; it needs tf or "
+            'sparse_depth_extrinsics. Points between scan_min_height and scan_max_height in it '
+            "count. '' makes the scan of scan_rows rows, in the frame of the camera: the "
+            "frame_id of the image without '_optical'.",
+        ),
+    ] = ''
+    scan_rows: Annotated[
+        int,
+        ParameterInfo(
+            group='Scan',
+            unit='px',
+            minimum=1,
+            maximum=MAX_SIDE,
+            live=True,
+            text='Rows of the depth image, around the optical axis, that scan_out is made of '
+            "where scan_frame is ''. The camera must be level.",
+        ),
+    ] = 10
+    scan_min_height: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=-100.0,
+            maximum=100.0,
+            live=True,
+            text='Points lower than this in scan_frame do not count for scan_out: the floor.',
+        ),
+    ] = 0.1
+    scan_max_height: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=-100.0,
+            maximum=100.0,
+            live=True,
+            text='Points higher than this in scan_frame do not count for scan_out: what the robot '
+            'passes under.',
+        ),
+    ] = 1.0
+    scan_max_range: Annotated[
+        float,
+        ParameterInfo(
+            group='Scan',
+            unit='m',
+            minimum=0.0,
+            maximum=80.0,
+            live=True,
+            text='How far scan_out reaches, at most max_depth; 0 is max_depth. A beam that sees '
+            'nothing within it is +inf.',
+        ),
+    ] = 0.0

@@ -1,0 +1,92 @@
+"""What goes out besides depth itself, made from it only while somebody listens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from drnet_ros.inference.depth import colourise
+from drnet_ros.inference.images.encoding import encode_compressed_depth, encode_compressed_image
+from drnet_ros.node.messages import compressed_message, image_message
+from drnet_ros.node.output_publishers import create_output, has_subscribers, transport_topic
+from drnet_ros.node.scan_output import ScanOutput
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
+    from std_msgs.msg import Header
+
+    from drnet_ros.inference import DepthFrame, Frame, Settings
+
+__all__ = ['DerivedOutputs']
+
+
+class DerivedOutputs:
+    """Publishers of one camera that work for their subscribers alone, lazy or not.
+
+    Attributes:
+        scan: That of the laser scan.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
+        """Create the publishers; they publish while the node is active.
+
+        Args:
+            node: The node that publishes.
+            prefix: What topic names start with: '' or such as 'front/'.
+            is_rectifying: Whether there are rectified images to publish.
+        """
+        self._node = node
+        depth, preview = f'{prefix}depth/image_rect', f'{prefix}depth/preview'
+        self._compressed_depth = create_output(
+            node, CompressedImage, transport_topic(node, depth, 'compressedDepth')
+        )
+        self._preview = create_output(node, Image, preview)
+        self._compressed_preview = create_output(
+            node, CompressedImage, transport_topic(node, preview, 'compressed')
+        )
+        self._all = [self._compressed_depth, self._preview, self._compressed_preview]
+        self._image_rect = None
+        if is_rectifying:
+            self._image_rect = create_output(node, Image, f'{prefix}image_rect')
+            self._all.append(self._image_rect)
+        self.scan = ScanOutput(node, prefix)
+
+    def is_wanted(self) -> bool:
+        """Whether anybody listens to any of them."""
+        return self.scan.is_wanted() or any(map(has_subscribers, self._all))
+
+    def publish(
+        self, result: DepthFrame, frame: Frame, header: Header, settings: Settings
+    ) -> None:
+        """Publish what somebody listens to.
+
+        Args:
+            result: The depth.
+            frame: What it was computed from.
+            header: Header of the image; all messages get it unchanged.
+            settings: The settings that it was computed with.
+        """
+        if self._image_rect is not None and has_subscribers(self._image_rect):
+            self._image_rect.publish(image_message(frame.rgb_hwc, header, 'rgb8'))
+        if has_subscribers(self._compressed_depth):
+            encoded = encode_compressed_depth(
+                result.depth_hw, settings.depth_encoding, settings.max_depth
+            )
+            self._compressed_depth.publish(compressed_message(*encoded, header))
+        raw, compressed = has_subscribers(self._preview), has_subscribers(self._compressed_preview)
+        if raw or compressed:
+            rgb_hwc = colourise(result.depth_hw, settings.min_depth, settings.max_depth)
+            if raw:
+                self._preview.publish(image_message(rgb_hwc, header, 'rgb8'))
+            if compressed:
+                encoded = encode_compressed_image(rgb_hwc)
+                self._compressed_preview.publish(compressed_message(*encoded, header))
+
+        self.scan.publish(result, header, settings)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        self.scan.close()
+        for publisher in self._all:
+            self._node.destroy_lifecycle_publisher(publisher)

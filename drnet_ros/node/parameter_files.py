@@ -1,0 +1,61 @@
+"""Parameter files that hold nothing for the node, which ROS takes without a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+__all__ = ['without_effect']
+
+_OPTION = '--params-file'
+_PARAMETERS = 'ros__parameters'
+
+
+def without_effect(arguments: Sequence[str], node: str) -> list[str]:
+    """Return one line for each parameter file that has no section for a node.
+
+    Args:
+        arguments: Command line of the node's program.
+        node: Full name of the node, such as '/robot/depth_node'.
+    """
+    lines = []
+    for option, path in pairwise(arguments):
+        if option != _OPTION:
+            continue
+        sections = _sections_of(Path(path))
+        if not any(_is_for(section, node) for section in sections):
+            lines.append(
+                f'nothing in {path} has an effect: it must have a section {node} or /**, got '
+                f'{", ".join(sections) or f"no section with {_PARAMETERS}"}'
+            )
+    return lines
+
+
+def _sections_of(path: Path) -> list[str]:
+    try:
+        content = YAML(typ='safe', pure=True).load(path)
+    except (OSError, UnicodeDecodeError, YAMLError):
+        return []
+    return list(_sections('', content))
+
+
+def _sections(name: str, content: object) -> Iterator[str]:
+    """Yield the names of nodes; a name may be spread over nested mappings."""
+    if not isinstance(content, dict):
+        return
+    if _PARAMETERS in content:
+        yield name
+    for key, inner in content.items():
+        if key != _PARAMETERS:
+            yield from _sections(f'{name}/{str(key).strip("/")}', inner)
+
+
+def _is_for(section: str, node: str) -> bool:
+    """Whether a section is for a node: in names, * is one part and ** are any number of them."""
+    pattern = re.escape(section).replace(r'/\*\*', r'(/\w+)*').replace(r'/\*', r'/\w+')
+    return re.fullmatch(pattern, node) is not None

@@ -1,0 +1,35 @@
+"""QoS that a user gave by parameters and ROS does not take: named in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rclpy.exceptions import InvalidParameterTypeException
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.node.ros_errors import ros_error_text
+
+__all__ = ['named_overrides']
+
+
+@contextmanager
+def named_overrides(topic: str, role: str) -> Iterator[None]:
+    """Name the override parameters in the error of a publisher or subscription made here.
+
+    Args:
+        topic: Full name of the topic.
+        role: 'publisher' or 'subscription'.
+
+    Raises:
+        SettingsError: ROS does not take the QoS.
+    """
+    try:
+        yield
+    # RuntimeError is also the base of what the middleware raises.
+    except (RuntimeError, InvalidParameterTypeException, ValueError) as error:
+        msg = (
+            f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: '
+            f'{ros_error_text(error)}'
+        )
+        raise SettingsError(msg) from error

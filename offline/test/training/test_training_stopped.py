@@ -1,0 +1,63 @@
+"""Ctrl-C in `drnet train`: one line that says what is saved and how to go on, exit code 130."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drnet_offline.errors import ConfigError
+from drnet_offline.training.run_folder import read_step
+
+RunDrnet = Callable[..., subprocess.Popen[str]]
+
+pytestmark = pytest.mark.slow
+
+WAIT_S = 300.0
+MANY = ('--set', 'epochs=1000')
+
+
+@pytest.mark.parametrize(
+    ('file', 'number', 'said'),
+    [
+        ('last.ckpt', signal.SIGINT, '{}/last.ckpt has all whole epochs: go on with the same '),
+        ('last.ckpt', signal.SIGHUP, '{}/last.ckpt has all whole epochs: go on with the same '),
+        ('preset.yaml', signal.SIGTERM, 'no epoch was done and nothing is saved: run it again'),
+    ],
+)
+def test_a_signal_ends_a_training_in_one_line(
+    file: str,
+    number: signal.Signals,
+    said: str,
+    preset: Path,
+    data: Path,
+    tmp_path: Path,
+    run_drnet: RunDrnet,
+) -> None:
+    output = tmp_path / 'output'
+    process = run_drnet(preset, data, output, *MANY)
+    deadline = time.monotonic() + WAIT_S
+    while process.poll() is None and not (output / file).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    printed = process.communicate(timeout=WAIT_S)[0]
+    assert process.returncode == 130, printed
+    assert 'Traceback' not in printed
+    lines = [line for line in printed.splitlines() if line.startswith('stopped: ')]
+    assert len(lines) == 1, printed
+    assert lines[0].startswith(f'stopped: {said.format(output)}')
+
+
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04 cut', b'no checkpoint at all'])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    checkpoint = tmp_path / 'last.ckpt'
+    checkpoint.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_step(checkpoint)
+    said = str(caught.value)
+    assert said.startswith(f'{checkpoint} must be a whole checkpoint of drnet train, got: ')
+    assert said.endswith('; put back a copy of it, or begin in a new folder')
