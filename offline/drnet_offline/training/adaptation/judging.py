@@ -14,6 +14,8 @@ from drnet_offline.training.adaptation.scoring import mean_of, score_frames
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.progress import Progress
 
     from drnet_offline.training.adaptation.frame_store import FrameStore
@@ -47,22 +49,7 @@ def judge_mixtures(
         The verdict, and a table of all mixtures as plain JSON: REL on held-out frames, in each
         block and on the replay set.
     """
-    held_out = [store.held_out() for store in stores]
-    shares = (0.0, *MIXTURES)
-    count = sum(map(len, held_out)) + (0 if checked is None else len(checked.places))
-    bar = progress.add_task('judging', total=count * len(shares))
-
-    def advance() -> None:
-        progress.advance(bar)
-
-    errors, kept = {}, {}
-    for share in shares:
-        network = mix(*weights, share)
-        frames = [(each, each.places) for each in held_out]
-        errors[share] = block_errors(score_frames(network, metadata, frames, advance))
-        if checked is not None:
-            replayed = [(checked.samples, checked.places)]
-            kept[share] = mean_of(score_frames(network, metadata, replayed, advance))
+    errors, kept = _score_mixtures(weights, metadata, stores, checked, progress)
     _check_judged(len(errors[0.0]), stores)
     verdict = judge(
         errors[0.0],
@@ -80,6 +67,33 @@ def judge_mixtures(
         for share, each in errors.items()
     }
     return verdict, table
+
+
+def _score_mixtures(
+    weights: tuple[DRNet, DRNet],
+    metadata: WeightsMetadata,
+    stores: Sequence[FrameStore],
+    checked: Checked | None,
+    progress: Progress,
+) -> tuple[dict[float, NDArray[np.float64]], dict[float, float]]:
+    """Return REL of each mixture in each held-out block, and on the replay set if there is one."""
+    held_out = [store.held_out() for store in stores]
+    shares = (0.0, *MIXTURES)
+    count = sum(map(len, held_out)) + (0 if checked is None else len(checked.places))
+    bar = progress.add_task('judging', total=count * len(shares))
+
+    def advance() -> None:
+        progress.advance(bar)
+
+    errors, kept = {}, {}
+    for share in shares:
+        network = mix(*weights, share)
+        frames = [(each, each.places) for each in held_out]
+        errors[share] = block_errors(score_frames(network, metadata, frames, advance))
+        if checked is not None:
+            replayed = [(checked.samples, checked.places)]
+            kept[share] = mean_of(score_frames(network, metadata, replayed, advance))
+    return errors, kept
 
 
 def _check_judged(blocks: int, stores: Sequence[FrameStore]) -> None:

@@ -107,7 +107,9 @@ def choose_frames(survey: Survey, wanted: NDArray[np.bool_], most: int) -> NDArr
     chosen = np.sort(usable[order[first]])
     sharp = survey.sharpness[chosen]
     chosen = chosen[sharp >= _LEAST_SHARPNESS * np.median(sharp)]
-    return chosen[np.unique(np.linspace(0, len(chosen) - 1, min(most, len(chosen))).astype(int))]
+    places = np.unique(np.linspace(0, len(chosen) - 1, min(most, len(chosen))).astype(int))
+    kept: NDArray[np.intp] = chosen[places]
+    return kept
 
 
 def _small(rgb_hwc: UInt8Array) -> UInt8Array:
