@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # For a path with quotes: the shell expands it, not make.
 export BAG
 
-.PHONY: help setup demo test test-fast bench-gpu fuzz soak check format lock build clean distclean
+.PHONY: help setup demo test test-fast test-cv-bridge bench-gpu fuzz soak check format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,11 +65,17 @@ demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=pat
 test: setup  ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-fast: setup  ## run all tests but those marked slow: whole trainings, conversions, benchmarks, real programs and recordings
+test-fast: setup  ## run all tests but those marked slow: live nodes, trainings, conversions, benchmarks, programs, recordings
 	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
 bench-gpu: setup  ## time the torch engine on an NVIDIA GPU: BENCH_ARGS="--weights W.safetensors --seconds 5"
 	@$(BIN)/python offline/benchmarks/gpu_benchmark.py $(BENCH_ARGS)
+
+# A folder before the others: cv_bridge of PyPI needs NumPy before 2.3 and OpenCV before 5.
+CV_BRIDGE := build/cv_bridge
+test-cv-bridge: setup  ## compare our image codec with the real cv_bridge, from PyPI
+	@$(BIN)/python -m pip install -q --no-deps --upgrade --target $(CV_BRIDGE) cv-bridge==1.13.0.post0 opencv-python-headless==4.14.0.94 numpy==2.2.6
+	@PYTHONPATH=$(CV_BRIDGE) $(BIN)/python -m pytest test/node/test_image_conversion.py $(PYTEST_ARGS)
 
 fuzz: setup  ## send the live node 10,000 hostile messages (MESSAGES=n) and account for every one
 	@$(BIN)/python tools/fuzz.py --messages $(MESSAGES)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.closing import Closing
-from drnet_ros.errors import CameraError, SettingsError, WeightsError
+from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.images.rectification import forget_rectifications, rectified
 from drnet_ros.inference.limits import check_image
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
-from drnet_ros.inference.postprocess.mask import Masks, drop_masked
+from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
+from drnet_ros.inference.settings.given import as_settings
+from drnet_ros.inference.settings.network_choice import check_network
 from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
-from drnet_ros.network.metadata import WeightsMetadata, read_metadata
+from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
@@ -46,11 +51,16 @@ class DepthEstimator(Closing):
         metadata: What the weights file says about itself.
     """
 
-    def __init__(self, settings: Settings | None = None, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | str | PathLike[str] | None = None,
+        *,
+        engine: Engine | None = None,
+    ) -> None:
         """Load metadata and create the engine; the network is made ready for the training size.
 
         Args:
-            settings: The settings, or None for the defaults.
+            settings: The settings; the path of a weights file; or None for the defaults.
             engine: What runs the network, closed with the estimator; None for the one that the
                 settings ask for.
 
@@ -60,11 +70,11 @@ class DepthEstimator(Closing):
                 settings ask for.
             EngineError: If the engine cannot run as configured.
         """
-        self.settings = _checked_settings(settings)
+        self.settings = as_settings(settings)
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
         self._masks = Masks(self.settings)
-        _check_network(self.settings, self.metadata)
+        check_network(self.settings, self.metadata)
         if engine is None:
             engine = create_engine(self.settings, self._weights_path, self.metadata)
         self._engine = engine
@@ -132,6 +142,8 @@ class DepthEstimator(Closing):
         """
         for frame in frames:
             self.check(frame)
+        if self.settings.rectify:
+            frames = [rectified(frame) for frame in frames]
         if self.settings.max_stddev_ratio > 0:
             frames = [replace(frame, stddev=True) for frame in frames]
         final = self.settings
@@ -140,8 +152,8 @@ class DepthEstimator(Closing):
             final = widest(final)
         settings = engine_settings(frames, final)
         pending = self._engine.submit(frames, settings)
-        if self._masks:
-            mask = partial(_mask, self._masks, settings.point_stride)
+        if self._masks or any(frame.raw_camera for frame in frames):
+            mask = partial(self._masks.drop, point_stride=settings.point_stride)
             pending = MappedPending(pending, frames, mask)
         if settings.temporal_filter > 0:
             steady = partial(self._scale_filter.steady, settings=settings)
@@ -210,6 +222,19 @@ class DepthEstimator(Closing):
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]
 
+    def assumed_camera(self, height: int, width: int) -> CameraModel:
+        """Return the camera that an image is taken to be from where none is given.
+
+        It has the field of view of the training camera, and no distortion.
+
+        Args:
+            height: Rows of the image.
+            width: Columns of the image.
+        """
+        trained_area = self.metadata.input_height * self.metadata.input_width
+        focal_px = self.metadata.f_training * math.sqrt(height * width / trained_area)
+        return CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
+
     def update(self, settings: Settings) -> None:
         """Take over changed live settings, from the next submitted batch on.
 
@@ -230,6 +255,8 @@ class DepthEstimator(Closing):
                 raise SettingsError(msg)
         if not self._masks.are_of(settings):
             self._masks = Masks(settings)
+        if settings.scale_factor != self.settings.scale_factor:
+            self._metric_scale.reset()
         self.settings = settings
 
     def describe(self) -> dict[str, str]:
@@ -253,45 +280,5 @@ class DepthEstimator(Closing):
     def close(self) -> None:
         """Free the engine; pending results may still be fetched, nothing more be submitted."""
         self._engine.close()
+        forget_rectifications()
         rays.cache_clear()  # up to 66 MB for each 4K camera
-
-
-def _mask(masks: Masks, point_stride: int, frame: Frame, result: DepthFrame) -> DepthFrame:
-    rows, columns = result.depth_hw.shape
-    mask = masks.at(frame.stream, (rows, columns))
-    if mask is not None:
-        drop_masked(result, mask, point_stride)
-    return result
-
-
-def _checked_settings(settings: object) -> Settings:
-    if settings is None:
-        return Settings()
-    if not isinstance(settings, Settings):
-        msg = (
-            f'settings must be a Settings, got {type(settings).__name__}; write '
-            'DepthEstimator(Settings(weights=...)), or Settings.from_mapping(...) for a dict'
-        )
-        raise SettingsError(msg)
-    return settings
-
-
-def _check_network(settings: Settings, metadata: WeightsMetadata) -> None:
-    """Refuse weights of another network than the settings name."""
-    network = metadata.network
-    named = settings.backbone != 'auto'
-    wanted = {
-        'backbone': settings.backbone if named else network.backbone,
-        'guided_filter': settings.guided_filter
-        if named or settings.guided_filter
-        else network.guided_filter,
-        'correction_kernel': settings.correction_kernel or network.correction_kernel,
-    }
-    for name, value in wanted.items():
-        found = getattr(network, name)
-        if found != value:
-            msg = (
-                f'weights {settings.weights!r} must hold a network with {name} {value!r}, got '
-                f"{found!r}; give weights of that network, or set backbone to 'auto'"
-            )
-            raise WeightsError(msg)

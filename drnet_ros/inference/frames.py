@@ -33,6 +33,7 @@ class Frame:
             goes on. None if there is no source: then depth is the network's own. Without `camera`
             it cannot be used.
         stddev: Whether the standard deviation of depth is wanted.
+        raw_camera: Where `rgb_hwc` was rectified, the camera before that, at the image's size.
         beyond: Whether to tell which invalid depth is beyond `Settings.max_depth`.
     """
 
@@ -43,6 +44,7 @@ class Frame:
     stream: str = ''
     sparse_depth: SparseDepth | None = None
     stddev: bool = False
+    raw_camera: CameraModel | None = None
     beyond: bool = False
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['camera_info_fields', 'depth_fields', 'image_fields', 'points_fields']
+__all__ = ['camera_fields', 'camera_info_fields', 'depth_fields', 'image_fields', 'points_fields']
 
 _IS_BIGENDIAN = sys.byteorder == 'big'
 _FLOAT32 = 7  # PointField.FLOAT32
@@ -90,6 +90,20 @@ def points_fields(points_hwc: FloatArray) -> dict[str, Any]:
     }
 
 
+def camera_fields(camera: CameraModel) -> dict[str, Any]:
+    """Return the fields of the sensor_msgs/CameraInfo of a camera.
+
+    Args:
+        camera: The camera at the size of its images.
+
+    Returns:
+        All fields but the header and the region of interest, which is the whole image.
+    """
+    if camera.distortion_model == 'none':
+        return _camera_info(camera, 'plumb_bob', np.zeros(5))
+    return _camera_info(camera, camera.distortion_model, np.array(camera.d))
+
+
 def camera_info_fields(
     received: Any, camera: CameraModel, *, image_hw: tuple[int, int], is_rectified: bool = False
 ) -> dict[str, Any]:
@@ -108,12 +122,14 @@ def camera_info_fields(
         a rectified image it is a camera with P's intrinsics in K too and no distortion, so that
         consumers of K and consumers of P see the same.
     """
+    whole = type(received.roi)(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     if is_rectified:
-        return _camera_info(received, camera.rectified(), 'plumb_bob', np.zeros(5))
+        return {**_camera_info(camera.rectified(), 'plumb_bob', np.zeros(5)), 'roi': whole}
     complete = _completed({name: getattr(received, name) for name in _CAMERA_INFO_FIELDS})
     if (camera.height, camera.width) == image_hw and _is_of_size(received, image_hw):
         return complete
-    return _camera_info(received, camera, complete['distortion_model'], complete['d'])
+    scaled = _camera_info(camera, complete['distortion_model'], complete['d'])
+    return {**scaled, 'roi': whole}
 
 
 def _completed(fields: dict[str, Any]) -> dict[str, Any]:
@@ -131,10 +147,7 @@ def _completed(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _camera_info(
-    received: Any, camera: CameraModel, distortion_model: str, d: Any
-) -> dict[str, Any]:
-    whole = type(received.roi)(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
+def _camera_info(camera: CameraModel, distortion_model: str, d: Any) -> dict[str, Any]:
     return {
         'height': camera.height,
         'width': camera.width,
@@ -145,7 +158,6 @@ def _camera_info(
         'p': np.array(camera.p),
         'binning_x': 0,
         'binning_y': 0,
-        'roi': whole,
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import DepthFrame, Settings
+    from drnet_ros.inference import DepthFrame, Frame, Settings
 
 __all__ = ['CameraOutput']
 
@@ -33,12 +33,13 @@ class CameraOutput:
         derived: Those of what is made from depth.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
         """Create the publishers; they publish while the node is active.
 
         Args:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
+            is_rectifying: Whether there are rectified images to publish.
         """
         self._node = node
         self._name = f'{node.get_name()}: {prefix.rstrip("/") or "camera"}'
@@ -47,7 +48,7 @@ class CameraOutput:
         self._points = create_output(node, PointCloud2, f'{prefix}points')
         self._stddev = create_output(node, Image, f'{prefix}depth/stddev')
         self._scale = create_output(node, DiagnosticArray, f'{prefix}depth/scale')
-        self.derived = DerivedOutputs(node, prefix)
+        self.derived = DerivedOutputs(node, prefix, is_rectifying=is_rectifying)
 
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
@@ -72,9 +73,9 @@ class CameraOutput:
     def publish(
         self,
         result: DepthFrame,
+        frame: Frame,
         header: Header,
         received: CameraInfo | None,
-        image_hw: tuple[int, int],
         settings: Settings,
     ) -> None:
         """Publish what was computed for one image.
@@ -83,9 +84,9 @@ class CameraOutput:
 
         Args:
             result: Depth and, if computed, cloud.
+            frame: What it was computed from.
             header: Header of the image; all messages get it unchanged.
             received: The CameraInfo of the image, if there is one.
-            image_hw: Height and width of the image.
             settings: The settings that it was computed with.
         """
         if received is not None and result.camera is not None:
@@ -94,19 +95,19 @@ class CameraOutput:
                     received,
                     result.camera,
                     header,
-                    image_hw=image_hw,
-                    is_rectified=settings.image_is_rectified,
+                    image_hw=(frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1]),
+                    is_rectified=settings.image_is_rectified or settings.rectify,
                 )
             )
         if self._is_due(self._depth, settings):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
-        if result.points is not None:
+        if result.points is not None and self.wants_points(settings):
             self._points.publish(points_message(result.points, header))
         if result.stddev_hw is not None and self._is_due(self._stddev, settings):
             self._stddev.publish(image_message(result.stddev_hw, header, '32FC1'))
         if result.scale is not None and self._is_due(self._scale, settings):
             self._scale.publish(scale_message(result.scale, header, self._name))
-        self.derived.publish(result, header, settings)
+        self.derived.publish(result, frame, header, settings)
 
     def close(self) -> None:
         """Destroy the publishers."""

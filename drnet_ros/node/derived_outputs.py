@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
     from std_msgs.msg import Header
 
-    from drnet_ros.inference import DepthFrame, Settings
+    from drnet_ros.inference import DepthFrame, Frame, Settings
 
 __all__ = ['DerivedOutputs']
 
@@ -28,12 +28,13 @@ class DerivedOutputs:
         scan: That of the laser scan.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
         """Create the publishers; they publish while the node is active.
 
         Args:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
+            is_rectifying: Whether there are rectified images to publish.
         """
         self._node = node
         depth, preview = f'{prefix}depth/image_rect', f'{prefix}depth/preview'
@@ -44,21 +45,30 @@ class DerivedOutputs:
         self._compressed_preview = create_output(
             node, CompressedImage, transport_topic(node, preview, 'compressed')
         )
-        self._all = (self._compressed_depth, self._preview, self._compressed_preview)
+        self._all = [self._compressed_depth, self._preview, self._compressed_preview]
+        self._image_rect = None
+        if is_rectifying:
+            self._image_rect = create_output(node, Image, f'{prefix}image_rect')
+            self._all.append(self._image_rect)
         self.scan = ScanOutput(node, prefix)
 
     def is_wanted(self) -> bool:
         """Whether anybody listens to any of them."""
         return self.scan.is_wanted() or any(map(has_subscribers, self._all))
 
-    def publish(self, result: DepthFrame, header: Header, settings: Settings) -> None:
+    def publish(
+        self, result: DepthFrame, frame: Frame, header: Header, settings: Settings
+    ) -> None:
         """Publish what somebody listens to.
 
         Args:
             result: The depth.
+            frame: What it was computed from.
             header: Header of the image; all messages get it unchanged.
             settings: The settings that it was computed with.
         """
+        if self._image_rect is not None and has_subscribers(self._image_rect):
+            self._image_rect.publish(image_message(frame.rgb_hwc, header, 'rgb8'))
         if has_subscribers(self._compressed_depth):
             encoded = encode_compressed_depth(
                 result.depth_hw, settings.depth_encoding, settings.max_depth

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
-from drnet_ros.messages.reading import decode_image_message, stamp_ns
+from drnet_ros.messages.reading import stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
@@ -201,10 +201,10 @@ class Worker:
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
         try:
-            if not camera.output.is_wanted(settings):
+            if not camera.is_wanted(settings):
                 camera.statistics.skipped()
                 return None
-            rgb_hwc = decode_image_message(image.message)
+            rgb_hwc = camera.converter.convert(image.message)
             taken_ns = camera.input_check.look(
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )
@@ -227,7 +227,7 @@ class Worker:
             camera = self._cameras[job.image.prefix]
             try:
                 camera.publish(
-                    result, job.image.message.header, job.info, job.image_hw, batch.settings
+                    result, job.frame, job.image.message.header, job.info, batch.settings
                 )
             except Exception as error:  # noqa: BLE001 - one frame must not end the node
                 self._fail_one(camera, job.image, error)

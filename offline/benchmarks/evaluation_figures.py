@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from page_tables import markdown, write_between_markers
 
 from drnet_offline.datasets.image_files import read_rgb
 from drnet_offline.outputs.files import make_folder, write_image
@@ -62,7 +62,8 @@ def main() -> None:
             load(work / 'vo_variants_tum.json'), load(work / 'vo_variants_clip.json')
         ),
     }
-    write_page({name: text.replace(str(guided), guided.name) for name, text in texts.items()})
+    plain = {name: text.replace(str(guided), guided.name) for name, text in texts.items()}
+    write_between_markers(PAGE, plain)
     for source, name in (
         (work / 'report' / 'examples.png', 'examples'),
         (work / 'report' / 'frames.png', 'frames'),
@@ -151,24 +152,6 @@ def cells(row: Any) -> list[str]:
         f'{row["rpe_m"] * 1000:.1f} mm',
         f'{row["rpe_deg"]:.2f}°',
     ]
-
-
-def markdown(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return a table."""
-    lines = [head, ['---'] * len(head), *rows]
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
-
-
-def write_page(texts: dict[str, str]) -> None:
-    """Replace what stands between the markers of the page."""
-    page = PAGE.read_text(encoding='utf-8')
-    for name, text in texts.items():
-        pattern = rf'(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)'
-        plain = text.replace('\\', r'\\')
-        page, count = re.subn(pattern, rf'\g<1>{plain}\n\g<2>', page, flags=re.DOTALL)
-        if count != 1:
-            sys.exit(f'{PAGE} must have the marker {name} once, has it {count} times')
-    PAGE.write_text(page, encoding='utf-8')
 
 
 def shrink(source: Path, target: Path) -> None:

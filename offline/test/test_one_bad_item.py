@@ -50,7 +50,7 @@ def test_predict_goes_on_after_a_damaged_image(
     code, said = drnet('predict', images, *words)
     assert code == 1
     assert 'broken.png is cut short' in said
-    assert '1 of 3 images have no depth' in said
+    assert '1 of 3 inputs have no depth' in said
     stems = (b'a', b'z \xff')
     expected = {os.fsdecode(s + end) for s in stems for end in (b'.png', b'.preview.jpg')}
     assert {path.name for path in output.iterdir()} == expected
@@ -187,6 +187,7 @@ def test_room_for_a_written_recording_is_estimated(tmp_path: Path) -> None:
         assert needed_bytes(index, clouds, 1) == source + 2 * (48 * 64 * 4 + cloud_bytes)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / 'images', tmp_path / 'output'
     folder.mkdir()

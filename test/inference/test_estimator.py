@@ -96,7 +96,10 @@ def test_wrong_images_are_named_with_what_helps(weights: str, image: Any, messag
 
 
 def test_wrong_arguments_are_named(weights: str) -> None:
-    with pytest.raises(SettingsError, match='settings must be a Settings, got dict; write'):
+    with pytest.raises(
+        SettingsError,
+        match='settings must be a Settings or the path of a weights file, got dict; write',
+    ):
         DepthEstimator({'weights': weights})  # type: ignore[arg-type]
     with DepthEstimator(_settings(weights)) as estimator:
         with pytest.raises(CameraError, match='camera must be a CameraModel, got tuple'):
@@ -218,6 +221,7 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(
         cache_folder()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full here')
 def test_a_full_cache_disk_is_named_with_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
@@ -308,3 +312,18 @@ def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_pa
         time.sleep(0.05)
     assert not _is_running(int(found[0]))
     assert not any(tmp_path.iterdir()), 'the conversion ended because it was done'
+
+
+def test_the_path_of_weights_is_enough(weights: str) -> None:
+    for given in (weights, Path(weights)):
+        with DepthEstimator(given) as estimator:
+            assert estimator.settings == Settings(weights=weights)
+
+
+def test_the_assumed_camera_changes_nothing(weights: str) -> None:
+    with DepthEstimator(weights) as estimator:
+        rgb = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+        camera = estimator.assumed_camera(60, 80)
+        assert (camera.width, camera.height, camera.fx) == (80, 60, camera.fy)
+        expected = estimator.estimate(rgb).depth_hw
+        np.testing.assert_allclose(estimator.estimate(rgb, camera).depth_hw, expected, rtol=1e-5)

@@ -27,7 +27,8 @@ def frame_of(depth: NDArray[np.floating], max_depth: float = 10.0) -> DepthFrame
 
 
 def angles_of(scan: Scan) -> NDArray[np.float64]:
-    return scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+    beams = np.arange(len(scan.ranges), dtype=np.float64)
+    return scan.angle_min + scan.angle_increment * beams
 
 
 def random_depth(seed: int) -> NDArray[np.float32]:
@@ -125,7 +126,8 @@ def room(camera_pose: NDArray[np.float64], wall_x: float) -> NDArray[np.float64]
         wall = (wall_x - camera_pose[0, 3]) / along[..., 0]
     candidates = np.stack([floor, wall])
     candidates[candidates <= 0] = np.inf
-    return candidates.min(axis=0)
+    nearest: NDArray[np.float64] = candidates.min(axis=0)
+    return nearest
 
 
 @pytest.mark.parametrize(('yaw', 'pitch'), [(0.0, 0.0), (0.3, 0.15), (-0.4, 0.3)])

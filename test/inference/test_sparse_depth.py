@@ -326,6 +326,7 @@ def estimator(request: pytest.FixtureRequest, weights: str) -> Any:
         yield made
 
 
+@pytest.mark.slow
 def test_the_estimator_scales_depth_and_cloud(estimator: DepthEstimator) -> None:
     rgb = np.random.default_rng(5).integers(0, 256, (120, 160, 3), np.uint8)
     alone = estimator.submit([Frame(rgb, CAMERA, points=True)]).result()[0]

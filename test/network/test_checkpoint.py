@@ -63,6 +63,7 @@ def test_round_trip(network: DRNet, weights: Path) -> None:
     assert list(weights.parent.iterdir()) == [weights]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('backbone', ['resnet50', 'densenet161', 'efficientnet_lite2'])
 def test_nothing_is_missing_in_a_loaded_network(backbone: str, tmp_path: Path) -> None:
     """Loading builds without memory, so each tensor must come from the file."""

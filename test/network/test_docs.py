@@ -29,6 +29,7 @@ def test_every_backbone_is_in_the_page_and_has_a_specification() -> None:
     assert sorted(rows) == sorted(BACKBONE_NAMES) == sorted(BACKBONES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', BACKBONE_NAMES)
 def test_channels(name: str) -> None:
     """Sizes of down1..down5 and U_4..U_0 as they pass through the network."""

@@ -37,6 +37,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_every_backbone_takes_any_size(backbone: str) -> None:
     """Fake tensors have shapes and no values, so that this takes no work."""

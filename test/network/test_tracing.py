@@ -13,6 +13,7 @@ from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('guided', [False, True])
 def test_one_trace_serves_all_sizes(guided: bool) -> None:
     torch.manual_seed(0)
@@ -31,6 +32,7 @@ def test_one_trace_serves_all_sizes(guided: bool) -> None:
             np.testing.assert_allclose(results[i], depth.numpy(), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_nothing_is_padded_where_nothing_has_to_be() -> None:
     network = DRNet(NetworkConfig()).eval()
     shape = (1, 3, 64, 96)

@@ -12,8 +12,9 @@ from node_graph import Graph, NodeFactory, header, ramp, rgb_image
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
+from drnet_ros.inference.arrays import FloatArray
 from drnet_ros.inference.depth import colourise
-from drnet_ros.node import derived_outputs
+from drnet_ros.inference.images.encoding import encode_compressed_depth
 
 
 def png_of(message: CompressedImage) -> NDArray[np.generic]:
@@ -80,12 +81,12 @@ def test_nothing_is_encoded_for_nobody(
     graph: Graph, start_node: NodeFactory, monkeypatch: pytest.MonkeyPatch, *, lazy: bool
 ) -> None:
     encoded: list[str] = []
-    original = derived_outputs.encode_compressed_depth
-    monkeypatch.setattr(
-        derived_outputs,
-        'encode_compressed_depth',
-        lambda *given: (encoded.append(given[1]), original(*given))[1],
-    )
+
+    def counting(depth_hw: FloatArray, encoding: str, max_depth: float) -> tuple[str, bytes]:
+        encoded.append(encoding)
+        return encode_compressed_depth(depth_hw, encoding, max_depth)
+
+    monkeypatch.setattr('drnet_ros.node.derived_outputs.encode_compressed_depth', counting)
     start_node(lazy=lazy)
     depths = graph.collect(Image, 'depth/image_rect')
     images = graph.publisher(Image, 'image')

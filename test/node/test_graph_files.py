@@ -50,8 +50,8 @@ def seen_of(node: Node) -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ('options', 'unused'),
     [
-        ({}, {'/image/compressed', '/clock'}),
-        ({'image_transport': 'compressed', 'use_sim_time': True}, {'/image'}),
+        ({'rectify': True}, {'/image/compressed', '/clock'}),
+        ({'image_transport': 'compressed', 'use_sim_time': True, 'rectify': True}, {'/image'}),
     ],
     ids=['raw', 'compressed'],
 )

@@ -20,7 +20,9 @@ from drnet_ros.recordings.recording import Recording
 
 pytestmark = pytest.mark.slow
 
-cli = pytest.importorskip('drnet_offline.cli', reason='drnet bag is in the offline package')
+cli = pytest.importorskip(
+    'drnet_offline.commands.cli', reason='drnet bag is in the offline package'
+)
 
 FRAMES = 5
 FRAME_LIMIT_S = 60.0

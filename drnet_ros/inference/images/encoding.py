@@ -64,7 +64,7 @@ def encode_compressed_image(rgb_hwc: UInt8Array) -> tuple[str, bytes]:
     Returns:
         Format and data of a sensor_msgs/CompressedImage.
     """
-    bgr_hwc = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2BGR)
+    bgr_hwc = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2BGR), np.uint8)
     jpeg = _encode('.jpg', bgr_hwc, cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
     return 'rgb8; jpeg compressed bgr8', jpeg
 
@@ -77,6 +77,8 @@ def _inverse_depth(depth_hw: FloatArray, a: float, b: float) -> NDArray[np.uint1
     return inverse.astype(np.uint16)
 
 
-def _encode(suffix: str, pixels: NDArray[np.generic], option: int, value: int) -> bytes:
-    _, data = cv2.imencode(suffix, pixels, [option, value])  # type: ignore[call-overload]
+def _encode(
+    suffix: str, pixels: NDArray[np.uint8] | NDArray[np.uint16], option: int, value: int
+) -> bytes:
+    _, data = cv2.imencode(suffix, pixels, [option, value])
     return bytes(data)

@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 
 from drnet_ros.errors import ImageError, SettingsError
+from drnet_ros.inference.images.rectification import rectified_mask
 from drnet_ros.inference.limits import MAX_ASPECT_RATIO, MAX_PIXELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drnet_ros.inference.frames import DepthFrame
+    from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import Settings
 
 __all__ = ['Masks', 'drop_masked', 'read_mask']
@@ -42,7 +44,9 @@ class Masks:
             for camera, path in zip(settings.cameras, settings.mask, strict=False)
             if path
         }
-        self._at_size: dict[tuple[str, tuple[int, int]], NDArray[np.bool_]] = {}
+        self._at_size: dict[
+            tuple[str, tuple[int, int], CameraModel | None], NDArray[np.bool_]
+        ] = {}
 
     def __bool__(self) -> bool:
         """Whether any camera has a mask."""
@@ -83,7 +87,9 @@ class Masks:
             )
             raise ImageError(msg, kind='mask_shape')
 
-    def at(self, stream: str, depth_hw: tuple[int, int]) -> NDArray[np.bool_] | None:
+    def at(
+        self, stream: str, depth_hw: tuple[int, int], raw_camera: CameraModel | None = None
+    ) -> NDArray[np.bool_] | None:
         """Return the mask of a camera at the size of its depth; the result is shared.
 
         A pixel of the depth is masked if any pixel of the mask that it covers is.
@@ -91,15 +97,38 @@ class Masks:
         Args:
             stream: The camera.
             depth_hw: Height and width of the depth.
+            raw_camera: If the image was rectified, the camera before that; then pixels that it
+                does not see are masked too, whether there is a mask or not.
         """
         mask = self.of(stream)
-        if mask is None or mask.shape == depth_hw:
+        if raw_camera is None and (mask is None or mask.shape == depth_hw):
             return mask
-        key = stream, depth_hw
+        key = stream, depth_hw, raw_camera
         if key not in self._at_size:
             self._at_size = {at: each for at, each in self._at_size.items() if at[0] != stream}
-            self._at_size[key] = _resized(mask, depth_hw)
-        return self._at_size[key]
+            if raw_camera is not None:
+                raw_hw = raw_camera.height, raw_camera.width
+                mask = rectified_mask(None if mask is None else _resized(mask, raw_hw), raw_camera)
+            if mask is not None:
+                self._at_size[key] = _resized(mask, depth_hw)
+        return self._at_size.get(key)
+
+    def drop(self, frame: Frame, result: DepthFrame, point_stride: int) -> DepthFrame:
+        """Invalidate what is masked in depth and cloud, in place.
+
+        Args:
+            frame: What was submitted.
+            result: What came of it; changed.
+            point_stride: Every n-th row and column of depth has a point in the cloud.
+
+        Returns:
+            The same depth frame.
+        """
+        rows, columns = result.depth_hw.shape
+        mask = self.at(frame.stream, (rows, columns), frame.raw_camera)
+        if mask is not None:
+            drop_masked(result, mask, point_stride)
+        return result
 
 
 def read_mask(name: str) -> NDArray[np.bool_]:
@@ -157,6 +186,8 @@ def drop_masked(result: DepthFrame, mask: NDArray[np.bool_], point_stride: int) 
 
 
 def _resized(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    if mask.shape == size:
+        return mask
     # Area means, so that a thin cable is not lost; enlarged, that is nearest neighbours.
     is_smaller = size[0] * size[1] < mask.size
     method = cv2.INTER_AREA if is_smaller else cv2.INTER_NEAREST

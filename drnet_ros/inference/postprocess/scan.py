@@ -85,7 +85,8 @@ class Beams:
             index = np.rint((bearings - self.first) / self.increment)
             is_outside = ~((index >= 0) & (index < self.count))
         index[is_outside] = -1
-        return index.astype(np.intp)
+        beams: NDArray[np.intp] = index.astype(np.intp)
+        return beams
 
 
 def scan_of_rows(result: DepthFrame, camera: CameraModel, settings: Settings) -> Scan:

@@ -16,6 +16,36 @@ __all__ = ['OutputFields']
 class OutputFields(SparseDepthFields):
     """The fields that `Settings` has besides those of `SparseDepthFields`, listed after them."""
 
+    image_conversion: Annotated[
+        str,
+        ParameterInfo(
+            group='Input',
+            choices=('auto', 'native', 'cv_bridge'),
+            text="What decodes raw images: 'auto' is the node's own codec for the encodings that "
+            "it knows, and cv_bridge, if installed, for every other one; 'native' is the codec "
+            "alone, 'cv_bridge' cv_bridge alone.",
+        ),
+    ] = 'auto'
+    scale_factor: Annotated[
+        float,
+        ParameterInfo(
+            group='Depth',
+            minimum=0.01,
+            maximum=100.0,
+            live=True,
+            text='Multiply depth by this: the constant error of the scale with your camera, as '
+            'the service calibrate_scale measures it.',
+        ),
+    ] = 1.0
+    save_folder: Annotated[
+        str,
+        ParameterInfo(
+            group='Node',
+            live=True,
+            text="Folder that the service save_frame writes to; '' is drnet_frames in ROS_HOME, "
+            'or in ~/.ros.',
+        ),
+    ] = ''
     mask: Annotated[
         tuple[str, ...],
         ParameterInfo(
@@ -29,6 +59,16 @@ class OutputFields(SparseDepthFields):
             "[''] is none.",
         ),
     ] = ('',)
+    rectify: Annotated[
+        bool,
+        ParameterInfo(
+            group='Robot',
+            text='Rectify the images before depth is estimated: P of camera_info becomes the '
+            'camera of depth, cloud and depth/camera_info, which has P in K and no distortion. '
+            'The rectified image is published as image_rect. Images without camera_info are '
+            'dropped. Not for images that are rectified already (image_is_rectified).',
+        ),
+    ] = False
     scan_frame: Annotated[
         str,
         ParameterInfo(

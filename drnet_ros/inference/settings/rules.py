@@ -52,6 +52,12 @@ def check_together(settings: OutputFields) -> None:
 
 
 def _check_cameras(settings: OutputFields) -> None:
+    if settings.rectify and settings.image_is_rectified:
+        msg = (
+            'rectify must be false where image_is_rectified is true, got both; set rectify for '
+            'raw images, image_is_rectified for those of an image_rect topic'
+        )
+        raise SettingsError(msg)
     if len(set(settings.cameras)) != len(settings.cameras):
         msg = f'cameras must all differ, got {list(settings.cameras)}'
         raise SettingsError(msg)

@@ -37,6 +37,7 @@ from drnet_ros.recordings.recording import Recording
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.replay import Replay
+    from drnet_offline.replay.requirements import Requirement
     from drnet_offline.replay.task import Task
     from drnet_offline.report.outputs import Outputs
     from drnet_ros.inference import Settings
@@ -47,6 +48,14 @@ __all__ = ['bag']
 Protocols = Annotated[
     list[str] | None,
     typer.Option(metavar='full|eigen|rside', help='Which pixels count. Repeatable.'),
+]
+Require = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar='FIGURE<=LIMIT',
+        help='Exit with 1 unless a figure (rmse, rel, log10, delta1..3, coverage) holds, such as '
+        "'rel<=0.15'. Repeatable.",
+    ),
 ]
 Report = Annotated[
     Path | None, typer.Option(help='Folder for report.html, pictures and frames.csv.')
@@ -71,6 +80,7 @@ def bag(
     versus: Versus = None,
     protocol: Protocols = None,
     tolerance: Tolerance = 0.02,
+    require: Require = None,
     json_: Json = None,
     report: Report = None,
     write: Write = None,
@@ -80,7 +90,10 @@ def bag(
 
     An interrupted run continues when it is called again with the same arguments.
     """
+    from drnet_offline.replay.requirements import parse_requirements  # noqa: PLC0415
+
     base = settings_of(weights, input_size, temporal_filter, set_)
+    requirements = parse_requirements(require or [])
     task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
     with ExitStack() as opened:
         recording = opened.enter_context(Recording(path))
@@ -96,11 +109,14 @@ def bag(
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
-    _conclude(index, summary, outputs)
+    _conclude(index, summary, outputs, requirements)
 
 
-def _conclude(index: Index, summary: dict[str, Any], outputs: Outputs) -> None:
-    """Print the results; raise if they are not of the whole recording."""
+def _conclude(
+    index: Index, summary: dict[str, Any], outputs: Outputs, requirements: list[Requirement]
+) -> None:
+    """Print the results; raise if they miss what is required, or part of the recording."""
+    from drnet_offline.replay.requirements import check_requirements  # noqa: PLC0415
     from drnet_offline.report.tables import print_summary, unreadable_messages  # noqa: PLC0415
 
     console = Console(soft_wrap=True)
@@ -112,6 +128,7 @@ def _conclude(index: Index, summary: dict[str, Any], outputs: Outputs) -> None:
     if unreadable := unreadable_messages(summary):
         msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'
         raise RecordingError(msg)
+    check_requirements(requirements, summary)
 
 
 def _task(base: Settings, versus: list[str], protocols: list[str], *, writes: bool) -> Task:

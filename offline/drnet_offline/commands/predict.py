@@ -3,61 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
+from drnet_offline.commands.camera_options import Camera, Fov, camera_for
 from drnet_offline.commands.options import Engine
 from drnet_ros.inference import DepthEstimator, Settings
+
+if TYPE_CHECKING:
+    from drnet_offline.outputs.inputs import Input
+    from drnet_offline.outputs.prediction import Prediction
+    from drnet_offline.outputs.problems import Problems
 
 __all__ = ['predict']
 
 
-Images = Annotated[list[Path], typer.Argument(help='Image files or folders of them.')]
-Output = Annotated[Path, typer.Option(help='Folder for STEM.png and STEM.preview.jpg.')]
-Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
-Camera = Annotated[
-    str | None, typer.Option(help="'fx,fy,cx,cy' in pixels of the images; depth is scaled for it.")
+Sources = Annotated[
+    list[Path], typer.Argument(metavar='SOURCE...', help='Images, videos, or folders of them.')
 ]
-Ply = Annotated[bool, typer.Option('--ply', help='Also write STEM.ply; needs --camera.')]
+Output = Annotated[
+    Path, typer.Option(help='Folder for STEM.png and STEM.preview.jpg; of videos STEM/ and .mp4.')
+]
+Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
+Ply = Annotated[bool, typer.Option('--ply', help='Also write the clouds of images: STEM.ply.')]
+Again = Annotated[bool, typer.Option('--again', help='Also what is done already.')]
 
 
 def predict(
-    images: Images,
+    sources: Sources,
     output: Output,
     weights: Weights = 'embedded',
     camera: Camera = None,
+    fov: Fov = None,
     ply: Ply = False,
     engine: Engine = 'auto',
+    again: Again = False,
 ) -> None:
-    """Write metric depth for images: uint16 millimetres at the image's size, 0 where invalid."""
+    """Write metric depth for images and videos: uint16 millimetres, 0 where invalid."""
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.inputs import find_inputs  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
-    from drnet_offline.outputs.prediction import find_images, parse_camera, predict_file  # noqa: PLC0415
+    from drnet_offline.outputs.prediction import Prediction  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
-    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
-    model = parse_camera(camera) if camera is not None else None
-    if ply and model is None:
-        msg = 'a cloud needs the camera: give --camera fx,fy,cx,cy'
-        raise typer.BadParameter(msg, param_hint='--ply')
-    paths = find_images(images)
+    camera_of = camera_for(camera, fov)
+    inputs = find_inputs(sources)
     make_folder(output)
     problems = Problems()
     settings = Settings(weights=weights, engine=engine)
+    with OutputLock(output), DepthEstimator(settings) as estimator:
+        prediction = Prediction(estimator, output, camera_of, ply)
+        left = [each for each in inputs if again or not prediction.is_done(each)]
+        _predict_all(prediction, left, len(inputs) - len(left), problems)
+    problems.check(f'{len(problems.lines)} of {len(inputs)} inputs have no depth')
+
+
+def _predict_all(
+    prediction: Prediction, inputs: list[Input], skipped: int, problems: Problems
+) -> None:
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+
     console = Console(stderr=True, soft_wrap=True)
+    if skipped:
+        console.print(f'{skipped} done already; --again does them once more', highlight=False)
     done = 0
     with (
-        stopping(lambda: f'after {done} of {len(paths)} images, whose depth is in {output}'),
-        OutputLock(output),
-        DepthEstimator(settings) as estimator,
+        stopping(lambda: f'after {done} of {len(inputs)}; the same command does the others'),
+        Progress(console=console) as progress,
     ):
-        for path in track(paths, description='depth', console=console):
+        whole = progress.add_task('depth', total=len(inputs))
+        for item in inputs:
+            frames = progress.add_task(item.path.name, visible=False)
             with problems.collected():
-                note = predict_file(estimator, path, output, model, ply=ply)
+                line = prediction.predict(
+                    item,
+                    lambda count, total, task=frames: progress.update(
+                        task, completed=count, total=total or None, visible=True
+                    ),
+                )
                 done += 1
-                if note:
-                    console.print(note, markup=False, highlight=False)
-    problems.check(f'{len(problems.lines)} of {len(paths)} images have no depth')
+                console.print(line, markup=False, highlight=False)
+            progress.remove_task(frames)
+            progress.advance(whole)

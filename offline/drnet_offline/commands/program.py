@@ -13,7 +13,7 @@ def main() -> None:
     SIGTERM, and SIGHUP when the terminal is closed, end a command as Ctrl-C does.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from drnet_offline.cli import main as run  # noqa: PLC0415
+    from drnet_offline.commands.cli import main as run  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from drnet_offline.datasets.exif import read_focal_35mm
 from drnet_offline.errors import DatasetError
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.images.file_header import ImageHeader, parse_image_header
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    'IMAGE_SUFFIXES',
     'Photo',
+    'is_image',
     'read_camera_focal_px',
     'read_cameras_focal_px',
     'read_depth',
     'read_photo',
     'read_rgb',
 ]
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
+"""Names of image files end in one of these, whatever their case."""
 
 # A JPEG is decoded at a half, a quarter or an eighth of its size in less time and memory.
 _REDUCED = {
@@ -45,10 +51,21 @@ class Photo:
     Attributes:
         rgb_hwc: uint8 (H, W, 3) RGB, upright.
         reduction: By how much its sides are shorter than those of the file: 1, 2, 4 or 8.
+        focal_35mm: Focal length of the same view on 35 mm film, in mm, by its EXIF; None without.
     """
 
     rgb_hwc: NDArray[np.uint8]
     reduction: int
+    focal_35mm: float | None = None
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file's name is that of an image; hidden files are none.
+
+    Args:
+        path: The file.
+    """
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
 
 
 def read_photo(path: Path) -> Photo:
@@ -57,16 +74,16 @@ def read_photo(path: Path) -> Photo:
     One of more than `MAX_PIXELS` is reduced.
 
     Args:
-        path: A JPEG or PNG file.
+        path: A file of one of `IMAGE_SUFFIXES`.
 
     Raises:
         DatasetError: The file is missing, cut short, far too large or no image.
     """
     data = _read(path)
     header = _whole_header(path, data)
-    if header is None:
-        msg = f'{path} must be a JPEG or PNG file: convert it'
-        raise DatasetError(msg)
+    if header is None:  # neither JPEG nor PNG
+        rgb = _to_rgb(_decode(path, data, cv2.IMREAD_COLOR))
+        return Photo(rgb, 1, read_focal_35mm(data))
     pixels = header.height * header.width
     reduction = next((r for r in _REDUCED if pixels <= r * r * MAX_PIXELS), 0)
     if not reduction:
@@ -75,7 +92,8 @@ def read_photo(path: Path) -> Photo:
             f'{header.width} x {header.height}: resize it'
         )
         raise DatasetError(msg)
-    return Photo(_to_rgb(_decode(path, data, _REDUCED[reduction])), reduction)
+    rgb = _to_rgb(_decode(path, data, _REDUCED[reduction]))
+    return Photo(rgb, reduction, read_focal_35mm(data))
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:

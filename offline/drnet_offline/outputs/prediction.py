@@ -1,130 +1,175 @@
-"""Depth for image files: uint16 millimetre PNGs, previews and clouds."""
+"""Depth for image and video files: uint16 millimetre PNGs, pictures to look at, and clouds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from drnet_offline.datasets.image_files import Photo, read_photo
-from drnet_offline.errors import DatasetError, OfflineError
-from drnet_offline.outputs.files import write_image
+from drnet_offline.errors import DatasetError
+from drnet_offline.outputs.depth_picture import depth_picture, depth_range
+from drnet_offline.outputs.files import make_folder, write_image
+from drnet_offline.outputs.inputs import Input
+from drnet_offline.outputs.video_file import VideoFile
 from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import CameraError, ImageError
-from drnet_ros.inference.camera import CameraModel
-from drnet_ros.inference.depth import colourise, to_millimetres
+from drnet_ros.inference import CameraModel, DepthEstimator, Frame
+from drnet_ros.inference.arrays import FloatArray
+from drnet_ros.inference.depth import to_millimetres
 from drnet_ros.inference.limits import MAX_PIXELS, check_shape
+from drnet_ros.recordings.video import Video, is_video
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+__all__ = ['CameraOf', 'Prediction']
 
-    from drnet_ros.inference import DepthEstimator
+CameraOf = Callable[[int, int], CameraModel]
+"""Gives the camera of images of a height and width."""
 
-__all__ = ['find_images', 'parse_camera', 'predict_file']
-
-Intrinsics = tuple[float, float, float, float]
-
-_SUFFIXES = ('.jpg', '.jpeg', '.png')
+_FILM_DIAGONAL_MM = math.hypot(36, 24)
+_RANGE_SMOOTHING = 0.1
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the images that paths name: files as they are, folders with what lies in them.
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Writes depth for files into a folder.
 
-    Raises:
-        DatasetError: A path is missing, a folder has no image, or two images have the same stem
-            and so would write the same file.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(
-                p
-                for p in path.iterdir()
-                if p.suffix.lower() in _SUFFIXES and not p.name.startswith('.')
-            )
-            if not inside:
-                msg = f'the folder {path} holds no {", ".join(_SUFFIXES)} files'
-                raise DatasetError(msg)
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            msg = f'there is no image or folder {path}'
-            raise DatasetError(msg)
-    stems: dict[str, Path] = {}
-    for path in found:
-        if path.stem in stems:
-            msg = f'{stems[path.stem]} and {path} would both write {path.stem}.png: rename one'
-            raise DatasetError(msg)
-        stems[path.stem] = path
-    return found
-
-
-def parse_camera(text: str) -> tuple[float, float, float, float]:
-    """Return fx, fy, cx, cy in pixels from 'fx,fy,cx,cy'.
-
-    Raises:
-        OfflineError: The text is not four numbers.
-    """
-    try:
-        fx, fy, cx, cy = (float(word) for word in text.split(','))
-    except ValueError as error:
-        msg = f"a camera must be four numbers 'fx,fy,cx,cy' in pixels, got {text!r}"
-        raise OfflineError(msg) from error
-    return fx, fy, cx, cy
-
-
-def predict_file(
-    estimator: DepthEstimator, path: Path, output: Path, camera: Intrinsics | None, *, ply: bool
-) -> str:
-    """Write OUTPUT/STEM.png (uint16 mm, 0 invalid), OUTPUT/STEM.preview.jpg and perhaps STEM.ply.
-
-    Args:
+    Attributes:
         estimator: Estimates the depth.
-        path: The image. It is turned upright if its EXIF orientation says so, and depth with it.
-        output: An existing folder.
-        camera: fx, fy, cx, cy of the upright image in pixels, None if unknown.
-        ply: Write the coloured cloud; needs the camera.
-
-    Returns:
-        What a person must know of the depth, '' if it is of the image's size.
-
-    Raises:
-        DatasetError: The image cannot be read, is of a shape that the network can make nothing of
-            or cannot have these intrinsics, or depth would overwrite it.
-        OfflineError: A file cannot be written.
+        output: The folder.
+        camera_of: The camera of all images; None if unknown, then that of an image's EXIF is
+            taken, and without one the training camera's field of view.
+        wants_ply: Whether to write clouds of images.
     """
-    target = output / f'{path.stem}.png'
-    if target.resolve() == path.resolve():
-        msg = f'depth would overwrite the image {path}: name another output folder'
-        raise DatasetError(msg)
-    photo = read_photo(path)
-    height, width = photo.rgb_hwc.shape[:2]
-    try:
+
+    estimator: DepthEstimator
+    output: Path
+    camera_of: CameraOf | None
+    wants_ply: bool
+
+    def is_done(self, item: Input) -> bool:
+        """Return whether the results are there, and no older than the input."""
+        last = self._video_path(item) if is_video(item.path) else self._preview_path(item)
+        return last.is_file() and last.stat().st_mtime >= item.path.stat().st_mtime
+
+    def predict(self, item: Input, on_frame: Callable[[int, int], None]) -> str:
+        """Write the depth of an image or a video.
+
+        Args:
+            item: The input.
+            on_frame: Called after each frame of a video with how many are done, and how many there
+                are (0 if unknown).
+
+        Returns:
+            One line about it for people.
+
+        Raises:
+            DatasetError: It cannot be read, is of a shape that the network can make nothing of,
+                or depth would overwrite it.
+            OfflineError: A file cannot be written.
+            RecordingError: The video cannot be read.
+        """
+        try:
+            if is_video(item.path):
+                return self._predict_video(item, on_frame)
+            return self._predict_image(item)
+        except (CameraError, ImageError) as error:
+            msg = f'{item.path}: {error}'
+            raise DatasetError(msg) from error
+
+    def _predict_image(self, item: Input) -> str:
+        target = self._target(item, '.png')
+        if target.resolve() == item.path.resolve():
+            msg = f'depth would overwrite the image {item.path}: name another output folder'
+            raise DatasetError(msg)
+        photo = read_photo(item.path)
+        height, width = photo.rgb_hwc.shape[:2]
         check_shape(height, width)
-        frame = estimator.estimate(photo.rgb_hwc, _camera_of(photo, camera), points=ply)
-    except (CameraError, ImageError) as error:
-        msg = f'{path}: {error}'
-        raise DatasetError(msg) from error
-    settings = estimator.settings
-    write_image(target, to_millimetres(frame.depth_hw))
-    preview = colourise(frame.depth_hw, settings.min_depth, settings.max_depth)
-    write_image(output / f'{path.stem}.preview.jpg', preview)
-    if frame.points is not None:
-        write_ply(output / f'{path.stem}.ply', frame.points)
-    if photo.reduction == 1:
-        return ''
-    return (
-        f'{path} has more than {MAX_PIXELS / 1e6:.1f} million pixels: it was reduced to {width} x '
-        f'{height}, and its depth has that size'
-    )
+        camera, known_by = self._camera(photo)
+        if camera is None and self.wants_ply:
+            camera = self.estimator.assumed_camera(height, width)
+        start_s = time.monotonic()
+        frame = self.estimator.estimate(photo.rgb_hwc, camera, points=self.wants_ply, stddev=False)
+        took_ms = (time.monotonic() - start_s) * 1000
+        make_folder(target.parent)
+        write_image(target, to_millimetres(frame.depth_hw))
+        if frame.points is not None:
+            write_ply(self._target(item, '.ply'), frame.points)
+        write_image(self._preview_path(item), depth_picture(photo.rgb_hwc, frame.depth_hw))
+        reduced = (
+            ''
+            if photo.reduction == 1
+            else (
+                f'; over {MAX_PIXELS / 1e6:.1f} million pixels, so reduced to {width} x {height}'
+            )
+        )
+        return f'{item.path}: {_range_text(frame.depth_hw)}, {took_ms:.0f} ms, {known_by}{reduced}'
+
+    def _predict_video(self, item: Input, on_frame: Callable[[int, int], None]) -> str:
+        folder = self._target(item, '')
+        make_folder(folder)
+        start_s = time.monotonic()
+        nearest, farthest = math.inf, -math.inf
+        range_m: tuple[float, float] | None = None
+        count = 0
+        with (
+            Video(item.path) as video,
+            VideoFile(self._video_path(item), video.rate_hz) as written,
+        ):
+            camera = self.camera_of and self.camera_of(video.height, video.width)
+            for count, shown in enumerate(video, start=1):
+                check_shape(*shown.rgb_hwc.shape[:2])
+                frame = Frame(shown.rgb_hwc, camera, stamp_ns=shown.stamp_ns)
+                result = self.estimator.submit([frame]).result()[0]
+                name = f'{shown.position:06d}.png'
+                write_image(folder / name, to_millimetres(result.depth_hw))
+                range_m = _smoothed(range_m, depth_range(result.depth_hw))
+                written.write(depth_picture(shown.rgb_hwc, result.depth_hw, range_m))
+                nearest, farthest = min(nearest, range_m[0]), max(farthest, range_m[1])
+                on_frame(count, video.frame_count)
+        if not count:
+            msg = f'{item.path} must have a frame that can be decoded, got none'
+            raise DatasetError(msg)
+        per_frame_ms = (time.monotonic() - start_s) * 1000 / count
+        known_by = 'the camera given' if camera is not None else 'camera unknown'
+        return (
+            f'{item.path}: {nearest:.2f} to {farthest:.2f} m, {count} frames, '
+            f'{per_frame_ms:.0f} ms each, {known_by}'
+        )
+
+    def _camera(self, photo: Photo) -> tuple[CameraModel | None, str]:
+        """Return the camera of an image, and in words how it is known."""
+        height, width = photo.rgb_hwc.shape[:2]
+        whole = height * photo.reduction, width * photo.reduction
+        if self.camera_of is not None:
+            return self.camera_of(*whole).scaled_to(height, width), 'the camera given'
+        if photo.focal_35mm is None:
+            return None, 'camera unknown'
+        focal_px = photo.focal_35mm * math.hypot(height, width) / _FILM_DIAGONAL_MM
+        camera = CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
+        return camera, f'EXIF says {photo.focal_35mm:g} mm'
+
+    def _target(self, item: Input, suffix: str) -> Path:
+        return self.output / item.name.with_name(f'{item.name.name}{suffix}')
+
+    def _preview_path(self, item: Input) -> Path:
+        return self._target(item, '.preview.jpg')
+
+    def _video_path(self, item: Input) -> Path:
+        return self._target(item, '.preview.mp4')
 
 
-def _camera_of(photo: Photo, camera: Intrinsics | None) -> CameraModel | None:
-    if camera is None:
-        return None
-    height, width = photo.rgb_hwc.shape[:2]
-    fx, fy = (focal / photo.reduction for focal in camera[:2])
-    # Pixel 0 is centred on 0: its edge is at -0.5.
-    cx, cy = ((centre + 0.5) / photo.reduction - 0.5 for centre in camera[2:])
-    k = (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0)
-    return CameraModel.from_fields(width=width, height=height, k=k)
+def _range_text(depth_hw: FloatArray) -> str:
+    if not np.isfinite(depth_hw).any():
+        return 'no valid depth'
+    return f'{np.nanmin(depth_hw):.2f} to {np.nanmax(depth_hw):.2f} m'
+
+
+def _smoothed(old: tuple[float, float] | None, new: tuple[float, float]) -> tuple[float, float]:
+    if old is None:
+        return new
+    near, far = (a + _RANGE_SMOOTHING * (b - a) for a, b in zip(old, new, strict=True))
+    return near, far

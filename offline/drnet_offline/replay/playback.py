@@ -12,7 +12,7 @@ from drnet_offline.replay.frames import RecordedFrame, read_frames
 from drnet_offline.replay.sparse_player import SparsePlayer
 from drnet_offline.replay.sparse_topics import SparseTopics
 from drnet_ros.closing import Closing
-from drnet_ros.errors import CameraError, ImageError, RecordingError
+from drnet_ros.errors import CameraError, ImageError, RecordingError, SettingsError
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame
 
 if TYPE_CHECKING:
@@ -86,6 +86,12 @@ class Playback(Closing):
             DrnetError: Weights, settings or the engine.
         """
         settings = [variant.settings for variant in variants]
+        if any(each.rectify for each in settings):
+            msg = (
+                'rectify must be false for recordings, got true: their depth belongs to the '
+                'images as they are; record image_rect and set image_is_rectified'
+            )
+            raise SettingsError(msg)
         self.has_memory = any(
             each.temporal_filter > 0 or each.sparse_depth_names for each in settings
         )

@@ -13,6 +13,7 @@ from drnet_ros.network.drnet import DRNet
 LITE = NetworkConfig()
 
 
+@pytest.mark.slow
 def test_counts_grow_with_the_pixels_and_the_kernel() -> None:
     small, large = count_cost(LITE, (64, 96)), count_cost(LITE, (128, 192))
     network = DRNet(LITE)
@@ -30,12 +31,14 @@ def test_counts_grow_with_the_pixels_and_the_kernel() -> None:
     assert kernel3.macs - small.macs == extra
 
 
+@pytest.mark.slow
 def test_memory_holds_the_weights() -> None:
     memory = measure_memory(LITE, (64, 96))
     assert memory.net_mb > 0.9 * count_cost(LITE, (64, 96)).weights_mb
     assert memory.image_mb >= 0
 
 
+@pytest.mark.slow
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ['--no-memory', '--size', '64x96', '--backbone', 'efficientnet_lite0']
     assert main(arguments) == 0

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from drnet_offline.cli import main
+from drnet_offline.commands.cli import main
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:

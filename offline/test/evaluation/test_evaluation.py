@@ -165,7 +165,7 @@ def test_summary_of_eval_is_plain_numbers(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from drnet_offline.cli import app  # noqa: PLC0415
+    from drnet_offline.commands.cli import app  # noqa: PLC0415
 
     data = write_folder(tmp_path / 'data', 2)
     output = tmp_path / 'figures.json'

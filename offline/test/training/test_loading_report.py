@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from drnet_offline.datasets.mixture import open_mixture
 from drnet_offline.training.data import AugmentedDataset, Batch
 from drnet_offline.training.loading_report import measure_loader
@@ -39,6 +41,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=550)
 
 
+@pytest.mark.slow
 def test_the_command(data: Path, preset: Path) -> None:
     words = ['--config', str(preset), '--data', str(data), '--images', '8', '--steps', '1']
     done = run(*words, '--workers', '0', '1', '--json')

@@ -57,6 +57,7 @@ def test_the_step_schedule_takes_a_tenth_after_every_fifth_epoch(preset: Path, d
     assert rates == pytest.approx([1e-3] * 5 + [1e-4] * 5 + [1e-5] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('loss', ['paper', 'metric'])
 def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None:
     torch.manual_seed(0)
@@ -77,6 +78,7 @@ def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None
     assert losses[-1] - least < 0.6 * (losses[0] - least)
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays_as_it_was(preset: Path, data: Path, tmp_path: Path) -> None:
     config = configure(preset, data, freeze_backbone=True, epochs=1, pretrained='imagenet')
     train(config, tmp_path / 'one')
@@ -88,6 +90,7 @@ def test_a_frozen_backbone_stays_as_it_was(preset: Path, data: Path, tmp_path: P
     assert not [name for name in moved if name.startswith('backbone')]
 
 
+@pytest.mark.slow
 def test_frozen_stages_and_statistics_stay_and_the_rest_learns(
     preset: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ def test_the_average_is_warmed_up(preset: Path, data: Path) -> None:
     assert bias.item() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_are_fed_as_those_they_began_with(
     preset: Path, data: Path, tmp_path: Path
 ) -> None:

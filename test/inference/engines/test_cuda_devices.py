@@ -23,6 +23,8 @@ from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import WeightsMetadata
 
+pytestmark = pytest.mark.slow
+
 GPU = torch.device('cuda', 0)
 CAMERA = CameraModel(80, 60, 50.0, 50.0, 39.5, 29.5)
 NETWORK_HW = (32, 64)

@@ -29,6 +29,8 @@ from drnet_ros.network.guided_filter import GuidedUpsampler
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED
 
+pytestmark = pytest.mark.slow
+
 SIZE = (96, 128)
 TYPES = {'fp32': ov.Type.f32, 'bf16': ov.Type.bf16, 'fp16': ov.Type.f16}
 

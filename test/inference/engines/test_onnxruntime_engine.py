@@ -19,6 +19,8 @@ from drnet_ros.inference.engines.model_cache import cache_folder, cached_model, 
 from drnet_ros.inference.engines.onnx_convert import CONVERSION, REFERENCE_FILE, main
 from drnet_ros.network.metadata import read_metadata
 
+pytestmark = pytest.mark.slow
+
 MODEL_FILE = CONVERSION.model_file
 
 

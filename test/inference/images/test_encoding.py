@@ -20,7 +20,7 @@ def slope(max_depth: float = 10.0) -> NDArray[np.float32]:
     return depth
 
 
-def as_subscriber_decodes(kind: str, data: bytes) -> NDArray[np.generic]:
+def as_subscriber_decodes(kind: str, data: bytes) -> NDArray[np.float32]:
     """`decodeCompressedDepthImage` of compressed_depth_image_transport at 7404d77, by pixel."""
     encoding, _, ending = kind.partition(';')
     assert 'compressedDepth png' in ending
@@ -29,7 +29,7 @@ def as_subscriber_decodes(kind: str, data: bytes) -> NDArray[np.generic]:
     assert stored is not None
     assert stored.dtype == np.uint16
     if encoding == '16UC1':
-        return stored
+        return stored.astype(np.float32)
     assert encoding == '32FC1'
     a, b = np.float32(a), np.float32(b)
     decoded = [a / (np.float32(i) - b) if i else np.nan for i in stored.ravel()]

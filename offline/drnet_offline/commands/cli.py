@@ -19,6 +19,7 @@ from drnet_offline.commands.calibrate import calibrate_command
 from drnet_offline.commands.eval import evaluate_command
 from drnet_offline.commands.export import export
 from drnet_offline.commands.predict import predict
+from drnet_offline.commands.show import show
 from drnet_offline.commands.train import train
 from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
@@ -61,6 +62,7 @@ app.command()(_stoppable(export))
 app.command()(_stoppable(bag))
 app.command()(_stoppable(vo))
 app.command()(_stoppable(predict))
+app.command()(show)
 app.command('tum-to-bag')(_stoppable(tum_to_bag))
 
 

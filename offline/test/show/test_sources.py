@@ -1,0 +1,143 @@
+"""What is shown: videos at their pace, images, recordings, and a camera that is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import pytest
+from known_scenes import FOCAL, HW, Scene, write
+
+from drnet_offline.errors import OfflineError
+from drnet_offline.show.live_source import LiveSource
+from drnet_offline.show.opening import open_source
+from drnet_offline.show.source import Source, SourceImage
+from drnet_ros.errors import RecordingError
+
+GREYS = (20, 60, 100, 140, 180, 220)
+
+
+def write_video(path: Path, rate_hz: float = 10.0) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate_hz, (64, 48))
+    for grey in GREYS:
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    return path
+
+
+def take(source: Source, count: int) -> list[SourceImage]:
+    images: list[SourceImage] = []
+    for _ in range(600):
+        image = source.next(0.1)
+        images += [] if image is None else [image]
+        if len(images) == count:
+            return images
+    raise AssertionError(images)
+
+
+def grey_of(image: SourceImage) -> int:
+    return int(np.abs(np.array(GREYS) - image.rgb_hwc.mean()).argmin())
+
+
+def test_a_video_is_played_at_its_pace_again_and_again(tmp_path: Path) -> None:
+    with open_source(str(write_video(tmp_path / 'a.mp4'))) as source:
+        images = take(source, 14)
+    stamps = np.array([image.stamp_ns for image in images])
+    assert (np.diff(stamps) > 0).all(), 'also where it begins again'
+    # By the clock a frame is never early; how late it is depends on the machine.
+    shown_s = np.array([image.taken_s for image in images])
+    for earlier, later in zip(range(13), range(1, 14), strict=True):
+        assert shown_s[later] - shown_s[earlier] >= -1e-3
+    greys = [grey_of(image) for image in images]
+    assert len(set(greys)) >= 3
+    restarts = np.flatnonzero(np.diff(greys) < 0)
+    assert len(restarts) >= 2, 'it began again twice'
+
+
+def test_images_last_two_seconds_and_one_alone_stays(tmp_path: Path) -> None:
+    for index, grey in enumerate(GREYS[:2]):
+        cv2.imwrite(str(tmp_path / f'{index}.png'), np.full((48, 64, 3), grey, np.uint8))
+    with open_source(str(tmp_path)) as source:
+        images = take(source, 3)
+    assert [image.stamp_ns for image in images] == [0, 2_000_000_000, 4_000_000_000]
+    assert [grey_of(image) for image in images] == [0, 1, 0]
+    with open_source(str(tmp_path / '1.png')) as source:
+        assert grey_of(take(source, 1)[0]) == 1
+        assert source.next(0.05) is None
+
+
+def test_a_recording_brings_its_camera(tmp_path: Path) -> None:
+    with open_source(str(write(tmp_path / 'bag', Scene.make(3)))) as source:
+        image = take(source, 1)[0]
+    assert image.rgb_hwc.shape == (*HW, 3)
+    assert image.camera is not None
+    assert image.camera.fx == FOCAL
+
+
+def test_what_cannot_be_shown_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(OfflineError, match=r'there is no .*nothing'):
+        open_source(str(tmp_path / 'nothing'))
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(OfflineError, match='must be, or hold, images, a video or a recording'):
+        open_source(str(tmp_path / 'empty'))
+    (tmp_path / 'a.mp4').write_bytes(b'no video')
+    with pytest.raises(RecordingError, match='must be a video'):
+        open_source(str(tmp_path / 'a.mp4'))
+
+
+class Files(SimpleHTTPRequestHandler):
+    requests: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.requests.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(('127.0.0.1', port), partial(Files, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_a_lost_camera_is_said_and_found_again(tmp_path: Path) -> None:
+    write_video(tmp_path / 'camera.avi')
+    server = serve(tmp_path)
+    port = server.server_address[1]
+    with LiveSource(f'http://127.0.0.1:{port}/camera.avi') as source:
+        take(source, 1)
+        server.shutdown()
+        server.server_close()
+        deadline = time.monotonic() + 60
+        while 'can be reached' not in source.problem and time.monotonic() < deadline:
+            source.next(0.1)
+        assert 'must be a video stream that can be reached' in source.problem
+        server = serve(tmp_path, port)
+        take(source, 1)
+        assert source.problem == ''
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_camera_is_given_back_while_nobody_looks(tmp_path: Path) -> None:
+    write_video(tmp_path / 'camera.avi')
+    server = serve(tmp_path)
+    with LiveSource(f'http://127.0.0.1:{server.server_address[1]}/camera.avi') as source:
+        take(source, 1)
+        source.rest()
+        time.sleep(2.0)  # longer than it waits to open the camera anew
+        Files.requests.clear()
+        time.sleep(1.5)
+        assert not Files.requests
+        take(source, 1)
+        assert Files.requests
+    server.shutdown()
+    server.server_close()

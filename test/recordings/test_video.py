@@ -1,0 +1,89 @@
+"""Videos: their frames, times and orientation, and what is said of those that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.video import Video, is_live, is_video
+
+GREYS = (20, 60, 100, 140, 180, 220)
+
+
+def write_video(path: Path, rate_hz: float = 10.0) -> Path:
+    """Writes a frame for each of `GREYS`, its left half without blue."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), rate_hz, (64, 48))
+    assert writer.isOpened()
+    for grey in GREYS:
+        bgr = np.full((48, 64, 3), grey, np.uint8)
+        bgr[:, :32, 0] = 0
+        writer.write(bgr)
+    writer.release()
+    return path
+
+
+def test_frames_come_in_order_as_rgb_with_their_times(tmp_path: Path) -> None:
+    with Video(write_video(tmp_path / 'a.mp4')) as video:
+        assert (video.height, video.width, video.rate_hz) == (48, 64, 10.0)
+        assert video.frame_count == len(GREYS)
+        frames = list(video)
+    assert [frame.position for frame in frames] == list(range(6))
+    np.testing.assert_allclose([f.stamp_ns for f in frames], np.arange(6) * 1e8, atol=2e6)
+    for frame, grey in zip(frames, GREYS, strict=True):
+        assert frame.rgb_hwc.shape == (48, 64, 3)
+        np.testing.assert_allclose(frame.rgb_hwc[24, 48], grey, atol=12)
+        np.testing.assert_allclose(frame.rgb_hwc[24, 8], [grey, grey, 0], atol=25)
+
+
+def test_what_is_too_early_is_left_out(tmp_path: Path) -> None:
+    with Video(write_video(tmp_path / 'a.mp4')) as video:
+        frame = video.read(not_before_ns=250_000_000)
+        assert frame is not None
+        assert frame.position == 3
+        np.testing.assert_allclose(frame.rgb_hwc[24, 48], GREYS[3], atol=12)
+        assert video.read(not_before_ns=10_000_000_000) is None
+
+
+def test_a_colon_in_the_name_is_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(tmp_path / 'b.mp4').rename(tmp_path / 'b:1.mp4')
+    monkeypatch.chdir(tmp_path)
+    with Video('b:1.mp4') as video:
+        assert len(list(video)) == len(GREYS)
+
+
+def test_what_is_no_video_is_refused_by_name(tmp_path: Path) -> None:
+    broken = tmp_path / 'broken.mp4'
+    broken.write_bytes(bytes(1000))
+    with pytest.raises(RecordingError, match=r'broken.mp4 must be a video'):
+        Video(broken)
+    with pytest.raises(RecordingError, match=r'there is no video .*gone.mp4'):
+        Video(tmp_path / 'gone.mp4')
+    with pytest.raises(RecordingError, match='webcam 93 cannot be opened'):
+        Video('93')
+    with pytest.raises(RecordingError, match='must be a video stream that can be reached'):
+        Video('http://127.0.0.1:9/nothing.mp4')
+
+
+@pytest.mark.parametrize(
+    ('source', 'expected'),
+    [
+        ('0', True),
+        ('rtsp://a/b', True),
+        ('https://a/b.mp4', True),
+        ('a.mp4', False),
+        ('http', False),
+    ],
+)
+def test_sources_that_are_live(source: str, expected: bool) -> None:
+    assert is_live(source) == expected
+
+
+def test_names_of_videos() -> None:
+    assert is_video(Path('a/B.MP4'))
+    assert not is_video(Path('a/mp4'))
