@@ -116,22 +116,14 @@ def condition(
         prior_log_factor: Prior mean of the global factor's logarithm.
         prior_variance: Its variance.
     """
-    kernel = Kernel(
-        model, 1.0, prior_variance, float(points.v.mean()), float(points.log_depth.mean())
-    )
-    distance2 = kernel.image_distance2(points.u, points.v, points)
-    covariance = kernel.covariance(distance2, points.v, points.log_depth, points)
-    varying = covariance - np.float32(prior_variance)
-    amplitude2 = _amplitude2(varying, points, centre)
-    kernel = replace(kernel, amplitude2=amplitude2)
-    covariance = varying * np.float32(amplitude2) + np.float32(prior_variance)
+    kernel, covariance = _prior(model, points, centre, prior_variance)
     difference = points.log_ratio - np.float32(prior_log_factor)
     inverted, noise, is_used = _reject_outliers(
         covariance,
         points.variance,
         difference,
         from_centre=points.log_ratio - np.float32(centre),
-        local_variance=amplitude2 * model.local_stddev**2,
+        local_variance=kernel.amplitude2 * model.local_stddev**2,
     )
     alpha = inverted @ difference
     weights = is_used.astype(np.float32) / np.float32(np.count_nonzero(is_used))
@@ -150,6 +142,21 @@ def condition(
         inverse=inverted,
         alpha=alpha,
     )
+
+
+def _prior(
+    model: ScaleModel, points: Observations, centre: float, factor_variance: float
+) -> tuple[Kernel, NDArray[np.float32]]:
+    """Return the kernel that fits how this image varies, and the points' covariance, (N, N)."""
+    kernel = Kernel(
+        model, 1.0, factor_variance, float(points.v.mean()), float(points.log_depth.mean())
+    )
+    distance2 = kernel.image_distance2(points.u, points.v, points)
+    varying = kernel.covariance(distance2, points.v, points.log_depth, points)
+    varying -= np.float32(factor_variance)
+    amplitude2 = _amplitude2(varying, points, centre)
+    covariance = varying * np.float32(amplitude2) + np.float32(factor_variance)
+    return replace(kernel, amplitude2=amplitude2), covariance
 
 
 def _reject_outliers(
