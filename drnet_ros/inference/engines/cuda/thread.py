@@ -72,13 +72,13 @@ class PipelineThread:
         is_ready = self._pipeline.is_ready(shape)
         if shape in self._given_up or (is_ready and shape in self._begun):
             return None
-        if shape not in self._preparing:
+        done = self._preparing.get(shape)
+        if done is None:
             self._begun.add(shape)
-            done: Future[None] = Future()
-            self._preparing[shape] = done
+            done = self._preparing[shape] = Future()
             steps = self._pipeline.preparation(shape, camera_count)
             self._executor.submit(self._step, steps, shape, done)
-        return None if is_ready else self._preparing.get(shape)
+        return None if is_ready else done
 
     def close(self) -> None:
         """Free what the pipeline holds, after all that was submitted is launched."""
