@@ -154,12 +154,19 @@ class Worker:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = (self._batch(jobs, settings) for jobs in sizes.values() if self._can_start(jobs))
+        batches = (
+            self._batch(jobs, settings)
+            for jobs in sizes.values()
+            if self._can_start(jobs, settings)
+        )
         return [batch for batch in batches if batch]
 
-    def _can_start(self, jobs: list[_Job]) -> bool:
+    def _can_start(self, jobs: list[_Job], settings: Settings) -> bool:
         """Hold images back for whose size the engine must get ready; others go on meanwhile."""
         try:
+            if settings is not self._used:
+                self._estimator.update(settings)
+                self._used = settings
             preparation = self._estimator.prepare_async(*jobs[0].image_hw)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
@@ -185,9 +192,6 @@ class Worker:
 
     def _batch(self, jobs: list[_Job], settings: Settings) -> _Batch | None:
         try:
-            if settings is not self._used:
-                self._estimator.update(settings)
-                self._used = settings
             pending = self._estimator.submit([self._completed(job, settings) for job in jobs])
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)

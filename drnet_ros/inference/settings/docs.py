@@ -49,7 +49,8 @@ Some limits involve more than one number:
 - `mask` has as many entries as `cameras`, or is `[""]`.
 - `scan_min_height` must be less than `scan_max_height`.
 - Each of `sparse_depth_extrinsics` has two frames, three coordinates and a unit quaternion.
-- Engines `openvino` and `onnxruntime` run on the CPU; `onnxruntime` in `fp32` only.
+- Engines `openvino` and `onnxruntime` run on the CPU, `tensorrt` on a GPU; `onnxruntime` and
+  `tensorrt` in `fp32` only.
 """
 
 
