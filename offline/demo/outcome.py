@@ -16,9 +16,9 @@ from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.headers import header_of
 from drnet_offline.report.pictures import draw_examples
-from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import ImageError, RecordingError
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
+from drnet_ros.ply import write_ply
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
