@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ['write_ply']
 
-_TYPES = {'<f4': 'float', 'u1': 'uchar'}
+_TYPES = {'<f4': 'float', '|u1': 'uchar'}
 _COLOURS = (('red', 16), ('green', 8), ('blue', 0))
 
 

@@ -18,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError, RecordingError, one_line
+from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.node.bag_outlets import Outlet, create_outlets, warn_of_unused
 from drnet_ros.node.bag_pace import Pace, length_text
 from drnet_ros.node.environment import ARGUMENT_ERRORS, log_arguments, use_large_message_profile
@@ -174,7 +175,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
 
 def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
     logger = node.get_logger()
-    with Recording(options.bag) as recording:
+    with open_recording(options.bag, options.calibration) as recording:
         recording.require(options.topics)
         outlets = create_outlets(
             node, recording.topics, chosen=options.topics, decompress=options.decompress
@@ -221,7 +222,15 @@ def _parse(arguments: Iterable[str]) -> argparse.Namespace:
         epilog='Topics can be renamed: --ros-args -r /recorded/name:=new_name',
     )
     parser.add_argument(
-        'bag', type=Path, help='rosbag2 folder, .mcap, .db3, or the .bag file of ROS 1'
+        'bag',
+        help='rosbag2 folder, .mcap, .db3, .bag of ROS 1, a video, or the index or URL of '
+        'a camera',
+    )
+    parser.add_argument(
+        '--calibration',
+        type=Path,
+        metavar='YAML',
+        help='intrinsics of a video or camera, for camera_info',
     )
     parser.add_argument('--rate', type=_positive, default=1.0, help='speed (default 1.0)')
     parser.add_argument('--loop', action='store_true', help='begin again at the end')
