@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # For a path with quotes: the shell expands it, not make.
 export BAG
 
-.PHONY: help setup demo test test-fast bench-gpu fuzz soak check embedded format lock build clean distclean
+.PHONY: help setup demo test test-fast test-cv-bridge check-gpu performance fuzz soak check embedded format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,8 +68,17 @@ test: setup  ## run all tests
 test-fast: setup  ## run all tests but those marked slow: live nodes, trainings, conversions, benchmarks, programs, recordings
 	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)
 
-bench-gpu: setup  ## time the torch engine on an NVIDIA GPU: BENCH_ARGS="--weights W.safetensors --seconds 5"
-	@$(BIN)/python offline/benchmarks/gpu_benchmark.py $(BENCH_ARGS)
+check-gpu: setup  ## on a machine with an NVIDIA GPU: its tests and all its figures in 8 minutes, gpu_output/gpu.md and gpu.json
+	@$(BIN)/python offline/benchmarks/check_gpu.py $(BENCH_ARGS)
+
+performance: setup  ## measure all of docs/performance.md and write its tables and pictures (BENCH_ARGS="--quick" for a first look)
+	@$(BIN)/python offline/benchmarks/performance_page.py $(BENCH_ARGS)
+
+# A folder before the others: cv_bridge of PyPI needs NumPy before 2.3 and OpenCV before 5.
+CV_BRIDGE := build/cv_bridge
+test-cv-bridge: setup  ## compare our image codec with the real cv_bridge, from PyPI
+	@$(BIN)/python -m pip install -q --no-deps --upgrade --target $(CV_BRIDGE) cv-bridge==1.13.0.post0 opencv-python-headless==4.14.0.94 numpy==2.2.6
+	@PYTHONPATH=$(CV_BRIDGE) $(BIN)/python -m pytest test/node/test_image_conversion.py $(PYTEST_ARGS)
 
 fuzz: setup  ## send the live node 10,000 hostile messages (MESSAGES=n) and account for every one
 	@$(BIN)/python tools/fuzz.py --messages $(MESSAGES)
@@ -107,7 +116,7 @@ build: setup  ## colcon build into build/ and install/, as in a ROS 2 workspace
 	@$(BIN)/colcon --log-base build/log build --packages-select drnet_ros
 
 clean:  ## remove what builds and runs leave behind, but not .venv
-	rm -rf build dist install log demo_output soak_output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist install log demo_output soak_output gpu_output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 	rm -rf *.egg-info offline/*.egg-info
 

@@ -1,65 +1,46 @@
-"""Point clouds as binary PLY files, which MeshLab, CloudCompare, Blender and Open3D read."""
+"""Point clouds as PLY files."""
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from drnet_ros.inference.arrays import FloatArray
 
-__all__ = ['write_ply']
-
-_TYPES = {'<f4': 'float', '|u1': 'uchar'}
-_COLOURS = (('red', 16), ('green', 8), ('blue', 0))
+__all__ = ['ply_of']
 
 
-def write_ply(path: str | os.PathLike[str], points: NDArray[np.float32]) -> int:
-    """Write the valid points of a cloud; an existing file is replaced once the new one is whole.
+def ply_of(points: FloatArray) -> tuple[bytes, int]:
+    """Return the valid points of a cloud as a binary PLY.
 
     Args:
-        path: The file.
         points: float32 (..., 3) or (..., 4): x, y, z in metres, NaN where invalid, and the bits of
             the packed colour 0x00RRGGBB.
 
     Returns:
-        How many points were written.
-
-    Raises:
-        OSError: It cannot be written.
+        The file, and how many points are in it.
     """
-    vertices = _vertices(points)
-    layout = vertices.dtype.descr
-    properties = [f'property {_TYPES[kind]} {name}' for name, kind, *_ in layout]
-    head = ['ply', 'format binary_little_endian 1.0', f'element vertex {len(vertices)}']
-    text = '\n'.join([*head, *properties, 'end_header', ''])
-    whole = Path(path)
-    part = whole.with_name(f'.{os.getpid()}.part{whole.suffix}')
-    try:
-        part.write_bytes(text.encode('ascii') + vertices.tobytes())
-        part.replace(whole)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return len(vertices)
-
-
-def _vertices(points: NDArray[np.float32]) -> NDArray[Any]:
     flat = points.reshape(-1, points.shape[-1])
     flat = flat[np.isfinite(flat[:, 2])]
-    layout = [(axis, '<f4') for axis in 'xyz']
+    layout = [(name, '<f4') for name in 'xyz']
     has_colour = flat.shape[1] > 3
     if has_colour:
-        layout += [(name, 'u1') for name, _ in _COLOURS]
+        layout += [(name, 'u1') for name in ('red', 'green', 'blue')]
     vertices = np.empty(len(flat), layout)
-    for index, axis in enumerate('xyz'):
-        vertices[axis] = flat[:, index]
+    for index, name in enumerate('xyz'):
+        vertices[name] = flat[:, index]
     if has_colour:
         packed = np.ascontiguousarray(flat[:, 3]).view(np.uint32)
-        for name, shift in _COLOURS:
+        for name, shift in (('red', 16), ('green', 8), ('blue', 0)):
             vertices[name] = (packed >> shift) & 0xFF
-    return vertices
+    kinds = {'<f4': 'float', 'u1': 'uchar'}
+    header = [
+        'ply',
+        'format binary_little_endian 1.0',
+        f'element vertex {len(flat)}',
+        *(f'property {kinds[kind]} {name}' for name, kind in layout),
+        'end_header',
+    ]
+    return '\n'.join([*header, '']).encode() + vertices.tobytes(), len(flat)

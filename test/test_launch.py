@@ -306,6 +306,8 @@ def test_launch_ends_with_exit_code_0_after_ctrl_c(start: Start) -> None:
         (LAUNCH_FILE.name, 'rviz:=true', 'rviz2 must be installed for rviz:=true'),
         ('robot_example.launch.py', 'bag:=/nope', "bag must exist, found nothing at '/nope'"),
         ('robot_example.launch.py', 'bag:=. params_file:=/nope.yaml', 'params_file must exist'),
+        ('depth_for_nav2.launch.py', 'bag:=/nope', "bag must exist, found nothing at '/nope'"),
+        ('depth_for_nav2.launch.py', 'costmap:=true', 'nav2_costmap_2d must be installed'),
     ],
 )
 def test_what_is_not_there_is_one_line_and_exit_code_1_before_anything_starts(
@@ -313,6 +315,8 @@ def test_what_is_not_there_is_one_line_and_exit_code_1_before_anything_starts(
 ) -> None:
     if 'rviz' in argument and shutil.which('rviz2'):
         pytest.skip('rviz2 is installed here')
+    if 'costmap' in argument and is_installed('nav2_costmap_2d'):
+        pytest.skip('Nav2 is installed here')
     launched = start(*argument.split(), file=file)
     assert launched.wait_until_it_ends() == 1
     (error,) = [line for line in launched.output.splitlines() if 'ERROR' in line]
@@ -442,6 +446,41 @@ def test_part_of_a_larger_launch_file_under_a_namespace(
     wait_for(is_running, lambda: launched.output)
     assert depths[0].encoding == '32FC1'
     assert parameter(observer, '/robot/depth_node', 'max_depth').double_value == 5.0
+
+
+@needs_ros2_launch
+def test_a_recording_gives_nav2_a_scan_in_the_base_frame(start: Start, observer: Any) -> None:
+    from rclpy.executors import SingleThreadedExecutor  # noqa: PLC0415
+    from sensor_msgs.msg import LaserScan  # noqa: PLC0415
+
+    clip = ROOT / 'offline' / 'clip' / 'room'
+    mount = 'base_link camera_optical_frame 0 0 0.9 -0.5 0.5 -0.5 0.5'
+    launched = start(f'bag:={clip}', f'extrinsics:={mount}', file='depth_for_nav2.launch.py')
+    launched.wait_for(r'active: .*/camera/image_raw')
+    scans: list[Any] = []
+    observer.create_subscription(LaserScan, '/scan_out', scans.append, 5)
+    executor = SingleThreadedExecutor(context=observer.context)
+    executor.add_node(observer)
+
+    def is_running() -> bool:
+        executor.spin_once(timeout_sec=0.1)
+        return bool(scans)
+
+    wait_for(is_running, lambda: launched.output)
+    assert scans[0].header.frame_id == 'base_link'
+    assert scans[0].range_max == 4.0
+    near = [each for each in scans[0].ranges if 0.1 < each < 4.0]
+    assert len(near) > 0.1 * len(scans[0].ranges)
+
+
+def is_installed(package: str) -> bool:
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix  # noqa: PLC0415
+
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def parameter(observer: Any, node: str, name: str) -> Any:

@@ -33,6 +33,7 @@ COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8, 'equidistant': 4}
 _STEPS = 12
 _CONVERGED = 1e-10  # normalised units; a pixel is around 1e-3
 _ACCEPTED = 1e-6
+_MOST_SHOWN = 14  # OpenCV's most
 # A fisheye ray at 89 degrees already has x / z = 57; beyond, a z-depth means nothing.
 _MAX_ANGLE = math.radians(89.0)
 
@@ -51,21 +52,27 @@ def checked_coefficients(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
         CameraError: If a coefficient is not finite, or the model or their number is unknown.
     """
     if not all(map(math.isfinite, d)):
-        msg = f'D must have finite values, got {list(d)}'
+        msg = f'D must have finite values, got {_shown(d)}'
         raise CameraError(msg)
     # An equidistant camera bends rays even with all coefficients zero; no other model does.
     if not any(d) and model != 'equidistant':
         return ()
     if model not in COEFFICIENTS:
         known = ', '.join(sorted(COEFFICIENTS))
-        msg = f'distortion_model must be one of {known}, got {model!r} with D {list(d)}'
+        msg = f'distortion_model must be one of {known}, got {model[:64]!r} with D {_shown(d)}'
         raise CameraError(msg)
     count = COEFFICIENTS[model]
     # Drivers pad D with zeros, or leave out k3.
     if any(d[count:]):
-        msg = f'D must have {count} coefficients for {model}, got {list(d)}'
+        msg = f'D must have {count} coefficients for {model}, got {_shown(d)}'
         raise CameraError(msg)
     return (*d, *[0.0] * count)[:count]
+
+
+def _shown(d: tuple[float, ...]) -> str:
+    """Return coefficients for a message, which a wrong message may have any number of."""
+    more = len(d) - _MOST_SHOWN
+    return f'{list(d[:_MOST_SHOWN])}{f" and {more} more" if more > 0 else ""}'
 
 
 def distort(

@@ -255,6 +255,8 @@ class DepthEstimator(Closing):
                 raise SettingsError(msg)
         if not self._masks.are_of(settings):
             self._masks = Masks(settings)
+        if settings.scale_factor != self.settings.scale_factor:
+            self._metric_scale.reset()
         self.settings = settings
 
     def describe(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, depth_range, to_millimetres
 from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.inference.sparse_depth.points import SparseDepth
-from drnet_ros.ply import write_ply
+from drnet_ros.ply import ply_of
 
 __all__ = ['DepthFrame', 'Frame']
 
@@ -116,4 +116,6 @@ class DepthFrame:
         if self.points is None:
             msg = 'a frame must have a cloud, got none; estimate it with a camera and points=True'
             raise CameraError(msg)
-        return write_ply(path, self.points)
+        data, count = ply_of(self.points)
+        Path(path).write_bytes(data)
+        return count

@@ -86,7 +86,7 @@ class ScaleFilter:
         camera = frame.camera
         if camera is not None and settings.image_is_rectified:
             camera = camera.rectified()
-        scaled = settings.scale_by_focal_length
+        scaled = settings.scale_by_focal_length, settings.scale_factor
         kind = (frame.rgb_hwc.shape, result.depth_hw.shape, _focal(camera), scaled)
         now = _Seen(frame.stamp_ns, gray, _log_small(result.depth_hw, gray), kind)
         before = self._seen.get(frame.stream)

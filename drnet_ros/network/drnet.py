@@ -33,7 +33,7 @@ from torch.nn import functional
 from drnet_ros.network.backbones import BACKBONES, Backbone, build_backbone
 from drnet_ros.network.config import STRIDE, NetworkConfig
 from drnet_ros.network.guided_filter import GuidedUpsampler
-from drnet_ros.network.subpixel import BlockConv2d, upsample_to_blocks
+from drnet_ros.network.subpixel import BlockConv2d, bilinear_kernels, upsample_to_blocks
 
 __all__ = ['DRNet']
 
@@ -46,6 +46,36 @@ def _in_metres(depth: Tensor) -> Tensor:
     return depth.to(torch.promote_types(depth.dtype, torch.float32))
 
 
+class UpFirstConv2d(nn.Conv2d):
+    """Conv_kxk of concat(U_i, down_i, D_i), with parameters in the order (down_i, D_i, U_i).
+
+    Args:
+        up_channels: Channels of U_i.
+        other_channels: Channels of down_i and D_i.
+        kernel: k.
+    """
+
+    def __init__(self, up_channels: int, other_channels: int, kernel: int) -> None:
+        super().__init__(other_channels + up_channels, 1, kernel, padding=kernel // 2)
+        self.other_channels = other_channels
+
+    def forward(self, merged_bchw: Tensor) -> Tensor:
+        """Return the correction, (B, 1, h, w)."""
+        return functional.conv2d(merged_bchw, self._kernels(), self.bias, padding=self.padding)
+
+    def folded(self) -> nn.Conv2d:
+        """Return the plain convolution that computes the same."""
+        plain = nn.Conv2d(self.in_channels, 1, self.kernel_size[0], padding=self.padding[0])
+        plain.weight, plain.bias = nn.Parameter(self._kernels().detach()), self.bias
+        return plain
+
+    def _kernels(self) -> Tensor:
+        others, ups = self.weight.split(
+            (self.other_channels, self.in_channels - self.other_channels), 1
+        )
+        return torch.cat([ups, others], 1)
+
+
 class Level(nn.Module):
     """One step of both upsampling branches, from level i+1 to level i.
 
@@ -56,6 +86,8 @@ class Level(nn.Module):
         ratio: r, how much finer level i is.
         config: The network's choices.
     """
+
+    block_kernels: Tensor | None
 
     def __init__(
         self,
@@ -83,12 +115,12 @@ class Level(nn.Module):
         self.out_channels = up_channels + down_channels + int(self.diagonal)
         self.correction: nn.Conv2d | None = None
         self.is_finest = not down_channels
-        kernel, inputs = config.correction_kernel, up_channels + down_channels + 1
+        self.register_buffer('block_kernels', None, persistent=False)
         if config.second_branch:
             self.correction = (
-                BlockConv2d(inputs, kernel, ratio)
+                BlockConv2d(up_channels + 1, config.correction_kernel, ratio)
                 if self.is_finest
-                else nn.Conv2d(inputs, 1, kernel, padding=kernel // 2)
+                else UpFirstConv2d(up_channels, down_channels + 1, config.correction_kernel)
             )
 
     def forward(
@@ -117,22 +149,23 @@ class Level(nn.Module):
         features.append(upsampled.to(reduced.dtype))
         shuffled = self.shuffle(reduced)
         merged = torch.cat([shuffled, *features], 1)
-        corrected = upsampled + self._correct(self.correction, merged)
+        corrected = upsampled + self.correction(merged)
         return merged if self.diagonal else merged[:, :-1], corrected
 
-    def _correct(self, correction: nn.Conv2d, merged: Tensor) -> Tensor:
-        """Convolve concat(U_i, down_i, D_i) with the kernel of (down_i, D_i, U_i)."""
-        down_and_depth = correction.in_channels - self.up_channels
-        kernels = correction.weight
-        weight = torch.cat([kernels[:, down_and_depth:], kernels[:, :down_and_depth]], 1)
-        return functional.conv2d(merged, weight, correction.bias, padding=correction.padding)
+    def fold(self) -> None:
+        """Keep the kernels that are computed from parameters alone; it cannot be trained then."""
+        if isinstance(self.correction, BlockConv2d | UpFirstConv2d):
+            self.correction = self.correction.folded()
+        if self.is_finest and self.correction is not None:
+            weight = self.correction.weight
+            self.block_kernels = bilinear_kernels(self.ratio, weight.device, weight.dtype)
 
     def _finish(
         self, correction: nn.Conv2d, reduced: Tensor, depth: Tensor, image: Tensor | None
     ) -> Tensor:
         """Return upII_0; nothing needs U_0 and upI_0, so that they are never made."""
         if self.guided is None:
-            blocks = upsample_to_blocks(depth, self.ratio)
+            blocks = upsample_to_blocks(depth, self.ratio, self.block_kernels)
         else:
             blocks = functional.pixel_unshuffle(self.guided(depth, image), self.ratio)
         merged = torch.cat([blocks.to(reduced.dtype), reduced], 1)

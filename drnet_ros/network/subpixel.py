@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ['BlockConv2d', 'upsample_to_blocks']
+__all__ = ['BlockConv2d', 'bilinear_kernels', 'upsample_to_blocks']
 
 
 class BlockConv2d(nn.Conv2d):
@@ -41,20 +41,55 @@ class BlockConv2d(nn.Conv2d):
         Returns:
             (B, r * r, h, w), the blocks of conv2d(pixel_shuffle(x)), borders filled with zeros.
         """
+        bias = None if self.bias is None else self.bias.expand(self.ratio**2)
+        return functional.conv2d(blocks_bchw, self._kernels(), bias, padding=self._reach)
+
+    def folded(self) -> nn.Conv2d:
+        """Return the plain convolution that computes the same, its kernels no longer made anew."""
+        kernels = self._kernels().detach()
+        size, has_bias = kernels.shape[2], self.bias is not None
+        plain = nn.Conv2d(kernels.shape[1], len(kernels), size, padding=self._reach, bias=has_bias)
+        plain.weight = nn.Parameter(kernels)
+        if self.bias is not None:
+            plain.bias = nn.Parameter(self.bias.detach().repeat(len(kernels)))
+        return plain
+
+    @property
+    def _reach(self) -> int:
+        """How many blocks away the kernel still sees."""
+        return -(-(self.kernel_size[0] // 2) // self.ratio)
+
+    def _kernels(self) -> Tensor:
         ratio, reach = self.ratio, self.kernel_size[0] // 2
-        block_reach = -(-reach // ratio)
-        side = ratio * (2 * block_reach + 1)
+        side = ratio * (2 * self._reach + 1)
         shifted = []
         for pixel in range(ratio**2):
-            top, left = (ratio * block_reach - reach + place for place in divmod(pixel, ratio))
+            top, left = (ratio * self._reach - reach + place for place in divmod(pixel, ratio))
             bottom, right = (side - self.kernel_size[0] - before for before in (top, left))
             shifted.append(functional.pad(self.weight, (left, right, top, bottom)))
-        kernels = functional.pixel_unshuffle(torch.cat(shifted), ratio)
-        bias = None if self.bias is None else self.bias.expand(ratio**2)
-        return functional.conv2d(blocks_bchw, kernels, bias, padding=block_reach)
+        return functional.pixel_unshuffle(torch.cat(shifted), ratio)
 
 
-def upsample_to_blocks(depth_bchw: Tensor, ratio: int) -> Tensor:
+def bilinear_kernels(ratio: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Return the kernels of `upsample_to_blocks`.
+
+    Args:
+        ratio: r.
+        device: Where to.
+        dtype: Of what type.
+
+    Returns:
+        (r * r, 1, 3, 3), one kernel for each pixel of a block.
+    """
+    # Made on the device and by operations that a converter folds into a constant.
+    places = torch.arange(ratio, device=device, dtype=dtype)
+    offsets = torch.arange(-1, 2, device=device, dtype=dtype)
+    distance = ((places + 0.5) / ratio - 0.5)[:, None] - offsets
+    taps = (1 - distance.abs()).clamp(min=0)
+    return (taps[:, None, :, None] * taps[None, :, None, :]).reshape(ratio**2, 1, 3, 3)
+
+
+def upsample_to_blocks(depth_bchw: Tensor, ratio: int, kernels: Tensor | None = None) -> Tensor:
     """Upsample bilinearly (align_corners=False) into blocks.
 
     One convolution, with weights that TF32 holds exactly. Where cuDNN may use TF32, which is
@@ -64,16 +99,13 @@ def upsample_to_blocks(depth_bchw: Tensor, ratio: int) -> Tensor:
     Args:
         depth_bchw: Float (B, 1, h, w).
         ratio: r.
+        kernels: Those of `bilinear_kernels`, where they are kept.
 
     Returns:
         (B, r * r, h, w): pixel_unshuffle(interpolate(depth, scale_factor=r)).
     """
-    # Made on the device and by operations that a converter folds into a constant.
-    places = torch.arange(ratio, device=depth_bchw.device, dtype=depth_bchw.dtype)
-    offsets = torch.arange(-1, 2, device=depth_bchw.device, dtype=depth_bchw.dtype)
-    distance = ((places + 0.5) / ratio - 0.5)[:, None] - offsets
-    taps = (1 - distance.abs()).clamp(min=0)
-    kernels = taps[:, None, :, None] * taps[None, :, None, :]
+    if kernels is None:
+        kernels = bilinear_kernels(ratio, depth_bchw.device, depth_bchw.dtype)
     padded = functional.pad(depth_bchw, (1, 1, 1, 1), mode='replicate')
     with torch.autocast(depth_bchw.device.type, enabled=False):
-        return functional.conv2d(padded, kernels.reshape(ratio**2, 1, 3, 3))
+        return functional.conv2d(padded, kernels)

@@ -17,11 +17,12 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError, RecordingError, one_line
+from drnet_ros.errors import DrnetError, RecordingError
 from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.node.bag_outlets import Outlet, create_outlets, warn_of_unused
 from drnet_ros.node.bag_pace import Pace, length_text
-from drnet_ros.node.environment import ARGUMENT_ERRORS, log_arguments, use_large_message_profile
+from drnet_ros.node.environment import log_arguments, use_large_message_profile
+from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.recording import Recording
 
 __all__ = ['PlayOptions', 'Player', 'run']
@@ -166,7 +167,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
         _run(node, options, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
-        get_logger('bag_publisher').fatal(one_line(error))
+        get_logger('bag_publisher').fatal(ros_error_text(error))
         return 1
     finally:
         rclpy.try_shutdown()

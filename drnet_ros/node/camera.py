@@ -12,6 +12,7 @@ from drnet_ros.inference import Frame
 from drnet_ros.inference.images.rectification import rectified
 from drnet_ros.node.camera_output import CameraOutput
 from drnet_ros.node.diagnostics import CameraHealth
+from drnet_ros.node.frame_saver import save_frame
 from drnet_ros.node.input_check import InputCheck
 from drnet_ros.node.intrinsics import IntrinsicsCache
 from drnet_ros.node.messages import InputMessage
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
+    from drnet_ros.node.image_conversion import ImageConverter
+    from drnet_ros.node.scale_calibration import ScaleCalibration
 
 __all__ = ['Camera', 'camera_prefix']
 
@@ -43,26 +46,40 @@ class Camera:
 
     Attributes:
         prefix: What its topic names start with.
+        converter: Decodes its images.
         output: Its publishers.
         statistics: Its counters, from zero at each `open`.
         input_check: What is odd about its images.
         image_rate: Chooses images for `max_rate`.
         points_rate: Chooses images for `points_max_rate`.
+        is_saving: Whether the next image is to be saved.
+        calibration: What collects the factors of its scale, None if nothing does.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool = False) -> None:
+    def __init__(
+        self,
+        node: LifecycleNode,
+        prefix: str,
+        converter: ImageConverter,
+        *,
+        is_rectifying: bool = False,
+    ) -> None:
         """Create the publishers.
 
         Args:
             node: The node that they belong to.
             prefix: What topic names start with.
+            converter: Decodes its images.
             is_rectifying: Whether there are rectified images to publish.
         """
         self.prefix = prefix
+        self.converter = converter
         self.output = CameraOutput(node, prefix, is_rectifying=is_rectifying)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
         self.image_rate, self.points_rate = RateLimit(), RateLimit()
+        self.is_saving = False
+        self.calibration: ScaleCalibration | None = None
         self._node = node
         self._intrinsics = IntrinsicsCache()
         self._images: MatchingSubscription | None = None
@@ -96,7 +113,8 @@ class Camera:
         self.input_check = InputCheck()
         self.image_rate, self.points_rate = RateLimit(), RateLimit()
         self._intrinsics = IntrinsicsCache()
-        self._sparse = self._scale = None
+        self._sparse = self._scale = self.calibration = None
+        self.is_saving = False
         self.output.derived.scan.use_transforms(transforms)
         if transforms is not None and settings.sparse_depth_names:
             self._sparse = SparseInput(self._node, self.prefix, settings, transforms)
@@ -132,10 +150,12 @@ class Camera:
             CameraError: If it is to be rectified, and there is no camera_info.
         """
         info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
-        wants_points = (
-            model is not None
-            and self.output.wants_points(settings)
-            and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        wants_points = model is not None and (
+            self.is_saving
+            or (
+                self.output.wants_points(settings)
+                and self.points_rate.admits(taken_ns, settings.points_max_rate)
+            )
         )
         wants_scan = self.output.derived.scan.is_wanted()
         frame = Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix, beyond=wants_scan)
@@ -173,9 +193,32 @@ class Camera:
         received: CameraInfo | None,
         settings: Settings,
     ) -> None:
-        """Publish what was computed for one image; see `CameraOutput.publish`."""
+        """Publish what was computed for one image, and do what services asked for.
+
+        See `CameraOutput.publish`.
+        """
         self._scale = result.scale
         self.output.publish(result, frame, header, received, settings)
+        if self.calibration is not None:
+            self.calibration.add(result.scale)
+        if self.is_saving:
+            self._save(result, frame, header, settings)
+
+    def is_wanted(self, settings: Settings) -> bool:
+        """Whether there is any work to do: for a subscriber, or a service."""
+        is_measured = self.calibration is not None and not self.calibration.is_done
+        return self.is_saving or is_measured or self.output.is_wanted(settings)
+
+    def _save(self, result: DepthFrame, frame: Frame, header: Header, settings: Settings) -> None:
+        if result.points is None and frame.camera is not None:
+            return  # submitted before it was asked for
+        self.is_saving = False
+        try:
+            folder = save_frame(self.prefix, result, frame, header, settings)
+        except (OSError, RuntimeError) as error:
+            self._node.get_logger().error(f'the frame is not saved: {error}')
+        else:
+            self._node.get_logger().info(f'saved a frame: {folder}')
 
     def reset_scale(self) -> None:
         """Forget what the sources of sparse depth said of earlier images."""
@@ -193,7 +236,7 @@ class Camera:
         images, infos = self._images, self._infos
         return CameraHealth(
             state=state,
-            is_wanted=self.output.is_wanted(settings),
+            is_wanted=self.is_wanted(settings),
             camera_problem=self._camera_problem(),
             image_topic=self.image_topic,
             image_publishers=images.publisher_count if images else 0,

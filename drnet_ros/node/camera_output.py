@@ -101,7 +101,7 @@ class CameraOutput:
             )
         if self._is_due(self._depth, settings):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
-        if result.points is not None:
+        if result.points is not None and self.wants_points(settings):
             self._points.publish(points_message(result.points, header))
         if result.stddev_hw is not None and self._is_due(self._stddev, settings):
             self._stddev.publish(image_message(result.stddev_hw, header, '32FC1'))

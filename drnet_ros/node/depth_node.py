@@ -16,9 +16,11 @@ from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node.camera import Camera, camera_prefix
 from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status, reasons_of
 from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
+from drnet_ros.node.image_conversion import ImageConverter
 from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
+from drnet_ros.node.services import FrameServices
 from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
 from drnet_ros.node.worker import Worker
@@ -85,6 +87,7 @@ class DepthNode(LifecycleNode):
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         self.create_service(Trigger, '~/reset_scale', self._reset_scale)
+        FrameServices(self, self._open_cameras_now, lambda: self.settings)
         forward_logs('drnet_ros', self.get_logger())
 
     @property
@@ -128,8 +131,11 @@ class DepthNode(LifecycleNode):
             self._estimator = self._create_estimator(self.settings)
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
+            converter = ImageConverter(self.settings.image_conversion)
             for prefix in map(camera_prefix, self.settings.cameras):
-                self._cameras[prefix] = Camera(self, prefix, is_rectifying=self.settings.rectify)
+                self._cameras[prefix] = Camera(
+                    self, prefix, converter, is_rectifying=self.settings.rectify
+                )
                 source = f'{prefix.rstrip("/")}: ' if prefix else ''
                 self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:
@@ -190,6 +196,9 @@ class DepthNode(LifecycleNode):
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():
             camera.open(self.settings, worker.receive, transforms)
+
+    def _open_cameras_now(self) -> dict[str, Camera]:
+        return self._cameras if self._worker is not None else {}
 
     def _reset_scale(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Forget what sparse depth said of the scale so far, of all cameras."""

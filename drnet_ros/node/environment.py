@@ -1,4 +1,4 @@
-"""What a program of this package sets up around ROS: Fast DDS, memory, errors of arguments."""
+"""What a program of this package sets up around ROS: Fast DDS, memory, the log folder."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from rclpy.exceptions import NameValidationException
-from rclpy.impl.implementation_singleton import rclpy_implementation
-
 from drnet_ros.share import share_directory
 
 __all__ = [
-    'ARGUMENT_ERRORS',
     'PROFILE_NAME',
     'PROFILE_VARIABLES',
     'log_arguments',
     'return_large_blocks',
     'use_large_message_profile',
 ]
-
-ARGUMENT_ERRORS = (
-    rclpy_implementation.RCLError,
-    rclpy_implementation.RCLInvalidROSArgsError,
-    rclpy_implementation.UnknownROSArgsError,
-    NameValidationException,
-)
-"""What rclpy raises for ROS arguments and names that a user got wrong."""
 
 PROFILE_NAME = 'fastdds_large_messages.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')

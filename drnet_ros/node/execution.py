@@ -16,15 +16,15 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
-from drnet_ros.errors import DrnetError, one_line
+from drnet_ros.errors import DrnetError
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
 from drnet_ros.node.environment import (
-    ARGUMENT_ERRORS,
     log_arguments,
     return_large_blocks,
     use_large_message_profile,
 )
 from drnet_ros.node.parameter_files import without_effect
+from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 
 if TYPE_CHECKING:
     from drnet_ros.node.depth_node import DepthNode
@@ -66,7 +66,7 @@ def run(
         for line in without_effect(given, node.get_fully_qualified_name()):
             node.get_logger().warning(line)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
-        get_logger('depth_node').fatal(one_line(error))
+        get_logger('depth_node').fatal(ros_error_text(error))
         signals.end(1)
         rclpy.try_shutdown()
         return signals.exit_code

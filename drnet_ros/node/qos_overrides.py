@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from rclpy.exceptions import InvalidParameterTypeException
 
-from drnet_ros.errors import SettingsError, one_line
+from drnet_ros.errors import SettingsError
+from drnet_ros.node.ros_errors import ros_error_text
 
 __all__ = ['named_overrides']
 
@@ -27,5 +28,8 @@ def named_overrides(topic: str, role: str) -> Iterator[None]:
         yield
     # RuntimeError is also the base of what the middleware raises.
     except (RuntimeError, InvalidParameterTypeException, ValueError) as error:
-        msg = f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: {one_line(error)}'
+        msg = (
+            f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: '
+            f'{ros_error_text(error)}'
+        )
         raise SettingsError(msg) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
-from drnet_ros.messages.reading import decode_image_message, stamp_ns
+from drnet_ros.messages.reading import stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
 if TYPE_CHECKING:
@@ -154,12 +154,19 @@ class Worker:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = (self._batch(jobs, settings) for jobs in sizes.values() if self._can_start(jobs))
+        batches = (
+            self._batch(jobs, settings)
+            for jobs in sizes.values()
+            if self._can_start(jobs, settings)
+        )
         return [batch for batch in batches if batch]
 
-    def _can_start(self, jobs: list[_Job]) -> bool:
+    def _can_start(self, jobs: list[_Job], settings: Settings) -> bool:
         """Hold images back for whose size the engine must get ready; others go on meanwhile."""
         try:
+            if settings is not self._used:
+                self._estimator.update(settings)
+                self._used = settings
             preparation = self._estimator.prepare_async(*jobs[0].image_hw)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
@@ -185,9 +192,6 @@ class Worker:
 
     def _batch(self, jobs: list[_Job], settings: Settings) -> _Batch | None:
         try:
-            if settings is not self._used:
-                self._estimator.update(settings)
-                self._used = settings
             pending = self._estimator.submit([self._completed(job, settings) for job in jobs])
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)
@@ -201,10 +205,10 @@ class Worker:
     def _decoded(self, image: WaitingImage, settings: Settings) -> _Job | None:
         camera = self._cameras[image.prefix]
         try:
-            if not camera.output.is_wanted(settings):
+            if not camera.is_wanted(settings):
                 camera.statistics.skipped()
                 return None
-            rgb_hwc = decode_image_message(image.message)
+            rgb_hwc = camera.converter.convert(image.message)
             taken_ns = camera.input_check.look(
                 image.message, rgb_hwc, is_filtered=settings.temporal_filter > 0
             )

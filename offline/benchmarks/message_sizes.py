@@ -52,8 +52,8 @@ def main() -> None:
                 sizes.setdefault(name, []).append(size)
     print(f'| message, {shape} | kB | MB/s at {RATE_HZ} Hz |\n|---|---|---|')
     for name, found in sizes.items():
-        size = mean(found)
-        print(f'| {name} | {size / 1e3:.0f} | {size * RATE_HZ / 1e6:.2f} |')
+        average = mean(found)
+        print(f'| {name} | {average / 1e3:.0f} | {average * RATE_HZ / 1e6:.2f} |')
 
 
 def _compressed(depth: FloatArray, encoding: str) -> int:

@@ -1,7 +1,8 @@
 """Measures the whole depth node beside the bare engine, in one run, for docs/performance.md.
 
-python offline/benchmarks/node_benchmark.py [flood] [small] [latency] [cameras] [start] [memory]
-    [--weights W] [--seconds S] [--rounds N] [--minutes M] [--json FILE]
+python offline/benchmarks/node_benchmark.py [default] [growth] [flood] [small] [latency] [cameras]
+    [start] [memory] [--weights W] [--set NAME=VALUE] [--seconds S] [--rounds N] [--minutes M]
+    [--json FILE]
 
 The node is a process of its own, and so is the load: images over DDS in, depth and clouds over
 DDS out. Turns of node and bare engine alternate, so that both see the same machine; ratios are of
@@ -16,8 +17,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,70 +25,53 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import rclpy
-from node_client import Client, Received, keep_freed_memory
-from node_under_test import BareEngine, NodeProcess, cpu_seconds
+from node_client import Client, keep_freed_memory
+from node_figures import evenness, quantiles, rate, rate_of_times, spread
+from node_session import IMAGE_HW, Session, await_depth
+from node_under_test import NodeProcess, cpu_seconds
 
-from drnet_ros.inference import Settings
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.node.environment import use_large_message_profile
 
-IMAGE_HW = (480, 640)
 LARGE, SMALL = (480, 640), (240, 320)
-START_TIMEOUT_S = 120.0
 RATE_HZ = 30.0
+CAMERA_COUNTS = (1, 2, 4, 8)
 Figures = dict[str, Any]
 
 
-class Session:
-    """What all measurements share.
-
-    Args:
-        options: The command line.
-    """
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.weights: str = options.weights
-        self.seconds: float = options.seconds
-        self.rounds: int = options.rounds
-        self.minutes: float = options.minutes
-        self._count = 0
-
-    def bare_engine(self, network_hw: tuple[int, int]) -> BareEngine:
-        """Return the engine alone, at the size that a node would choose."""
-        return BareEngine(Settings(weights=self.weights, input_size=network_hw), IMAGE_HW)
-
-    @contextmanager
-    def node(
-        self, network_hw: tuple[int, int], *, clouds: bool = True, cameras: tuple[str, ...] = ()
-    ) -> Iterator[tuple[NodeProcess, Client]]:
-        """Run a node and a client that has got its first depth from it."""
-        self._count += 1
-        namespace = f'/bench{self._count}'
-        prefixes = [f'{namespace}/{name}/' for name in cameras] or [f'{namespace}/']
-        client = Client(prefixes, IMAGE_HW, clouds=clouds)
-        parameters = {'weights': self.weights, 'input_size': f'[{network_hw[0]},{network_hw[1]}]'}
-        if cameras:
-            parameters['cameras'] = '[' + ','.join(cameras) + ']'
-        process = NodeProcess(namespace, parameters)
-        try:
-            _await_depth(client, process)
-            client.saturate(1.0)
-            yield process, client
-        finally:
-            process.stop()
-            client.close()
+def measure_default(session: Session) -> Figures:
+    """Measure a node with its defaults: with all images that it takes, and with a 30 Hz camera."""
+    fps, cores, waits, turns, sent = [], [], [], [], 0
+    with session.node(None) as (process, client):
+        for _ in range(session.rounds):
+            before = process.cpu_seconds(), time.monotonic()
+            flood = client.saturate(session.seconds)
+            elapsed_s = time.monotonic() - before[1]
+            fps.append(rate(flood))
+            cores.append((process.cpu_seconds() - before[0]) / elapsed_s)
+            turns.append(client.send_at(RATE_HZ, session.seconds))
+            waits += turns[-1]
+            sent += round(RATE_HZ * session.seconds)
+        rss = process.rss_mb()
+    return {
+        'fps': spread(fps),
+        'cores': spread(cores),
+        'rate_hz': RATE_HZ,
+        'latency_ms': quantiles(waits),
+        **evenness(turns, sent),
+        'rss_mb': round(rss),
+    }
 
 
-def _await_depth(client: Client, process: NodeProcess) -> None:
-    """Send images until each camera has got depth."""
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    while not all(camera.received for camera in client.cameras):
-        if process.has_ended() or time.monotonic() > deadline_s:
-            sys.exit('error: the node gave no depth; what it wrote above says why')
-        if client.is_connected():
-            for camera in client.cameras:
-                camera.send()
-        client.spin_until(lambda: all(camera.received for camera in client.cameras), 0.02)
+def measure_growth(session: Session) -> Figures:
+    """Measure the total frames per second of 1, 2, 4 and 8 cameras of a node with its defaults."""
+    totals = {}
+    for count in CAMERA_COUNTS:
+        names = tuple(f'camera{number}' for number in range(count))
+        with session.node(None, cameras=names) as (_, client):
+            turns = [rate(client.saturate(session.seconds)) for _ in range(session.rounds)]
+        totals[str(count)] = spread(turns)
+    return {'fps_total': totals}
 
 
 def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool) -> Figures:
@@ -97,11 +80,11 @@ def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool
     node_fps, bare_fps, shares, waits = [], [], [], []
     with session.node(network_hw, clouds=clouds) as (process, client):
         for _ in range(session.rounds):
-            bare_fps.append(_rate_of_times(bare.run(session.seconds)))
+            bare_fps.append(rate_of_times(bare.run(session.seconds)))
             before = process.cpu_seconds(), cpu_seconds(os.getpid()), time.monotonic()
             frames = client.saturate(session.seconds)
             elapsed_s = time.monotonic() - before[2]
-            node_fps.append(_rate(frames))
+            node_fps.append(rate(frames))
             shares.append(
                 [
                     (process.cpu_seconds() - before[0]) / elapsed_s,
@@ -114,10 +97,10 @@ def measure_flood(session: Session, network_hw: tuple[int, int], *, clouds: bool
     return {
         'network': f'{bare.size_hw[0]}x{bare.size_hw[1]}',
         'clouds': clouds,
-        'node_fps': _spread(node_fps),
-        'bare_fps': _spread(bare_fps),
-        'ratio': _spread([n / b for n, b in zip(node_fps, bare_fps, strict=True)]),
-        'latency_ms': _quantiles(waits),
+        'node_fps': spread(node_fps),
+        'bare_fps': spread(bare_fps),
+        'ratio': spread([n / b for n, b in zip(node_fps, bare_fps, strict=True)]),
+        'latency_ms': quantiles(waits),
         'node_cores': round(float(node_share), 2),
         'load_cores': round(float(load_share), 2),
         'rss_mb': round(rss),
@@ -135,14 +118,14 @@ def measure_latency(session: Session) -> Figures:
             sent += round(RATE_HZ * session.seconds)
             turns.append(frames)
     limits = [1.6 * ms + 10 for ms in bare_ms]
-    p95 = [_quantiles(frames)['p95'] for frames in turns]
+    p95 = [quantiles(frames)['p95'] for frames in turns]
     return {
         'rate_hz': RATE_HZ,
-        'bare_ms_p50': _spread(bare_ms),
-        'latency_ms_p50': _spread([_quantiles(frames)['p50'] for frames in turns]),
-        'latency_ms_p95': _spread(p95),
-        'limit_ms': _spread(limits),
-        'share_of_limit': _spread([a / b for a, b in zip(p95, limits, strict=True)]),
+        'bare_ms_p50': spread(bare_ms),
+        'latency_ms_p50': spread([quantiles(frames)['p50'] for frames in turns]),
+        'latency_ms_p95': spread(p95),
+        'limit_ms': spread(limits),
+        'share_of_limit': spread([a / b for a, b in zip(p95, limits, strict=True)]),
         'images_sent': sent,
         'frames_received': sum(len(frames) for frames in turns),
     }
@@ -156,13 +139,13 @@ def measure_cameras(session: Session) -> Figures:
         session.node(LARGE) as (_, one_client),
     ):
         for _ in range(session.rounds):
-            one.append(_rate(one_client.saturate(session.seconds)))
-            four.append(_rate(four_client.saturate(session.seconds)))
+            one.append(rate(one_client.saturate(session.seconds)))
+            four.append(rate(four_client.saturate(session.seconds)))
         each = [len(camera.received) for camera in four_client.cameras]
     return {
-        'one_fps': _spread(one),
-        'four_fps_total': _spread(four),
-        'ratio': _spread([f / o for f, o in zip(four, one, strict=True)]),
+        'one_fps': spread(one),
+        'four_fps_total': spread(four),
+        'ratio': spread([f / o for f, o in zip(four, one, strict=True)]),
         'frames_of_each': each,
     }
 
@@ -176,13 +159,13 @@ def measure_start(session: Session) -> Figures:
         client = Client([f'{namespace}/'], IMAGE_HW, clouds=False)
         process = NodeProcess(namespace, {'weights': session.weights})
         try:
-            _await_depth(client, process)
+            await_depth(client, process)
             seconds.append(client.cameras[0].received[0].arrived_s - process.started_s)
             has_torch = has_torch or process.has_torch()
         finally:
             process.stop()
             client.close()
-    return {'first_depth_s': _spread(seconds), 'torch_imported': has_torch}
+    return {'first_depth_s': spread(seconds), 'torch_imported': has_torch}
 
 
 def measure_memory(session: Session) -> Figures:
@@ -191,7 +174,7 @@ def measure_memory(session: Session) -> Figures:
     with session.node(LARGE) as (process, client):
         start_s = time.monotonic()
         while (elapsed_s := time.monotonic() - start_s) < 60 * session.minutes:
-            fps = _rate(client.saturate(5.0))
+            fps = rate(client.saturate(5.0))
             for camera in client.cameras:
                 camera.received.clear()
             samples.append((round(elapsed_s), round(process.rss_mb(), 1), round(fps, 1)))
@@ -207,6 +190,8 @@ def measure_memory(session: Session) -> Figures:
 
 
 MEASUREMENTS: dict[str, Callable[[Session], Figures]] = {
+    'default': measure_default,
+    'growth': measure_growth,
     'flood': lambda session: measure_flood(session, LARGE, clouds=True),
     'small': lambda session: measure_flood(session, SMALL, clouds=False),
     'latency': measure_latency,
@@ -216,31 +201,14 @@ MEASUREMENTS: dict[str, Callable[[Session], Figures]] = {
 }
 
 
-def _rate(frames: list[Received]) -> float:
-    if len(frames) < 2:
-        return 0.0
-    return (len(frames) - 1) / (frames[-1].arrived_s - frames[0].arrived_s)
-
-
-def _rate_of_times(times_s: list[float]) -> float:
-    return len(times_s) / sum(times_s)
-
-
-def _quantiles(frames: list[Received]) -> dict[str, float]:
-    times_ms = [1e3 * (frame.arrived_s - frame.sent_s) for frame in frames] or [float('nan')]
-    return {f'p{q}': round(float(np.percentile(times_ms, q)), 1) for q in (50, 95)}
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    rounded = [round(value, 3) for value in (median(values), min(values), max(values))]
-    return dict(zip(('median', 'min', 'max'), rounded, strict=True))
-
-
 def main() -> None:
     """Measure what was asked for, and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('what', nargs='*', help=f'{", ".join(MEASUREMENTS)}; default: all')
     parser.add_argument('--weights', default='embedded', help='a .safetensors file')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='NAME=VALUE', help='parameter of the node'
+    )
     parser.add_argument('--seconds', type=float, default=5.0, help='length of a turn')
     parser.add_argument('--rounds', type=int, default=3, help='turns of each')
     parser.add_argument('--minutes', type=float, default=1.0, help='length of memory')

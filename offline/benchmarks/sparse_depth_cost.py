@@ -1,6 +1,7 @@
 """Measures what sparse depth costs for each frame, beside the network, for docs/performance.md.
 
     .venv/bin/python offline/benchmarks/sparse_depth_cost.py [--points N] [--frames N]
+        [--json FILE]
 
 Frames are those of the bundled clip, 640x480; points are drawn from its true depth. Times are CPU
 time, that of all threads for the network and of its one thread for each other part, so that other
@@ -10,6 +11,7 @@ programs hardly change them. All parts are measured in turn for every frame.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -133,6 +135,7 @@ def main() -> None:
     parser.add_argument('--weights', default='embedded', help='a .safetensors file')
     parser.add_argument('--points', type=int, default=150, help='points of each frame')
     parser.add_argument('--frames', type=int, default=64, help='frames to measure, at most 64')
+    parser.add_argument('--json', type=Path, help='also write the medians here')
     options = parser.parse_args()
     cv2.setNumThreads(1)
     costs = Costs(options.points)
@@ -141,6 +144,9 @@ def main() -> None:
             costs.add(estimator, view)
     for row in costs.rows():
         print(row)
+    if options.json is not None:
+        medians = {name: float(np.median(times)) for name, times in costs.times_ms.items()}
+        options.json.write_text(json.dumps({'median_ms': medians}, indent=2) + '\n', 'utf-8')
 
 
 if __name__ == '__main__':

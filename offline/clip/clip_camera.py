@@ -35,8 +35,12 @@ def angles_deg(progress: float) -> tuple[float, float, float]:
     return float(yaw), float(pitch), float(roll)
 
 
-def optical_pose(frame: int) -> Matrix:
-    """Returns the 4x4 pose of the optical frame of `frame` in `map` (optical point to map)."""
+def optical_pose(frame: float) -> Matrix:
+    """Returns the 4x4 pose of the optical frame in `map` (optical point to map).
+
+    Args:
+        frame: Which frame; between two frames the camera is on its path between them.
+    """
     progress = frame / (FRAME_COUNT - 1)
     yaw, pitch, roll = np.deg2rad(angles_deg(progress))
     forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])

@@ -1,9 +1,9 @@
 """Writes the rendered frames as a rosbag2 in mcap storage, in the layouts that ROS drivers use.
 
-    python write_bag.py --frames /tmp/clip_frames --output room
+    python write_bag.py --frames /tmp/clip_frames --output /tmp/clip_camera
 
-Topics: compressed colour, camera_info, compressedDepth, the camera's pose in `map` and the same
-pose on /tf. Image, info, depth and pose of one frame share the stamp.
+Topics: compressed colour, camera_info, compressedDepth and the camera's pose in `map`. Those of
+one frame share the stamp. `add_sensors.py` adds the rest of the robot.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ TOPICS = {
     '/camera/camera_info': 'sensor_msgs/msg/CameraInfo',
     '/camera/depth/image_rect/compressedDepth': 'sensor_msgs/msg/CompressedImage',
     '/camera/pose': 'geometry_msgs/msg/PoseStamped',
-    '/tf': 'tf2_msgs/msg/TFMessage',
 }
 
 
-def _message(kind: str, *values: Any) -> Any:
+def make_message(kind: str, *values: Any) -> Any:
+    """Returns a message of the type `kind` with the values of its fields, in their order."""
     return STORE.types[kind](*values)
 
 
-def _header(stamp_ns: int, frame_id: str) -> Any:
-    stamp = _message('builtin_interfaces/msg/Time', *divmod(stamp_ns, 1_000_000_000))
-    return _message('std_msgs/msg/Header', stamp, frame_id)
+def make_header(stamp_ns: int, frame_id: str) -> Any:
+    """Returns a Header."""
+    stamp = make_message('builtin_interfaces/msg/Time', *divmod(stamp_ns, 1_000_000_000))
+    return make_message('std_msgs/msg/Header', stamp, frame_id)
 
 
 def encode_colour(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -78,8 +79,8 @@ def camera_info(header: Any) -> Any:
     """Returns the CameraInfo of an undistorted pinhole camera."""
     focal, (cx, cy) = clip_camera.FOCAL_PX, clip_camera.CENTRE_PX
     do_rectify = False
-    region = _message('sensor_msgs/msg/RegionOfInterest', 0, 0, 0, 0, do_rectify)
-    return _message(
+    region = make_message('sensor_msgs/msg/RegionOfInterest', 0, 0, 0, 0, do_rectify)
+    return make_message(
         'sensor_msgs/msg/CameraInfo',
         header,
         clip_camera.HEIGHT,
@@ -95,36 +96,33 @@ def camera_info(header: Any) -> Any:
     )
 
 
-def pose_messages(frame: int, stamp_ns: int) -> tuple[Any, Any]:
-    """Returns the camera's pose in `map` as PoseStamped and as TFMessage."""
-    pose = clip_camera.optical_pose(frame)
-    place = [float(value) for value in pose[:3, 3]]
-    turn = [float(value) for value in clip_camera.quaternion_xyzw(pose[:3, :3])]
-    rotation = _message('geometry_msgs/msg/Quaternion', *turn)
-    header = _header(stamp_ns, MAP_FRAME)
-    point = _message('geometry_msgs/msg/Point', *place)
-    stamped = _message(
-        'geometry_msgs/msg/PoseStamped',
-        header,
-        _message('geometry_msgs/msg/Pose', point, rotation),
+def pose_message(frame: int, stamp_ns: int) -> Any:
+    """Returns the camera's pose in `map` as PoseStamped."""
+    pose = make_pose(clip_camera.optical_pose(frame))
+    return make_message('geometry_msgs/msg/PoseStamped', make_header(stamp_ns, MAP_FRAME), pose)
+
+
+def make_pose(pose: clip_camera.Matrix) -> Any:
+    """Returns a 4x4 pose as Pose."""
+    rotation = clip_camera.quaternion_xyzw(pose[:3, :3])
+    return make_message(
+        'geometry_msgs/msg/Pose',
+        make_message('geometry_msgs/msg/Point', *map(float, pose[:3, 3])),
+        make_message('geometry_msgs/msg/Quaternion', *map(float, rotation)),
     )
-    vector = _message('geometry_msgs/msg/Vector3', *place)
-    transform = _message('geometry_msgs/msg/Transform', vector, rotation)
-    link = _message('geometry_msgs/msg/TransformStamped', header, OPTICAL_FRAME, transform)
-    return stamped, _message('tf2_msgs/msg/TFMessage', [link])
 
 
 def frame_messages(frames: Path, frame: int, stamp_ns: int) -> tuple[Any, ...]:
     """Returns the messages of one frame, in the order of `TOPICS`."""
-    header = _header(stamp_ns, OPTICAL_FRAME)
+    header = make_header(stamp_ns, OPTICAL_FRAME)
     rgb = read_rgb(frames / f'{frame:03d}.png')
     depth_m = np.load(frames / f'{frame:03d}.npy')
     kind = 'sensor_msgs/msg/CompressedImage'
     return (
-        _message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(rgb)),
+        make_message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(rgb)),
         camera_info(header),
-        _message(kind, header, '16UC1; compressedDepth png', encode_depth(depth_m)),
-        *pose_messages(frame, stamp_ns),
+        make_message(kind, header, '16UC1; compressedDepth png', encode_depth(depth_m)),
+        pose_message(frame, stamp_ns),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from robot_sources import replay_sources
 
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.evaluation.metrics import DepthMetrics
@@ -16,16 +17,17 @@ from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.headers import header_of
 from drnet_offline.report.pictures import draw_examples
-from drnet_ros.errors import ImageError, RecordingError
+from drnet_offline.report.ply import write_ply
+from drnet_ros.errors import DrnetError, ImageError, RecordingError
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
-from drnet_ros.ply import write_ply
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from collector import Collector
     from numpy.typing import NDArray
+    from robot_sources import SourceOutcome
 
     from drnet_ros.recordings.recording import RecordedMessage, Recording
     from drnet_ros.recordings.topics import TopicChoice
@@ -41,7 +43,8 @@ class Outcome:
     """What the demo left.
 
     Attributes:
-        summary: What summary.json holds: frames and their rates, latencies in ms, RMSE in metres.
+        summary: What summary.json holds: frames and their rates, latencies in ms, RMSE in metres;
+            for each source of scale that was recorded, figures of depth with it.
         written: Names of the files that were written.
         problems: What could not be read of the recording.
     """
@@ -67,7 +70,11 @@ class _Comparison:
 
 
 def write_outcome(
-    recording: Recording, choice: TopicChoice, collector: Collector, output: Path
+    recording: Recording,
+    choice: TopicChoice,
+    collector: Collector,
+    output: Path,
+    on_frame: Callable[[int, int], None] = lambda *_: None,
 ) -> Outcome:
     """Score what arrived against recorded depth, draw some of it, and write it all.
 
@@ -76,6 +83,8 @@ def write_outcome(
         choice: Its topics.
         collector: What arrived; it kept one frame at least.
         output: The folder, which is there. What an earlier demo left in it is removed.
+        on_frame: Called with the number of frames done and of all, while the recording is
+            replayed with the sources of scale that it has.
 
     Returns:
         What was written, and what it says.
@@ -86,22 +95,63 @@ def write_outcome(
     for name in ('summary.json', 'sheet.jpg', 'cloud.ply'):
         (output / name).unlink(missing_ok=True)
     problems: list[str] = []
-    spread = np.linspace(0, len(collector.kept) - 1, min(_ROWS, len(collector.kept)))
-    drawn = {collector.kept[round(index)].stamp_ns for index in spread.tolist()}
+    drawn = _spread(collector)
     comparison = _compare(recording, choice, collector, drawn, problems)
+    sources = _replay(recording, choice, collector, drawn, on_frame, problems)
     summary = _summarise(collector, comparison, recording.topics[choice.image].count)
+    summary['sources'] = {source.name: _figures(source.metrics) for source in sources}
     outcome = Outcome(summary, ['summary.json'], problems)
     # The figures first: drawing takes the longest.
     write_text(output / 'summary.json', json.dumps(summary, indent=2) + '\n')
-    pictures = _pictures(recording, choice, collector, comparison, drawn, problems)
+    pictures = _pictures(recording, choice, collector, comparison, sources, problems)
     if pictures:
-        draw_examples(output / 'sheet.jpg', pictures, ['DRNet depth'])
+        names = ['the image alone', *(f'with {source.name}' for source in sources)]
+        metrics = [comparison.metrics, *(source.metrics for source in sources)]
+        draw_examples(output / 'sheet.jpg', pictures, names, list(map(_caption, metrics)))
         outcome.written.append('sheet.jpg')
     if collector.cloud is not None:
         points = np.frombuffer(collector.cloud.data, np.float32)
         write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
         outcome.written.append('cloud.ply')
     return outcome
+
+
+def _spread(collector: Collector) -> set[int]:
+    """Return the stamps of the frames that are drawn."""
+    places = np.linspace(0, len(collector.kept) - 1, min(_ROWS, len(collector.kept)))
+    return {collector.kept[round(place)].stamp_ns for place in places.tolist()}
+
+
+def _replay(
+    recording: Recording,
+    choice: TopicChoice,
+    collector: Collector,
+    drawn: Collection[int],
+    on_frame: Callable[[int, int], None],
+    problems: list[str],
+) -> list[SourceOutcome]:
+    try:
+        kept = {frame.stamp_ns for frame in collector.kept}
+        return replay_sources(recording, choice, kept, drawn, on_frame)
+    except DrnetError as error:
+        problems.append(f'the sources of scale cannot be replayed: {error}')
+        return []
+
+
+def _figures(metrics: DepthMetrics) -> dict[str, float | None]:
+    """Return RMSE, REL and delta1, None where nothing was compared."""
+    names = ('rmse', 'rel', 'delta1')
+    if not int(metrics.images):
+        return dict.fromkeys(names)
+    figures = metrics.compute()
+    return {name: round(figures[name], 4) for name in names}
+
+
+def _caption(metrics: DepthMetrics) -> str:
+    figures = _figures(metrics)
+    if figures['rel'] is None:
+        return ''
+    return f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, d1 {figures["delta1"]:.3f}'
 
 
 def _compare(
@@ -148,9 +198,10 @@ def _pictures(
     choice: TopicChoice,
     collector: Collector,
     comparison: _Comparison,
-    drawn: Collection[int],
+    sources: Sequence[SourceOutcome],
     problems: list[str],
 ) -> list[tuple[str, Picture]]:
+    drawn = _spread(collector)
     frames = {frame.stamp_ns: frame.depth_hw for frame in collector.kept}
     first_ns = min(drawn)
     pictures: list[tuple[str, Picture]] = []
@@ -163,7 +214,9 @@ def _pictures(
         except (ImageError, RecordingError) as error:
             problems.append(str(error))
             continue
-        depths = (frames[stamp_ns].astype(np.float32),)
+        nothing = np.full(rgb.shape[:2], np.nan, np.float32)
+        others = (source.depths.get(stamp_ns, nothing) for source in sources)
+        depths = (frames[stamp_ns].astype(np.float32), *others)
         picture = Picture(position, rgb, None, comparison.truths.get(stamp_ns), depths)
         pictures.append((f't = {(stamp_ns - first_ns) / 1e9:.2f} s', picture))
     return pictures
@@ -184,7 +237,6 @@ def _summarise(
     status = collector.status
     metrics = comparison.metrics
     scored = int(metrics.images)
-    figures = metrics.compute() if scored else {}
     p50, p95 = np.percentile(collector.latencies_ms or [math.nan], [50, 95]).tolist()
     # All by the node's own count, so that they add up; what arrived here is another figure.
     counted = ('in', 'out', 'dropped', 'failed', 'skipped')
@@ -196,8 +248,7 @@ def _summarise(
         'fps': round(collector.fps, 2),
         'latency_ms_p50': None if math.isnan(p50) else round(p50, 2),
         'latency_ms_p95': None if math.isnan(p95) else round(p95, 2),
-        'rmse': round(figures['rmse'], 4) if scored else None,
-        'delta1': round(figures['delta1'], 4) if scored else None,
+        **_figures(metrics),
         'frames_scored': scored,
         'not_compared': comparison.reason or None,
         **{n: status[n] for n in ('engine', 'device', 'precision', 'backbone', 'network_size')},

@@ -1,7 +1,8 @@
 """`make demo`: the node and a bag publisher as two processes over real DDS, and what came of it.
 
 Plays a recording (the bundled clip by default) at the pace of its recording, listens as any
-consumer would, and writes summary.json, sheet.jpg and cloud.ply.
+consumer would, and writes summary.json, sheet.jpg and cloud.ply. If the recording has a laser
+scan or odometry, the sheet shows depth with these too.
 """
 
 from __future__ import annotations
@@ -189,7 +190,14 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
     if not collector.kept:
         msg = 'no depth image arrived: the messages of the node above say why'
         raise DemoError(msg)
-    outcome = write_outcome(recording, choice, collector, options.output)
+    columns = TextColumn('sources   '), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task('sources', visible=False)
+
+        def show(done: int, count: int) -> None:
+            progress.update(task, completed=done, total=count, visible=True)
+
+        outcome = write_outcome(recording, choice, collector, options.output, show)
     outcome.problems += [problem] if problem else []
     return outcome
 
@@ -272,6 +280,10 @@ def _print_outcome(outcome: Outcome, output: Path) -> None:
         )
     else:
         console.print(f'not compared with recorded depth: {summary["not_compared"]}', markup=False)
+    for name, figures in summary['sources'].items():
+        if figures['rmse'] is not None:
+            said = f'RMSE {figures["rmse"]} m, delta1 {figures["delta1"]}'
+            console.print(f'the same frames with the recorded {name}: {said}')
     console.print(f'written    {output}/{", ".join(outcome.written)}', markup=False)
     for problem in outcome.problems:
         console.print(f'[yellow]warning:[/] {escape(problem)}', highlight=False)

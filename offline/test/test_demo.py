@@ -63,6 +63,10 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     # The best constant depth scores 1.006 m and 0.465 on this clip.
     assert summary['rmse'] < 0.8
     assert summary['delta1'] > 0.6
+    # The robot of the clip has recorded both; test_clip_sources.py looks at its points.
+    assert set(summary['sources']) == {'scan', 'odometry'}
+    assert all(figures['rel'] < summary['rel'] for figures in summary['sources'].values())
+    assert all(figures['delta1'] > 0.85 for figures in summary['sources'].values())
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None
     assert min(sheet.shape[:2]) > 500
@@ -155,6 +159,7 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
         assert summary['not_compared'] is None
     else:
         assert (summary['frames_scored'], summary['rmse']) == (0, None)
+        assert summary['sources'] == {}
         assert reason in summary['not_compared']
 
 

@@ -15,9 +15,9 @@ from drnet_offline.commands.camera_options import camera_for
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.outputs.inputs import find_inputs
 from drnet_offline.outputs.prediction import CameraOf, Prediction
+from drnet_offline.report.ply import write_ply
 from drnet_ros.inference import DepthEstimator
 from drnet_ros.inference.camera import CameraModel
-from drnet_ros.ply import write_ply
 from drnet_ros.recordings.video import Video
 
 

@@ -245,7 +245,15 @@ class Order:
 
 
 class DoubleRuntime:
-    """The pipeline's runtime, on the CPU."""
+    """The pipeline's runtime, on the CPU.
+
+    Attributes:
+        captured: How many graphs were captured.
+        replayed: How many graphs were launched.
+        released: How often cached memory was given back.
+        error: Raised by graphs in place of work.
+        is_lost: Whether nothing works any more.
+    """
 
     def __init__(self, order: Order | None = None) -> None:
         self.order = Order() if order is None else order
@@ -255,7 +263,9 @@ class DoubleRuntime:
         )
         self.captured = 0
         self.released = 0
-        self.free_bytes: float = float('inf')
+        self.replayed = 0
+        self.error: RuntimeError | None = None
+        self.is_lost = False
 
     @contextmanager
     def on(self, stream: Stream) -> Iterator[None]:
@@ -285,8 +295,18 @@ class DoubleRuntime:
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         self.order.call()
         self.captured += 1
-        return work
+
+        def replay() -> None:
+            self.replayed += 1
+            if self.error is not None:
+                raise self.error
+            work()
+
+        return replay
 
     def release(self) -> None:
         self.order.call()
         self.released += 1
+
+    def is_alive(self) -> bool:
+        return not self.is_lost

@@ -223,6 +223,7 @@ def test_zero_coefficients_are_no_distortion(model: str) -> None:
         ({'d': [math.nan], 'distortion_model': 'plumb_bob'}, 'D must have finite values'),
         ({'d': [0.1], 'distortion_model': 'fov'}, "must be one of .*, got 'fov'"),
         ({'d': [0.1] * 6, 'distortion_model': 'plumb_bob'}, 'D must have 5 coefficients'),
+        ({'d': [0.5] * 99, 'distortion_model': 'plumb_bob'}, r'(0\.5, ){13}0\.5\] and 85 more'),
         ({'roi': (600, 0, 100, 100)}, 'ROI must lie within'),
         ({'binning': (-1, 1)}, 'binning must not be negative'),
     ],

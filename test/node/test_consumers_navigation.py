@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
+import sensor_msgs.msg
+import yaml
 from consumer_scene import (
     FIFTY_BEST_EFFORT,
     RMW_DEFAULT,
@@ -19,14 +22,18 @@ from consumer_scene import (
     listen,
     rows_of,
 )
+from known_depth import KnownEngine
 from message_sync import ApproximateTime, ExactTime, stamp_ns
 from node_graph import Graph, NodeFactory, camera_info, ramp
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
+from drnet_ros.inference import Settings
+
 pytestmark = pytest.mark.slow
 
 Array = NDArray[np.float64]
+CONFIG = Path(__file__).parents[2] / 'config'
 
 
 def camera_info_topic(image_topic: str) -> str:
@@ -260,6 +267,106 @@ def test_nav2_drops_the_floor_and_what_is_far(graph: Graph, start_node: NodeFact
         stream.publish(pixels)
         graph.wait_for_value(lambda: len(layer.marked), count, 'clouds')
     assert layer.marked == [set(), set()]
+
+
+class ObstacleLayer:
+    """A Nav2 costmap's obstacle layer with one LaserScan source, as config/nav2_costmap.yaml says.
+
+    Source: ros-navigation/navigation2 at a3a9704, nav2_costmap_2d/plugins/obstacle_layer.cpp:
+    SensorDataQoS(50); laserScanValidInfCallback makes +inf range_max - 0.0001; laser_geometry
+    drops what is not within range_min..range_max, NaN too; within obstacle_max_range a point
+    marks, and raytraceFreespace clears up to it, at most raytrace_max_range.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        config = yaml.safe_load((CONFIG / 'nav2_costmap.yaml').read_text())
+        layer = config['local_costmap']['local_costmap']['ros__parameters']['obstacle_layer']
+        self._source = layer[layer['observation_sources']]
+        assert self._source['data_type'] == 'LaserScan'
+        assert self._source['inf_is_valid']
+        self.bearings: list[list[float]] = []
+        self.marked: list[list[float]] = []
+        self.cleared: list[list[float]] = []
+        topic = self._source['topic'].lstrip('/')
+        listen(graph, sensor_msgs.msg.LaserScan, topic, FIFTY_BEST_EFFORT, self._receive)
+
+    def _receive(self, scan: sensor_msgs.msg.LaserScan) -> None:
+        bearings, marked, cleared = [], [], []
+        for index, distance in enumerate(scan.ranges):
+            bearings.append(scan.angle_min + index * scan.angle_increment)
+            valid = scan.range_max - 0.0001 if distance == math.inf else distance
+            if not scan.range_min <= valid < scan.range_max:
+                marked.append(math.nan)
+                cleared.append(0.0)
+                continue
+            is_near = valid < self._source['obstacle_max_range']
+            marked.append(valid if is_near else math.nan)
+            cleared.append(min(valid, self._source['raytrace_max_range']))
+        self.bearings.append(bearings)
+        self.marked.append(marked)
+        self.cleared.append(cleared)
+
+
+def test_nav2_marks_a_post_and_clears_what_is_free(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
+    """A post 2 m away, free space around it, and pixels on the left that say nothing."""
+    config = yaml.safe_load((CONFIG / 'nav2_depth.yaml').read_text())['/**']['ros__parameters']
+    engine.depth_of = lambda rgb: rgb[..., 0].astype(np.float32) / np.float32(10)
+    config |= {'temporal_filter': 0.0, 'edge_threshold': 0.0}  # depth is exact
+    mount = 'base_link camera_optical_frame 0 0 0.5 -0.5 0.5 -0.5 0.5'
+    node = start_node(**config, sparse_depth_extrinsics=[mount])
+    layer = ObstacleLayer(graph)
+    pixels = np.full((48, 64, 3), 200, np.uint8)
+    pixels[:, 40:44] = 20
+    pixels[:, :8] = 0
+    Stream(graph, node).publish(pixels)
+    graph.wait(lambda: layer.marked, 'a scan')
+    bearings = np.array(layer.bearings[0])
+    columns = 31.5 - 50 * np.tan(bearings)
+    marked, cleared = np.array(layer.marked[0]), np.array(layer.cleared[0])
+    on_post = (columns > 40.5) & (columns < 42.5)
+    np.testing.assert_allclose(marked[on_post], 2 / np.cos(bearings[on_post]), rtol=0.02)
+    free = ((columns > 9) & (columns < 38.5)) | (columns > 45)
+    assert np.isnan(marked[free]).all()
+    assert (cleared[free] == 3.5).all()
+    assert (cleared[on_post] < 2.1).all()
+    assert (cleared[columns < 6] == 0).all()
+    assert np.isnan(marked[columns < 6]).all()
+
+
+# declare_or_get_parameter in costmap_2d_ros.cpp, obstacle_layer.cpp and inflation_layer.cpp.
+COSTMAP_NAMES = {
+    *('update_frequency', 'publish_frequency', 'global_frame', 'robot_base_frame'),
+    *('rolling_window', 'width', 'height', 'resolution', 'robot_radius', 'track_unknown_space'),
+    *('plugins', 'always_send_full_costmap'),
+}
+LAYER_NAMES = {
+    'obstacle_layer': {'plugin', 'enabled', 'observation_sources'},
+    'inflation_layer': {'plugin', 'cost_scaling_factor', 'inflation_radius'},
+}
+SOURCE_NAMES = {
+    *('topic', 'data_type', 'inf_is_valid', 'marking', 'clearing'),
+    *('min_obstacle_height', 'max_obstacle_height', 'obstacle_min_range', 'obstacle_max_range'),
+    *('raytrace_min_range', 'raytrace_max_range'),
+}
+
+
+def test_parameter_files_for_nav2_name_what_there_is_and_fit_together() -> None:
+    costmap = yaml.safe_load((CONFIG / 'nav2_costmap.yaml').read_text())
+    values = costmap['local_costmap']['local_costmap']['ros__parameters']
+    layers = set(values['plugins'])
+    assert set(values) == COSTMAP_NAMES | layers
+    source = values['obstacle_layer'].pop('depth')
+    assert set(source) == SOURCE_NAMES
+    for layer in layers:
+        assert set(values[layer]) == LAYER_NAMES[layer]
+    given = yaml.safe_load((CONFIG / 'nav2_depth.yaml').read_text())['/**']['ros__parameters']
+    settings = Settings.from_mapping(given)
+    assert settings.scan_frame == values['robot_base_frame']
+    # A mark farther than what is cleared would stay for ever.
+    assert source['obstacle_max_range'] < source['raytrace_max_range'] < settings.scan_max_range
+    assert settings.scan_max_range <= settings.max_depth
 
 
 class LaserScan:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-__all__ = ['has_cuda', 'has_kernels', 'usable_cores', 'usable_gpu']
+__all__ = ['driver_gpu_name', 'has_cuda', 'has_kernels', 'usable_cores', 'usable_gpu']
 
 _LOG = logging.getLogger(__name__)
 # What nvcc can build for: machine code (sm) or PTX (compute), of a version, which may be for one
@@ -100,6 +100,26 @@ def usable_cores() -> int:
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def driver_gpu_name(index: int) -> str | None:
+    """Return what the driver calls a GPU; imports no library.
+
+    Args:
+        index: Its number, as CUDA counts.
+
+    Returns:
+        Such as 'Orin', or None if there is no such GPU.
+    """
+    if index >= _driver_device_count():
+        return None
+    driver = ctypes.CDLL('libcuda.so.1')
+    device, name = ctypes.c_int(0), ctypes.create_string_buffer(256)
+    if driver.cuDeviceGet(ctypes.byref(device), index) != 0:
+        return None
+    if driver.cuDeviceGetName(name, len(name), device) != 0:
+        return None
+    return name.value.decode(errors='replace')
 
 
 def _driver_device_count() -> int:

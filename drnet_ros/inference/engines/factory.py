@@ -38,6 +38,10 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
             from drnet_ros.inference.engines.torch_engine import TorchEngine  # noqa: PLC0415
 
             return TorchEngine(settings, weights_path, metadata)
+        if name == 'tensorrt':
+            from drnet_ros.inference.engines.tensorrt_engine import TensorrtEngine  # noqa: PLC0415
+
+            return TensorrtEngine(settings, weights_path, metadata)
         if name == 'onnxruntime':
             from drnet_ros.inference.engines.onnxruntime_engine import OnnxruntimeEngine  # noqa: PLC0415
 

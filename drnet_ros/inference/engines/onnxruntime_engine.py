@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['OnnxruntimeEngine']
+__all__ = ['OnnxruntimeEngine', 'depth_of', 'open_session']
 
 _LOG = logging.getLogger(__name__)
 # Far above the rounding of float32, far below what a wrong operator or scale does.
@@ -41,6 +41,9 @@ class OnnxruntimeEngine(Engine):
 
     One model takes images of every size, so that no size has to be prepared. It is exported from
     the weights once, kept on disk, and compared with PyTorch's depth each time it is loaded.
+
+    Attributes:
+        model: The exported file.
     """
 
     name = 'onnxruntime'
@@ -60,11 +63,12 @@ class OnnxruntimeEngine(Engine):
                 ONNX Runtime does not give the depth that PyTorch gives.
         """
         if settings.precision not in {'auto', 'fp32'}:
-            msg = f'precision must be auto or fp32 on onnxruntime, got {settings.precision!r}'
+            msg = f'precision must be auto or fp32 on {self.name}, got {settings.precision!r}'
             raise EngineError(msg)
         self._area = nominal_input_hw(settings, metadata)
         self._finish = PostProcessor(metadata).finish
-        self._session = _load(weights_path, metadata, settings.threads or usable_cores())
+        threads = settings.threads or usable_cores()
+        self.model, self._session = _load(weights_path, metadata, threads)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='onnxruntime_engine')
         self._is_closed = False
 
@@ -92,18 +96,24 @@ class OnnxruntimeEngine(Engine):
     def _run(
         self, frames: tuple[Frame, ...], size: tuple[int, int], settings: Settings
     ) -> list[DepthFrame]:
+        session = self._session_for(size)
         return [
             self._finish(
-                _depth(self._session, resize_to_network(frame.rgb_hwc, size)), frame, settings
+                depth_of(session, resize_to_network(frame.rgb_hwc, size)), frame, settings
             )
             for frame in frames
         ]
 
+    def _session_for(self, size: tuple[int, int]) -> onnxruntime.InferenceSession:
+        """Return what computes images that the network sees at a size."""
+        del size
+        return self._session
+
 
 def _load(
     weights_path: Path, metadata: WeightsMetadata, threads: int
-) -> onnxruntime.InferenceSession:
-    """Return the checked model; what the cache holds is exported again if it cannot be read."""
+) -> tuple[Path, onnxruntime.InferenceSession]:
+    """Return the model's file and the checked model; a file that cannot be read is made again."""
     started, cache = time.monotonic(), cache_folder()
     model = cached_model(weights_path, metadata, CONVERSION, cache)
     try:
@@ -113,27 +123,40 @@ def _load(
         shutil.rmtree(model.parent, ignore_errors=True)
         model = cached_model(weights_path, metadata, CONVERSION, cache)
         session, image, expected = _open(model, threads)
-    _check(_depth(session, image), expected)
+    _check(depth_of(session, image), expected)
     _LOG.info('network ready in %.1f s', time.monotonic() - started)
-    return session
+    return model, session
 
 
 def _open(
     model: Path, threads: int
 ) -> tuple[onnxruntime.InferenceSession, UInt8Array, FloatArray]:
     """Return the model, an image and the depth that PyTorch gives for it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors
-    # Threads that spin between frames take the cores of everything else on a robot.
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        session = open_session(model, threads, ['CPUExecutionProvider'])
         with np.load(model.with_name(REFERENCE_FILE)) as reference:
             return session, reference['image_hwc'], reference['depth_hw']
     except Exception as error:  # ONNX Runtime's errors have no common class
         msg = f'{model} must load, got: {one_line(error)}'
         raise EngineError(msg) from error
+
+
+def open_session(
+    model: Path, threads: int, providers: Sequence[Any]
+) -> onnxruntime.InferenceSession:
+    """Load a model.
+
+    Args:
+        model: The exported file.
+        threads: CPU threads.
+        providers: What computes, the first that can; as ONNX Runtime takes them.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    # Threads that spin between frames take the cores of everything else on a robot.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    return onnxruntime.InferenceSession(model, options, providers=list(providers))
 
 
 def _check(depth_hw: FloatArray, expected_hw: FloatArray) -> None:
@@ -146,7 +169,19 @@ def _check(depth_hw: FloatArray, expected_hw: FloatArray) -> None:
         raise EngineError(msg)
 
 
-def _depth(session: onnxruntime.InferenceSession, image_hwc: UInt8Array) -> FloatArray:
+def depth_of(session: onnxruntime.InferenceSession, image_hwc: UInt8Array) -> FloatArray:
+    """Run the network on an image.
+
+    Args:
+        session: The network.
+        image_hwc: uint8 (H, W, 3), at the network's size.
+
+    Returns:
+        Metres, float32 (H, W).
+
+    Raises:
+        EngineError: If it fails.
+    """
     try:
         depth: FloatArray = session.run(['depth'], {'image': image_hwc[None]})[0][0, 0]
     except Exception as error:  # ONNX Runtime's errors have no common class

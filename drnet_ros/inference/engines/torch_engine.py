@@ -13,15 +13,20 @@ from torch import Tensor, nn
 from torch.backends import cudnn
 
 from drnet_ros.errors import CameraError, EngineError
-from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline, as_engine_error
-from drnet_ros.inference.engines.cuda.runtime import CudaRuntime
+from drnet_ros.inference.engines.cuda.failures import as_engine_error
+from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline
+from drnet_ros.inference.engines.cuda.plan import Shape
+from drnet_ros.inference.engines.cuda.runtime import CudaRuntime, Runtime
+from drnet_ros.inference.engines.cuda.thread import PipelineThread
 from drnet_ros.inference.engines.devices import usable_gpu
 from drnet_ros.inference.engines.engine import Engine, Pending, check_batch
 from drnet_ros.inference.engines.future_pending import FuturePending
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.limits import check_shape
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.inference.preprocess import network_size, nominal_input_hw, resize_to_network
 from drnet_ros.network.checkpoint import load_network
+from drnet_ros.network.folding import fold
 from drnet_ros.network.guided_filter import GuidedUpsampler
 
 if TYPE_CHECKING:
@@ -40,12 +45,19 @@ _TYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 class TorchEngine(Engine):
     """Runs the network with PyTorch: on an NVIDIA GPU in a `CudaPipeline`, on the CPU eagerly.
 
-    On the CPU a thread of its own works the batches off in order.
+    Either way one thread, which belongs to the engine, works the batches off in order.
     """
 
     name = 'torch'
 
-    def __init__(self, settings: Settings, weights_path: Path, metadata: WeightsMetadata) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        weights_path: Path,
+        metadata: WeightsMetadata,
+        *,
+        runtime: Runtime | None = None,
+    ) -> None:
         """Load the network onto the device.
 
         Args:
@@ -53,6 +65,7 @@ class TorchEngine(Engine):
                 PyTorch's number of them in the whole process.
             weights_path: The weights file.
             metadata: Its metadata.
+            runtime: What stands for CUDA; None for that of the device, if it is a GPU.
 
         Raises:
             EngineError: If the device or the precision is not available, or memory is short.
@@ -64,9 +77,10 @@ class TorchEngine(Engine):
         self._area = nominal_input_hw(settings, metadata)
         self._post = PostProcessor(metadata)
         network, _ = load_network(weights_path)
-        self._pipeline: CudaPipeline | None = None
-        if device.type == 'cuda':
-            self._pipeline = self._start_pipeline(network, device)
+        self._pipeline: PipelineThread | None = None
+        if runtime is not None or device.type == 'cuda':
+            fold(network)
+            self._pipeline = PipelineThread(lambda: self._start(network, device, runtime))
         else:
             if settings.threads:
                 torch.set_num_threads(settings.threads)
@@ -74,9 +88,11 @@ class TorchEngine(Engine):
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix='torch_engine')
         self._is_closed = False
 
-    def _start_pipeline(self, network: DRNet, device: torch.device) -> CudaPipeline:
+    def _start(
+        self, network: DRNet, device: torch.device, runtime: Runtime | None
+    ) -> CudaPipeline:
         try:
-            runtime = CudaRuntime(device)
+            runtime = CudaRuntime(device) if runtime is None else runtime
             # What is made on another stream would not be waited for.
             with runtime.on(runtime.compute):
                 infer = TorchNetwork(network, self._post.metadata, device, self.precision)
@@ -91,15 +107,28 @@ class TorchEngine(Engine):
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
         """Run the network once: libraries choose their algorithms, graphs are captured."""
+        preparation = self.prepare_async(image_hw, settings)
+        if preparation is not None:
+            preparation.result()
         blank = np.zeros((*image_hw, 3), np.uint8)
         self.submit([Frame(blank)], settings).result()
+
+    def prepare_async(self, image_hw: tuple[int, int], settings: Settings) -> Future[None] | None:
+        """On a GPU, capture the graphs for images of this size, between frames of others."""
+        check_shape(*image_hw)
+        self._check_open()
+        if self._pipeline is None:
+            return None
+        size = self.network_size(image_hw)
+        blank = Frame(np.broadcast_to(np.uint8(0), (*image_hw, 3)))
+        batch = [(blank, self._post.geometry(blank, size, settings))]
+        shape = Shape.of(batch, settings, size)
+        return self._pipeline.prepare_async(shape, len(settings.cameras))
 
     def submit(self, frames: Sequence[Frame], settings: Settings) -> Pending:
         """Queue the batch for the engine's thread, or launch it on the GPU."""
         size = self.network_size(check_batch(frames))
-        if self._is_closed:
-            msg = 'a closed engine cannot run; create another'
-            raise EngineError(msg)
+        self._check_open()
         if self._pipeline is None:
             return FuturePending(self._thread.submit(self._run, tuple(frames), settings))
         try:
@@ -119,6 +148,11 @@ class TorchEngine(Engine):
             self._thread.shutdown(wait=False)
         else:
             self._pipeline.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            msg = 'a closed engine cannot run; create another'
+            raise EngineError(msg)
 
     @torch.inference_mode()
     def _run(self, frames: tuple[Frame, ...], settings: Settings) -> list[DepthFrame]:

@@ -64,7 +64,7 @@ def encode_compressed_image(rgb_hwc: UInt8Array) -> tuple[str, bytes]:
     Returns:
         Format and data of a sensor_msgs/CompressedImage.
     """
-    bgr_hwc = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2BGR)
+    bgr_hwc = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2BGR), np.uint8)
     jpeg = _encode('.jpg', bgr_hwc, cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY)
     return 'rgb8; jpeg compressed bgr8', jpeg
 

@@ -121,18 +121,20 @@ class PostProcessor:
         Args:
             camera: The camera of the image, or None.
             network_hw: The size at which the network saw the image.
-            settings: `scale_by_focal_length` and `image_is_rectified` are read.
+            settings: `scale_by_focal_length`, `image_is_rectified` and `scale_factor` are read.
 
         Returns:
-            The factor; 1 if scaling is off.
+            The factor times `scale_factor`; that alone if scaling is off.
         """
         if not settings.scale_by_focal_length:
-            return 1.0
+            return settings.scale_factor
         if camera is None:
             trained_area = self.metadata.input_height * self.metadata.input_width
-            return math.sqrt(network_hw[0] * network_hw[1] / trained_area)
+            field_of_view = math.sqrt(network_hw[0] * network_hw[1] / trained_area)
+            return settings.scale_factor * field_of_view
         ray_camera = camera.rectified() if settings.image_is_rectified else camera
-        return ray_camera.focal_at(*network_hw) / self.metadata.f_training
+        focal_ratio = ray_camera.focal_at(*network_hw) / self.metadata.f_training
+        return settings.scale_factor * focal_ratio
 
 
 def _threshold_at(

@@ -17,11 +17,12 @@ from drnet_ros.inference.settings.parameter_spec import ParameterSpec, Value
 from drnet_ros.inference.settings.settings import PARAMETERS, Settings
 from drnet_ros.network.config import PAPER_BACKBONES
 
-__all__ = ['generated_files', 'main']
+__all__ = ['generated_files', 'main', 'params_file']
 
 _COMMAND = 'python -m drnet_ros.inference.settings.docs'
 _ROOT = Path(__file__).resolve().parents[3]
 _WIDTH = 99
+_MADE_BY = f'Made by `{_COMMAND}`; do not edit here.'
 
 _HEADER = f"""\
 # Parameters
@@ -48,15 +49,16 @@ Some limits involve more than one number:
 - `mask` has as many entries as `cameras`, or is `[""]`.
 - `scan_min_height` must be less than `scan_max_height`.
 - Each of `sparse_depth_extrinsics` has two frames, three coordinates and a unit quaternion.
-- Engines `openvino` and `onnxruntime` run on the CPU; `onnxruntime` in `fp32` only.
+- Engines `openvino` and `onnxruntime` run on the CPU, `tensorrt` on a GPU; `onnxruntime` and
+  `tensorrt` in `fp32` only.
 """
 
 
 def generated_files() -> dict[str, str]:
     """Return the text of each file made from the settings, by its path in the source tree."""
     files = {'docs/parameters.md': _parameters_page()}
-    files['config/depth.yaml'] = _config_file(
-        Settings(), 'The defaults, with the embedded weights.'
+    files['config/depth.yaml'] = params_file(
+        Settings(), 'The defaults, with the embedded weights.', _MADE_BY
     )
     for backbone in PAPER_BACKBONES:
         for guided_filter in (False, True):
@@ -70,7 +72,7 @@ def generated_files() -> dict[str, str]:
                 '`drnet train`, and give their path here or as launch argument '
                 'weights:=/path/to/file.'
             )
-            files[f'config/{name}.yaml'] = _config_file(settings, intent)
+            files[f'config/{name}.yaml'] = params_file(settings, intent, _MADE_BY)
     return files
 
 
@@ -123,8 +125,14 @@ def _table_row(spec: ParameterSpec) -> str:
     return '| ' + ' | '.join(cell.replace('|', r'\|') for cell in cells) + ' |\n'
 
 
-def _config_file(settings: Settings, intent: str) -> str:
-    lines = [*_comment(intent, ''), *_comment(f'Made by `{_COMMAND}`; do not edit here.', '')]
+def params_file(settings: Settings, *comments: str) -> str:
+    """Return settings as a file that nodes read parameters from.
+
+    Args:
+        settings: The settings.
+        *comments: What stands above them, a paragraph each.
+    """
+    lines = [line for text in comments for line in _comment(text, '')]
     lines += ['/**:', '  ros__parameters:']
     for group, specs in _groups():
         lines.append(f'    # {group}')

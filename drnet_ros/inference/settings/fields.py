@@ -62,7 +62,7 @@ class SettingsFields:
         str,
         ParameterInfo(
             group='Engine',
-            choices=('auto', 'torch', 'openvino', 'onnxruntime'),
+            choices=('auto', 'torch', 'openvino', 'onnxruntime', 'tensorrt'),
             text="Library that runs the network. 'auto' is torch if a CUDA GPU is usable, else "
             'openvino.',
         ),

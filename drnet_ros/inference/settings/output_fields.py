@@ -16,6 +16,36 @@ __all__ = ['OutputFields']
 class OutputFields(SparseDepthFields):
     """The fields that `Settings` has besides those of `SparseDepthFields`, listed after them."""
 
+    image_conversion: Annotated[
+        str,
+        ParameterInfo(
+            group='Input',
+            choices=('auto', 'native', 'cv_bridge'),
+            text="What decodes raw images: 'auto' is the node's own codec for the encodings that "
+            "it knows, and cv_bridge, if installed, for every other one; 'native' is the codec "
+            "alone, 'cv_bridge' cv_bridge alone.",
+        ),
+    ] = 'auto'
+    scale_factor: Annotated[
+        float,
+        ParameterInfo(
+            group='Depth',
+            minimum=0.01,
+            maximum=100.0,
+            live=True,
+            text='Multiply depth by this: the constant error of the scale with your camera, as '
+            'the service calibrate_scale measures it.',
+        ),
+    ] = 1.0
+    save_folder: Annotated[
+        str,
+        ParameterInfo(
+            group='Node',
+            live=True,
+            text="Folder that the service save_frame writes to; '' is drnet_frames in ROS_HOME, "
+            'or in ~/.ros.',
+        ),
+    ] = ''
     mask: Annotated[
         tuple[str, ...],
         ParameterInfo(

@@ -174,7 +174,7 @@ def specs_of(settings_class: type) -> tuple[ParameterSpec, ...]:
         settings_class: Its fields are bool, int, float, str, or a tuple of int or str.
 
     Returns:
-        One specification for each field, in their order.
+        One specification for each field, in their order, but those of a group together.
     """
     hints = get_type_hints(settings_class, include_extras=True)
     specs = []
@@ -185,7 +185,8 @@ def specs_of(settings_class: type) -> tuple[ParameterSpec, ...]:
         specs.append(
             ParameterSpec(name=field.name, kind=_kind_of(hint), default=default, **described)
         )
-    return tuple(specs)
+    groups = list(dict.fromkeys(spec.group for spec in specs))
+    return tuple(sorted(specs, key=lambda spec: groups.index(spec.group)))
 
 
 def _kind_of(hint: object) -> Kind:

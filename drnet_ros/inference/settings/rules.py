@@ -43,6 +43,12 @@ def check_together(settings: OutputFields) -> None:
         raise SettingsError(msg)
     _check_cameras(settings)
     parse_extrinsics(settings.sparse_depth_extrinsics)
+    if settings.engine == 'tensorrt' and settings.device == 'cpu':
+        msg = (
+            "engine 'tensorrt' runs on device 'cuda', 'cuda:N' or 'auto', got 'cpu'; use engine "
+            "'onnxruntime' for the CPU"
+        )
+        raise SettingsError(msg)
     if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
         msg = (
             f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "

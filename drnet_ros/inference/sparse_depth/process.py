@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ _DEGREES_OF_FREEDOM = 4.0
 _OUTLIER_SIGMAS = 4.0
 _NO_SAY_VARIANCE = 1e3
 # The variation that the calibration found counts like that of so many points of this image.
-_PRIOR_POINTS = 6.0
+_PRIOR_POINTS = 2.0
 _LEAST_AMPLITUDE2, _GREATEST_AMPLITUDE2 = 0.05, 4.0
 _MAD_TO_STDDEV = 1.4826
 
@@ -116,19 +116,14 @@ def condition(
         prior_log_factor: Prior mean of the global factor's logarithm.
         prior_variance: Its variance.
     """
-    amplitude2 = _amplitude2(model, points, centre)
-    kernel = Kernel(
-        model, amplitude2, prior_variance, float(points.v.mean()), float(points.log_depth.mean())
-    )
-    distance2 = kernel.image_distance2(points.u, points.v, points)
-    covariance = kernel.covariance(distance2, points.v, points.log_depth, points)
+    kernel, covariance = _prior(model, points, centre, prior_variance)
     difference = points.log_ratio - np.float32(prior_log_factor)
     inverted, noise, is_used = _reject_outliers(
         covariance,
         points.variance,
         difference,
         from_centre=points.log_ratio - np.float32(centre),
-        local_variance=amplitude2 * model.local_stddev**2,
+        local_variance=kernel.amplitude2 * model.local_stddev**2,
     )
     alpha = inverted @ difference
     weights = is_used.astype(np.float32) / np.float32(np.count_nonzero(is_used))
@@ -147,6 +142,21 @@ def condition(
         inverse=inverted,
         alpha=alpha,
     )
+
+
+def _prior(
+    model: ScaleModel, points: Observations, centre: float, factor_variance: float
+) -> tuple[Kernel, NDArray[np.float32]]:
+    """Return the kernel that fits how this image varies, and the points' covariance, (N, N)."""
+    kernel = Kernel(
+        model, 1.0, factor_variance, float(points.v.mean()), float(points.log_depth.mean())
+    )
+    distance2 = kernel.image_distance2(points.u, points.v, points)
+    varying = kernel.covariance(distance2, points.v, points.log_depth, points)
+    varying -= np.float32(factor_variance)
+    amplitude2 = _amplitude2(varying, points, centre)
+    covariance = varying * np.float32(amplitude2) + np.float32(factor_variance)
+    return replace(kernel, amplitude2=amplitude2), covariance
 
 
 def _reject_outliers(
@@ -183,20 +193,28 @@ def _reject_outliers(
     return _inverse(covariance, noise), noise, noise < _NO_SAY_VARIANCE
 
 
-def _amplitude2(model: ScaleModel, points: Observations, centre: float) -> float:
-    """Return how much more this image's errors vary than those of the calibration did."""
-    deviation = np.abs(points.log_ratio - centre)
-    count = len(points) - 1
-    if count < 1:
-        return 1.0
+def _amplitude2(varying: NDArray[np.float32], points: Observations, centre: float) -> float:
+    """Return how much more this image's errors vary than those of the calibration did.
+
+    Points that lie close together, as those of a scan, differ less than points all over the image,
+    and say less of the whole.
+
+    Args:
+        varying: Prior covariance of the points, but for the global factor, (N, N).
+        points: The points.
+        centre: The log ratio that most of them agree on.
+    """
+    deviation = np.abs(points.log_ratio - np.float32(centre))
     found = (_MAD_TO_STDDEV * float(np.median(deviation))) ** 2 - float(np.median(points.variance))
-    expected = (
-        model.local_stddev**2
-        + model.depth_slope_stddev**2 * float(points.log_depth.var())
-        + model.row_slope_stddev**2 * float(points.v.var())
-    )
-    ratio = (_PRIOR_POINTS + count * max(0.0, found) / expected) / (_PRIOR_POINTS + count)
-    return min(_GREATEST_AMPLITUDE2, max(_LEAST_AMPLITUDE2, ratio))
+    means = varying.mean(axis=0)
+    about_mean = varying - means - means[:, None] + means.mean()
+    expected = float(np.trace(about_mean)) / len(points)
+    if expected <= 0:
+        return 1.0
+    independent = (expected * len(points)) ** 2 / float(np.vdot(about_mean, about_mean))
+    ratio = max(0.0, found) / expected
+    amplitude2 = (_PRIOR_POINTS + independent * ratio) / (_PRIOR_POINTS + independent)
+    return min(_GREATEST_AMPLITUDE2, max(_LEAST_AMPLITUDE2, amplitude2))
 
 
 def _left_out(

@@ -38,9 +38,9 @@ class ScaleModel:
         depth_slope_stddev: Of s.
         row_slope_stddev: Of t.
         local_stddev: Amplitude of the local part.
-    local_length: Its length in the image.
-    local_depth_length: Its length in log depth.
-    noise_stddev: Noise of every pixel.
+        local_length: Its length in the image.
+        local_depth_length: Its length in log depth.
+        noise_stddev: Noise of every pixel.
         edge_noise: Noise for each unit of the spread of log depth around a pixel.
         point_edge_noise: The same for the ratio at a point of sparse depth, which is exact there.
         stddev_factor: What the standard deviation is multiplied by without sparse depth.
@@ -48,7 +48,7 @@ class ScaleModel:
     """
 
     factor_stddev: float = 0.335
-    depth_slope_stddev: float = 0.1
+    depth_slope_stddev: float = 0.05
     row_slope_stddev: float = 0.25
     local_stddev: float = 0.18
     local_length: float = 0.4
@@ -57,7 +57,7 @@ class ScaleModel:
     edge_noise: float = 0.76
     point_edge_noise: float = 0.14
     stddev_factor: float = 1.08
-    sparse_stddev_factor: float = 1.6
+    sparse_stddev_factor: float = 1.25
 
     def __post_init__(self) -> None:
         """Check the numbers.

@@ -83,6 +83,11 @@ class Measured:
         """Highest resident set of the whole process while it was timed, libraries included."""
         return max(run.peak_mb for run in self.runs)
 
+    @property
+    def gpu_mb(self) -> float:
+        """Most memory of the GPU that PyTorch held while it was timed, 0 without one."""
+        return max(run.gpu_mb for run in self.runs)
+
     def latency_ms(self, percent: float) -> float:
         """Return a percentile of the time from a batch's images to its depths."""
         return float(np.percentile([ms for run in self.runs for ms in run.latencies_ms], percent))
@@ -119,6 +124,7 @@ class Measured:
             'params': self.count.params,
             'macs': self.count.macs,
             'rss_mb': self.rss_mb,
+            'gpu_mb': self.gpu_mb,
         }
         if self.memory is not None:
             record |= {'net_mb': self.memory.net_mb, 'image_mb': self.memory.image_mb}

@@ -1,12 +1,13 @@
-"""Memory of this process, as Linux counts it."""
+"""Memory of this process, as Linux counts it, and of its GPU, as PyTorch does."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ['forget_peak_mb', 'peak_mb', 'resident_mb', 'status_mb']
+__all__ = ['forget_peak_mb', 'gpu_peak_mb', 'peak_mb', 'resident_mb', 'status_mb']
 
 _KIB_PER_MB = 1024.0
 _STATUS = Path('/proc/self/status')
@@ -26,12 +27,24 @@ def forget_peak_mb() -> float:
     now = resident_mb()
     with suppress(OSError):  # where that is not allowed, building the network counts too
         _CLEAR.write_text(_CLEAR_PEAK)
+    torch = sys.modules.get('torch')
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     return now
 
 
 def peak_mb() -> float:
     """Return the highest resident set since `forget_peak_mb`, MB."""
     return status_mb('VmHWM')
+
+
+def gpu_peak_mb() -> float:
+    """Return what PyTorch held most of the GPU's memory since `forget_peak_mb`, MB; 0 for none."""
+    torch = sys.modules.get('torch')
+    if torch is None or not torch.cuda.is_initialized():
+        return 0.0
+    return float(torch.cuda.max_memory_reserved()) / 2**20
 
 
 def status_mb(name: str) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.benchmark.case import DRNET, BenchmarkCase
-from drnet_offline.benchmark.memory import forget_peak_mb, peak_mb, resident_mb
+from drnet_offline.benchmark.memory import forget_peak_mb, gpu_peak_mb, peak_mb, resident_mb
 from drnet_ros.errors import DrnetError
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class Bench:
         """Run for some seconds, at least once, after one pass that does not count.
 
         Returns:
-            latencies_ms: milliseconds of each batch; peak_mb: the process's peak meanwhile.
+            latencies_ms: milliseconds of each batch; peak_mb: the process's peak meanwhile;
+            gpu_mb: the GPU's.
         """
         batch = request['batch']
         forget_peak_mb()
@@ -73,7 +74,7 @@ class Bench:
         end = time.perf_counter() + request['seconds']
         while not latencies or time.perf_counter() < end:
             latencies.append(self._run(batch))
-        return {'latencies_ms': latencies, 'peak_mb': peak_mb()}
+        return {'latencies_ms': latencies, 'peak_mb': peak_mb(), 'gpu_mb': gpu_peak_mb()}
 
     def _run(self, batch: int) -> float:
         """Run one batch and return its milliseconds."""

@@ -62,11 +62,13 @@ class Run:
         batch: Images in a batch.
         latencies_ms: From a batch's images to its depths, for each batch.
         peak_mb: Peak of the process's resident set.
+        gpu_mb: Peak of its memory on the GPU, 0 without one.
     """
 
     batch: int
     latencies_ms: tuple[float, ...]
     peak_mb: float
+    gpu_mb: float = 0.0
 
     @property
     def fps(self) -> float:
@@ -122,7 +124,7 @@ class WorkerProcess(Closing):
             OfflineError: It failed.
         """
         answer = self._ask(do='time', batch=batch, seconds=seconds)
-        return Run(batch, tuple(answer['latencies_ms']), answer['peak_mb'])
+        return Run(batch, tuple(answer['latencies_ms']), answer['peak_mb'], answer['gpu_mb'])
 
     def close(self) -> None:
         """End the process."""

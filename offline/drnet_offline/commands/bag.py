@@ -106,9 +106,7 @@ def bag(
         from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
 
         outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
-        task = replace(
-            task, sparse_topics=sparse_topics_of(recording, choice, task.variants, source_topic)
-        )
+        task = _with_sources(task, recording, choice, source_topic)
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
         summary = _run(index, task, outputs)
@@ -147,6 +145,17 @@ def _task(base: Settings, versus: list[str], protocols: list[str], *, writes: bo
         protocols=tuple(PROTOCOLS[name] for name in dict.fromkeys(protocols)),
         writes=writes,
     )
+
+
+def _with_sources(
+    task: Task, recording: Recording, choice: TopicChoice, source_topic: list[str] | None
+) -> Task:
+    """Add where the sources are recorded, and the image alone if depth can be compared."""
+    from drnet_offline.replay.variants import with_image_alone  # noqa: PLC0415
+
+    variants = task.variants if choice.depth is None else with_image_alone(task.variants)
+    topics = sparse_topics_of(recording, choice, variants, source_topic)
+    return replace(task, variants=variants, sparse_topics=topics)
 
 
 def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:

@@ -8,6 +8,7 @@ lie within one and within two of them.
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset, DepthSample
     from drnet_ros.inference import DepthEstimator
 
-__all__ = ['CALIBRATION_DRAWS', 'Calibration', 'calibrate', 'store_scale_model']
+__all__ = ['CALIBRATION_DRAWS', 'Calibration', 'calibrate', 'chosen_images', 'store_scale_model']
 
 CALIBRATION_DRAWS = ('scan', 'points:20', 'points:100', 'tof:8x8')
 """The sparse depth that deviations are calibrated for, each image with one of them in turn."""
@@ -52,18 +53,22 @@ class Calibration:
         without_sparse: Share of pixels within one and within two deviations, without sparse depth.
         with_sparse: The same with it.
         images: Number of images.
+        held_out: The same two pairs for each data set, with the numbers that the others give;
+            NaN where it has no pixels to compare; empty if there is only one.
     """
 
     model: ScaleModel
     without_sparse: tuple[float, float]
     with_sparse: tuple[float, float]
     images: int
+    held_out: tuple[tuple[tuple[float, float], tuple[float, float]], ...] = ()
 
 
 def calibrate(
     estimator: DepthEstimator,
     datasets: Sequence[DepthDataset],
     *,
+    images: int = 40,
     seed: int = 0,
     on_image: Callable[[], None] = lambda: None,
     collected: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -73,6 +78,7 @@ def calibrate(
     Args:
         estimator: Its depth range should be wide, and drop no edges.
         datasets: Images that the network was not trained on.
+        images: At most so many of each data set are taken, evenly spread over it.
         seed: Of the draws.
         on_image: Called after each image.
         collected: Makes what is entered for each image, and may keep its error to itself.
@@ -82,27 +88,33 @@ def calibrate(
     """
     model = replace(ScaleModel(), stddev_factor=1.0, sparse_stddev_factor=1.0)
     generator = np.random.default_rng(seed)
-    without: list[tuple[NDArray[np.float64], float]] = []
-    given: list[tuple[NDArray[np.float64], float]] = []
-    images = 0
+    without: list[NDArray[np.float64]] = []
+    given: list[NDArray[np.float64]] = []
+    measured = 0
     for dataset in datasets:
         errors: tuple[list[NDArray[np.float64]], ...] = ([], [])
-        for index in range(len(dataset)):
-            kind = CALIBRATION_DRAWS[index % len(CALIBRATION_DRAWS)]
+        for number, index in enumerate(chosen_images(len(dataset), images)):
+            kind = CALIBRATION_DRAWS[number % len(CALIBRATION_DRAWS)]
             with collected():
                 _measure(estimator, model, dataset[index], kind, generator, errors)
-                images += 1
+                measured += 1
             on_image()
-        if not all(errors):
-            msg = 'a data set to calibrate with must have images with valid depth, got too few'
-            raise DatasetError(msg)
-        for kept, found in zip((without, given), errors, strict=True):
-            joined = np.concatenate(found)
-            kept.append((joined, 1 / len(joined)))
+        without.append(np.concatenate([np.empty(0), *errors[0]]))
+        given.append(np.concatenate([np.empty(0), *errors[1]]))
+    if not all(any(map(len, kept)) for kept in (without, given)):
+        msg = 'a data set to calibrate with must have images with valid depth, got too few'
+        raise DatasetError(msg)
     factors = [_factor(kept) for kept in (without, given)]
     calibrated = replace(model, stddev_factor=factors[0], sparse_stddev_factor=factors[1])
     covered = [_coverage(k, f) for k, f in zip((without, given), factors, strict=True)]
-    return Calibration(calibrated, covered[0], covered[1], images)
+    held_out = tuple(zip(_held_out(without), _held_out(given), strict=True))
+    return Calibration(calibrated, covered[0], covered[1], measured, held_out)
+
+
+def chosen_images(count: int, most: int) -> list[int]:
+    """Return the indices of at most so many of the images of a data set, evenly spread."""
+    taken = min(count, most)
+    return [(2 * number + 1) * count // (2 * taken) for number in range(taken)]
 
 
 def store_scale_model(path: Path, model: ScaleModel) -> None:
@@ -153,21 +165,34 @@ def _measure(
         errors[kind is not None].append((error / stddev.ravel()[pixels]).astype(np.float64))
 
 
-def _factor(errors: Sequence[tuple[NDArray[np.float64], float]]) -> float:
+def _factor(errors: Sequence[NDArray[np.float64]]) -> float:
     return (_quantile(errors, _ONE_SIGMA) + _quantile(errors, _TWO_SIGMA) / 2) / 2
 
 
-def _quantile(errors: Sequence[tuple[NDArray[np.float64], float]], share: float) -> float:
-    values = np.concatenate([found for found, _ in errors])
-    weights = np.concatenate([np.full(len(found), weight) for found, weight in errors])
+def _quantile(errors: Sequence[NDArray[np.float64]], share: float) -> float:
+    values = np.concatenate(errors)
+    weights = np.concatenate([np.full(len(found), 1 / max(1, len(found))) for found in errors])
     order = np.argsort(values)
     summed = np.cumsum(weights[order])
     return float(values[order[np.searchsorted(summed, share * summed[-1])]])
 
 
-def _coverage(
-    errors: Sequence[tuple[NDArray[np.float64], float]], factor: float
-) -> tuple[float, float]:
-    one = np.mean([np.mean(found <= factor) for found, _ in errors])
-    two = np.mean([np.mean(found <= 2 * factor) for found, _ in errors])
+def _coverage(errors: Sequence[NDArray[np.float64]], factor: float) -> tuple[float, float]:
+    known = [found for found in errors if len(found)]
+    if not known:
+        return math.nan, math.nan
+    one = np.mean([np.mean(found <= factor) for found in known])
+    two = np.mean([np.mean(found <= 2 * factor) for found in known])
     return float(one), float(two)
+
+
+def _held_out(errors: Sequence[NDArray[np.float64]]) -> list[tuple[float, float]]:
+    """Return the coverage of each data set with the factor of all others, NaN if it has none."""
+    if len(errors) == 1:
+        return []
+    covered = []
+    for number, found in enumerate(errors):
+        others = [*errors[:number], *errors[number + 1 :]]
+        is_known = any(map(len, others))
+        covered.append(_coverage([found], _factor(others)) if is_known else (math.nan, math.nan))
+    return covered

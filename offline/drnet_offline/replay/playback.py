@@ -129,6 +129,7 @@ class Playback(Closing):
             EngineError: The network fails.
             RecordingError: The recording is damaged before the end of its index.
         """
+        self._receive_static_transforms()
         under_way: deque[_UnderWay] = deque()
         for frame in read_frames(self._index, start, self._sparse_topics.all):
             under_way.append(self._submit(self._received(frame)))
@@ -136,6 +137,26 @@ class Playback(Closing):
                 yield under_way.popleft().finish()
         while under_way:
             yield under_way.popleft().finish()
+
+    def _receive_static_transforms(self) -> None:
+        """Give the sources what the latched topics hold, whenever it was recorded.
+
+        A node gets it at its start. Where a transform was published anew, the first one holds
+        until the recording comes to the second. What is wrong with one is said at its place.
+        """
+        if not any(self._players):
+            return
+        topics = self._sparse_topics.static_transforms
+        try:
+            recorded = list(self._index.recording.messages(topics)) if topics else []
+        except RecordingError:
+            if not self._index.damage:
+                raise
+            return
+        messages = [(each.topic, self._deserialized(each)) for each in reversed(recorded)]
+        for player in self._players:
+            if player is not None:
+                player.receive([each for each in messages if each[1] is not None])
 
     def _received(self, frame: RecordedFrame) -> RecordedFrame:
         """Give the sources what was recorded before a frame; return it with what is wrong."""
@@ -169,7 +190,13 @@ class Playback(Closing):
             for estimator, player in zip(self._estimators, self._players, strict=True):
                 camera = _usable(frame.camera, is_rectified=estimator.settings.image_is_rectified)
                 points = self._wants_points and not pending and camera is not None
-                one = Frame(frame.rgb_hwc, camera, points, frame.stamp_ns)
+                one = Frame(
+                    frame.rgb_hwc,
+                    camera,
+                    points,
+                    frame.stamp_ns,
+                    stddev=frame.truth_hw is not None,
+                )
                 if player is not None:
                     one = player.complete(one, frame.frame_id)
                 sources.append({} if player is None else player.status())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.playback import Estimated
     from drnet_offline.replay.steadiness import Steadiness
     from drnet_offline.replay.task import Task
+    from drnet_ros.inference import DepthFrame
     from drnet_ros.inference.arrays import FloatArray
 
 __all__ = ['Results']
@@ -86,7 +87,7 @@ class Results:
         self._warn_of_registration(index, frame)
         truth = frame.truth_hw
         figures = [
-            _figures(scores, result.depth_hw, truth, step)
+            _figures(scores, result, truth, step)
             for scores, result, step in zip(self.scores, results, steps[1:], strict=False)
         ]
         for each, result, sources in zip(figures, results, estimated.sources, strict=True):
@@ -114,8 +115,9 @@ class Results:
 
 
 def _figures(
-    scores: Scores, depth_hw: FloatArray, truth_hw: FloatArray | None, step: Steadiness | None
+    scores: Scores, result: DepthFrame, truth_hw: FloatArray | None, step: Steadiness | None
 ) -> dict[str, Any]:
+    depth_hw, stddev_hw = result.depth_hw, result.stddev_hw
     scores.add_estimate(depth_hw)
     valid = np.isfinite(depth_hw)
     figures: dict[str, Any] = {
@@ -125,8 +127,14 @@ def _figures(
     }
     if truth_hw is None:
         return figures
-    resized = at_size(depth_hw, (truth_hw.shape[0], truth_hw.shape[1]))
-    return figures if resized is None else {**figures, **score_frame(scores, resized, truth_hw)}
+    size = (truth_hw.shape[0], truth_hw.shape[1])
+    resized = at_size(depth_hw, size)
+    if resized is None:
+        return figures
+    deviation = None if stddev_hw is None else at_size(stddev_hw, size)
+    if deviation is not None:
+        scores.add_deviations(resized, truth_hw, deviation)
+    return {**figures, **score_frame(scores, resized, truth_hw)}
 
 
 def _step_fields(step: Steadiness | None) -> dict[str, float | None]:

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_ros.inference.arrays import FloatArray
 
-__all__ = ['DEPTH_BINS_M', 'MAP_SHAPE', 'RATIO_BINS', 'Scores', 'figures_of', 'score_frame']
+__all__ = [
+    'DEPTH_BINS_M',
+    'DEVIATIONS',
+    'MAP_SHAPE',
+    'RATIO_BINS',
+    'Scores',
+    'figures_of',
+    'score_frame',
+]
 
 _BIN_M = 0.25
 _DEPTH_BINS = 41
@@ -31,6 +39,10 @@ RATIO_BINS = np.concatenate(
     [[0.0], np.exp(np.linspace(-_LOG_RATIO, _LOG_RATIO, _RATIO_STEPS + 1)), [np.inf]]
 )
 """Edges of the bins of estimated by recorded depth."""
+_DEVIATION_STEP = 0.05
+_DEVIATION_BINS = 100
+DEVIATIONS = np.arange(1, _DEVIATION_BINS + 1) * _DEVIATION_STEP
+"""Numbers of stated standard deviations, from 0.05 to 5."""
 MAP_SHAPE = (48, 64)
 """Rows and columns of the map of errors over the image."""
 
@@ -63,6 +75,7 @@ class Scores:
             'ratio_histogram': np.zeros(ratios),
             'map': np.zeros((2, *MAP_SHAPE)),
             'coverage': np.zeros(2),
+            'deviations': np.zeros(_DEVIATION_BINS + 1),
         }
         for protocol in self.protocols:
             for kind in ('', '_scaled'):
@@ -101,6 +114,22 @@ class Scores:
         """Share of the pixels with recorded depth that have an estimate; NaN without any."""
         both, recorded = self.arrays['coverage']
         return float(both / recorded) if recorded else float('nan')
+
+    @property
+    def within(self) -> Array | None:
+        """Share of pixels whose error is within each of `DEVIATIONS`; None without any."""
+        counts = self.arrays['deviations']
+        return np.cumsum(counts)[:-1] / counts.sum() if counts.any() else None
+
+    def add_deviations(
+        self, depth_hw: FloatArray, truth_hw: FloatArray, stddev_hw: FloatArray
+    ) -> None:
+        """Count errors in stated standard deviations, all float32 (H, W) in metres."""
+        with np.errstate(invalid='ignore', divide='ignore'):
+            deviations = np.abs(depth_hw - truth_hw) / stddev_hw
+        steps = deviations[np.isfinite(deviations)] / _DEVIATION_STEP
+        bins = np.minimum(steps, _DEVIATION_BINS).astype(np.intp)
+        self.arrays['deviations'] += np.bincount(bins, minlength=_DEVIATION_BINS + 1)
 
     def add_estimate(self, depth_hw: FloatArray) -> None:
         """Count estimated depths, whether there is a recorded one or not."""

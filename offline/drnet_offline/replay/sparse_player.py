@@ -57,7 +57,7 @@ class SparsePlayer:
         for topic, message in messages:
             name = self._source_of.get(topic)
             if topic in self._topics.transforms:
-                is_static = topic.endswith('tf_static')
+                is_static = topic in self._topics.static_transforms
                 problems += add_transforms(message, self._transforms, is_static=is_static)
             elif name == 'camera_info':
                 self._sources.receive_camera_info(message)

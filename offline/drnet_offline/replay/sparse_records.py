@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from drnet_offline.replay.columns import Columns
     from drnet_ros.inference import DepthScale
     from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
 
 __all__ = ['sparse_fields', 'summarise_sparse']
+
+_SETTLED = 1.1
 
 
 def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus]) -> dict[str, Any]:
@@ -27,13 +31,18 @@ def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus])
     return {
         'factor': scale.factor,
         'points_used': scale.points,
+        'factor_stddev': scale.relative_stddev,
         'refusal': scale.refusal,
         'source_problems': {name: status.problem for name, status in sources.items()},
     }
 
 
 def summarise_sparse(
-    records: Iterable[Mapping[str, Any]], variant: int, stamps_s: Columns, own: Columns
+    records: Iterable[Mapping[str, Any]],
+    variant: int,
+    stamps_s: Columns,
+    own: Columns,
+    alone: Columns | None,
 ) -> dict[str, Any] | None:
     """Return what sparse depth did for all frames of a variant; None if it had no source.
 
@@ -42,6 +51,7 @@ def summarise_sparse(
         variant: Which variant, from 0.
         stamps_s: The columns that all variants share.
         own: The columns of the variant.
+        alone: Those of the variant that has the same settings and no source, if there is one.
     """
     factor, points = own['factor'], own['points_used']
     has_scale = np.isfinite(factor)
@@ -50,14 +60,47 @@ def summarise_sparse(
     with_points = np.flatnonzero(points > 0)
     stamps = stamps_s['stamp_s']
     low, middle, high = np.percentile(factor[has_scale], [5, 50, 95]).tolist()
+    settled = _settled(own['factor_stddev'], points)
     return {
         'frames': int(has_scale.sum()),
         'frames_with_points': len(with_points),
         'points_median': float(np.median(points[has_scale])),
         'first_points_s': float(stamps[with_points[0]] - stamps[0]) if len(with_points) else None,
+        'converged_s': None if settled is None else float(stamps[settled] - stamps[0]),
+        'scale_error': _scale_errors(own, alone),
         'factor': {'median': middle, 'p5': low, 'p95': high},
         **_problems(records, variant),
     }
+
+
+def _settled(factor_stddev: NDArray[np.float64], points: NDArray[np.float64]) -> int | None:
+    """Return the first frame with points whose factor is about as sure as it gets.
+
+    That is: its stated deviation is at most `_SETTLED` times the median over frames with points.
+    """
+    is_used = (points > 0) & np.isfinite(factor_stddev)
+    if not is_used.any():
+        return None
+    usual = float(np.median(factor_stddev[is_used]))
+    return int(np.flatnonzero(is_used & (factor_stddev <= _SETTLED * usual))[0])
+
+
+def _scale_errors(own: Columns, alone: Columns | None) -> dict[str, float] | None:
+    """Return by how much depth is too near or too far, with the sources and without.
+
+    The error of a frame is |ln(median of recorded by estimated depth)|; its mean over the frames
+    that have one in both variants.
+    """
+    if alone is None:
+        return None
+    with np.errstate(invalid='ignore', divide='ignore'):
+        errors = [np.abs(np.log(columns['scale'])) for columns in (own, alone)]
+    is_known = np.isfinite(errors[0]) & np.isfinite(errors[1])
+    if not is_known.any():
+        return None
+    with_sources, image_alone = (float(each[is_known].mean()) for each in errors)
+    won = 1 - with_sources / image_alone if image_alone else 0.0
+    return {'with_sources': with_sources, 'image_alone': image_alone, 'won': won}
 
 
 def _problems(records: Iterable[Mapping[str, Any]], variant: int) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class SparseTopics:
     transforms: tuple[str, ...] = ()
 
     @property
+    def static_transforms(self) -> tuple[str, ...]:
+        """Those topics of transforms that hold for ever, such as '/tf_static'."""
+        return tuple(topic for topic in self.transforms if topic.endswith('tf_static'))
+
+    @property
     def all(self) -> tuple[str, ...]:
         """All these topics; none if there is no source."""
         return (*self.by_source.values(), *self.transforms) if self.by_source else ()

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.replay.columns import Columns, columns_of
+from drnet_offline.replay.scores import DEVIATIONS
 from drnet_offline.replay.sparse_records import summarise_sparse
+from drnet_offline.replay.variants import image_alone_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from drnet_offline.replay.index import StampedTopic
@@ -50,7 +54,7 @@ def summarise(replay: Replay) -> dict[str, Any]:
         'protocols': {protocol.name: protocol.describe() for protocol in task.protocols},
         'variants': [
             _variant(variant, about, scores, columns)
-            | {'sparse_depth': summarise_sparse(replay.records(), number, shared, columns)}
+            | {'sparse_depth': _sparse_depth(replay, number, shared, own)}
             for number, (variant, about, scores, columns) in enumerate(
                 zip(task.variants, replay.described, results.scores, own, strict=True)
             )
@@ -64,6 +68,22 @@ def summarise(replay: Replay) -> dict[str, Any]:
     return plain_summary
 
 
+def _sparse_depth(
+    replay: Replay, number: int, shared: Columns, own: Sequence[Columns]
+) -> dict[str, Any] | None:
+    alone = image_alone_of(replay.task.variants, number)
+    compared = None if alone is None else own[alone]
+    return summarise_sparse(replay.records(), number, shared, own[number], compared)
+
+
+def _within(scores: Scores) -> dict[str, float] | None:
+    """Return the share of pixels within one and within two stated standard deviations."""
+    if (shares := scores.within) is None:
+        return None
+    one, two = (float(shares[np.searchsorted(DEVIATIONS, k - 1e-9)]) for k in (1.0, 2.0))
+    return {'one_stddev': one, 'two_stddev': two}
+
+
 def _variant(
     variant: Variant, about: dict[str, str], scores: Scores, columns: Columns
 ) -> dict[str, Any]:
@@ -73,6 +93,7 @@ def _variant(
         'estimator': about,
         'figures': scores.figures(),
         'coverage': scores.coverage,
+        'within': _within(scores),
         'scale': _scale(columns['scale']),
         'steadiness': _steadiness(columns),
         'median_depth_m': _median(columns['median_m']),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from drnet_ros.weights import resolve_weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ['Variant', 'parse_settings', 'parse_variants']
+__all__ = ['Variant', 'image_alone_of', 'parse_settings', 'parse_variants', 'with_image_alone']
 
 _LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SPECS = {spec.name: spec for spec in PARAMETERS}
@@ -110,9 +110,37 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         is_weights = len(words) == 1 and '=' not in words[0]
         changes = {'weights': words[0]} if is_weights else parse_settings(words)
         named.append(Variant(_plain_name(base, text), base.changed(**changes)))
+    return _lettered(named) if len(named) > 1 else tuple(named)
+
+
+def with_image_alone(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Add the image alone, if all variants have sources of sparse depth."""
+    if not all(variant.settings.sparse_depth_names for variant in variants):
+        return variants
+    plain = [
+        replace(variant, name=variant.name.partition(': ')[2]) if len(variants) > 1 else variant
+        for variant in variants
+    ]
+    return _lettered([*plain, Variant('image alone', _alone(variants[0].settings))])
+
+
+def image_alone_of(variants: Sequence[Variant], number: int) -> int | None:
+    """Return which variant has the settings of another one, and no source; None if none has."""
+    wanted = _alone(variants[number].settings)
+    for other, each in enumerate(variants):
+        if not each.settings.sparse_depth_names and _alone(each.settings) == wanted:
+            return other
+    return None
+
+
+def _alone(settings: Settings) -> Settings:
+    return settings.changed(sparse_depth_sources=_SPECS['sparse_depth_sources'].default)
+
+
+def _lettered(variants: Sequence[Variant]) -> tuple[Variant, ...]:
     return tuple(
-        Variant(f'{letter}: {variant.name}' if len(named) > 1 else variant.name, variant.settings)
-        for letter, variant in zip(_LETTERS, named, strict=False)
+        replace(variant, name=f'{letter}: {variant.name}')
+        for letter, variant in zip(_LETTERS, variants, strict=False)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,21 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from drnet_offline.outputs.files import whole_file
-from drnet_offline.replay.scores import DEPTH_BINS_M, RATIO_BINS, Scores
+from drnet_offline.replay.scores import DEPTH_BINS_M, DEVIATIONS, RATIO_BINS, Scores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from drnet_offline.replay.columns import Columns
 
-__all__ = ['draw_error_by_depth', 'draw_error_map', 'draw_frames', 'draw_histogram', 'save']
+__all__ = [
+    'draw_calibration',
+    'draw_error_by_depth',
+    'draw_error_map',
+    'draw_frames',
+    'draw_histogram',
+    'save',
+]
 
 mpl.use('Agg')
 
@@ -64,6 +72,26 @@ def draw_error_by_depth(path: Path, scores: Sequence[Scores], names: Sequence[st
     reach = middles[share > 0]
     for axis in (left, right):
         axis.set_xlim(0, float(reach[-1]) + 0.5 if reach.size else 10)
+    return save(figure, path)
+
+
+def draw_calibration(path: Path, scores: Sequence[Scores], names: Sequence[str]) -> Path:
+    """Draw how many pixels lie within k stated standard deviations, against a normal law."""
+    figure = Figure(figsize=(6.4, 3.6), layout='constrained')
+    axis = figure.subplots()
+    normal = [math.erf(k / math.sqrt(2)) * 100 for k in DEVIATIONS]
+    axis.plot(DEVIATIONS, normal, color='black', lw=0.8, ls='--', label='normal distribution')
+    for each, name, color in zip(scores, names, cycle(COLORS), strict=False):
+        if (within := each.within) is not None:
+            axis.plot(DEVIATIONS, within * 100, color=color, label=name)
+    axis.set(
+        xlabel='k, in stated standard deviations',
+        ylabel='pixels with a smaller error [%]',
+        xlim=(0, 3),
+        ylim=(0, 100),
+    )
+    axis.grid(color='#eeeeee')
+    axis.legend(frameon=False, fontsize=8, loc='lower right')
     return save(figure, path)
 
 

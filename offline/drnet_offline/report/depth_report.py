@@ -13,6 +13,7 @@ import numpy as np
 from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.columns import Columns, columns_of, write_csv
 from drnet_offline.report.charts import (
+    draw_calibration,
     draw_error_by_depth,
     draw_error_map,
     draw_frames,
@@ -48,6 +49,9 @@ def write_report(folder: Path, summary: dict[str, Any], replay: Replay) -> None:
     sections = [('Results', _results(summary))]
     if any(variant['sparse_depth'] is not None for variant in summary['variants']):
         sections.append(('Sparse depth', _sparse_depth(summary)))
+    if any(each.within is not None for each in scores):
+        calibration = draw_calibration(folder / 'calibration.png', scores, names)
+        sections.append(('Standard deviation', _deviations(summary) + inline_image(calibration)))
     if chosen:
         path = draw_examples(folder / 'examples.png', chosen, names)
         title = 'Best, median and worst frame' if has_truth else 'Frames'
@@ -124,7 +128,7 @@ def _results(summary: dict[str, Any]) -> str:
 
 def _sparse_depth(summary: dict[str, Any]) -> str:
     topics = ', '.join(f'{k} on {v}' for k, v in summary['topics']['sparse_depth'].items())
-    parts = [f'<p>{escape(topics)}.</p>']
+    parts = [f'<p>{escape(topics)}.</p>', _sparse_table(summary)]
     for variant in summary['variants']:
         about = variant['sparse_depth']
         if about is None:
@@ -133,6 +137,46 @@ def _sparse_depth(summary: dict[str, Any]) -> str:
         parts.append(f'<p>{escape(variant["name"])}: {escape(sparse_words(about))}.</p>')
         parts += [f'<div class="warning">{escape(t)}</div>' for t in sparse_problems(about)]
     return '\n'.join(parts)
+
+
+def _sparse_table(summary: dict[str, Any]) -> str:
+    rows = []
+    for variant in summary['variants']:
+        about = variant['sparse_depth'] or {}
+        error = about.get('scale_error') or {}
+        figures = next(iter(variant['figures'].values()), {})
+        rows.append(
+            [
+                variant['name'],
+                _cell(figures.get('rmse'), '.3f'),
+                _cell(figures.get('rel'), '.3f'),
+                _cell(figures.get('delta1'), '.3f'),
+                _cell(error.get('with_sources'), '.1%'),
+                _cell(error.get('image_alone'), '.1%'),
+                _cell(error.get('won'), '.0%'),
+                _cell(about.get('points_median'), '.0f'),
+                _cell(about.get('converged_s'), '.2f'),
+            ]
+        )
+    head = ('', 'RMSE [m]', 'REL', 'd1', 'scale error', 'image alone', 'won', 'points')
+    return html_table((*head, 'converged [s]'), rows) + (
+        '<p class="note">Scale error: how far the median of recorded by estimated depth is from '
+        '1, as the mean over frames of its absolute logarithm. Won: what share of the error of '
+        'the image alone the sources take away. Converged: seconds until the stated deviation of '
+        'the factor came within a tenth of its median.</p>'
+    )
+
+
+def _deviations(summary: dict[str, Any]) -> str:
+    rows = [
+        [variant['name'], f'{within["one_stddev"]:.1%}', f'{within["two_stddev"]:.1%}']
+        for variant in summary['variants']
+        if (within := variant['within'])
+    ]
+    return html_table(('pixels within', 'one', 'two'), rows) + (
+        '<p class="note">Stated standard deviations are right if as many pixels lie within them '
+        'as the dashed line says: 68 % within one, 95 % within two.</p>'
+    )
 
 
 def _steadiness_table(summary: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,10 @@ __all__ = ['draw_examples']
 
 
 def draw_examples(
-    path: Path, pictures: Sequence[tuple[str, Picture]], names: Sequence[str]
+    path: Path,
+    pictures: Sequence[tuple[str, Picture]],
+    names: Sequence[str],
+    captions: Sequence[str] = (),
 ) -> Path:
     """Draw frames in rows, all depths on one scale.
 
@@ -35,11 +39,13 @@ def draw_examples(
         path: The file.
         pictures: Frames with their labels.
         names: The variants.
+        captions: A line under the name of each, if given.
     """
     has_truth = any(picture.truth_hw is not None for _, picture in pictures)
     titles = ['image', *(['recorded depth'] if has_truth else [])]
-    for name in names:
-        titles += [name, *([f'error of {name}'] if has_truth else [])]
+    for name, caption in zip_longest(names, captions, fillvalue=''):
+        title = f'{name}\n{caption}' if caption else name
+        titles += [title, *([f'error of {name}'] if has_truth else [])]
     figure = Figure(
         figsize=(2.5 * len(titles) + 0.9, 2.0 * len(pictures) + 0.3), layout='constrained'
     )

@@ -22,10 +22,17 @@ def sparse_words(about: dict[str, Any]) -> str:
     ]
     if first_s is not None:
         words.append(f'the first after {first_s:.2f} s')
+    if (settled_s := about['converged_s']) is not None:
+        words.append(f'converged after {settled_s:.2f} s')
     words.append(
         f'depth is multiplied by {factor["median"]:.3f} (p5 {factor["p5"]:.3f}, p95 '
         f'{factor["p95"]:.3f})'
     )
+    if error := about['scale_error']:
+        words.append(
+            f'error of the scale {error["with_sources"]:.1%}, of the image alone '
+            f'{error["image_alone"]:.1%}: {error["won"]:.0%} of it is won'
+        )
     return ', '.join(words)
 
 

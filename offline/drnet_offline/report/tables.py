@@ -81,4 +81,9 @@ def _scale_words(variant: dict[str, Any]) -> str:
             f'{steady["step_percent_p95"]:.2f} %), shape by '
             f'{steady["flicker_percent_median"]:.2f} %'
         )
+    if within := variant['within']:
+        words.append(
+            f'one stated standard deviation holds {within["one_stddev"]:.1%} of pixels, two '
+            f'{within["two_stddev"]:.1%}'
+        )
     return '; '.join(words) or 'no frame could be estimated'

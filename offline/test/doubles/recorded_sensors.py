@@ -86,12 +86,12 @@ def cloud(stamp_ns: int) -> Any:
     )
 
 
-def transform(stamp_ns: int) -> Any:
-    """Where the laser is, as /tf_static tells it."""
+def transform(stamp_ns: int, ahead_m: float = 0.0) -> Any:
+    """Where the laser is, as /tf_static tells it, so far ahead of the camera."""
     types = ROS2.types
     stamp = types['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
     motion = types['geometry_msgs/msg/Transform'](
-        types['geometry_msgs/msg/Vector3'](0.0, 0.0, 0.0),
+        types['geometry_msgs/msg/Vector3'](0.0, 0.0, ahead_m),
         types['geometry_msgs/msg/Quaternion'](*LASER_IN_OPTICAL),
     )
     head = types['std_msgs/msg/Header'](stamp, 'optical')

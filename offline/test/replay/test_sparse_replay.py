@@ -20,6 +20,7 @@ from recorded_sensors import (
     scan,
     slanted_wall,
     tof,
+    transform,
     with_scans,
 )
 
@@ -59,16 +60,70 @@ def test_a_recorded_scan_sets_the_scale(tmp_path: Path, drnet: RunInProcess) -> 
     about = with_scan['sparse_depth']
     assert (about['frames'], about['frames_with_points']) == (COUNT, COUNT)
     assert about['factor']['median'] == pytest.approx(FACTOR, rel=0.01)
-    assert about['first_points_s'] == 0.0
+    assert (about['first_points_s'], about['converged_s']) == (0.0, 0.0)
+    error = about['scale_error']
+    assert error['image_alone'] == pytest.approx(np.log(FACTOR), abs=1e-3)
+    assert error['with_sources'] < 0.01
+    assert error['won'] == pytest.approx(1 - error['with_sources'] / error['image_alone'])
     assert about['refused'] == {'frames': 0, 'example': ''}
     assert alone['sparse_depth'] is None
     assert 'A: scale by scan: points in 6 of 6 frames' in said
     rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
-    assert rows[0][-2:] == ['factor', 'points_used']
+    assert rows[0][-3:] == ['factor', 'points_used', 'factor_stddev']
     own = [row for row in rows[1:] if row[3].startswith('"A:')]
-    assert [float(row[-2]) for row in own] == pytest.approx([FACTOR] * COUNT, rel=0.01)
-    assert all(int(row[-1]) > 10 for row in own)
-    assert '<h2>Sparse depth</h2>' in (report / 'report.html').read_text()
+    assert [float(row[-3]) for row in own] == pytest.approx([FACTOR] * COUNT, rel=0.01)
+    assert all(int(row[-2]) > 10 for row in own)
+    assert all(0 < float(row[-1]) < 0.2 for row in own)
+    page = (report / 'report.html').read_text()
+    assert '<h2>Sparse depth</h2>' in page
+    assert f'<td>{error["image_alone"]:.1%}</td><td>{error["won"]:.0%}</td>' in page
+    assert (report / 'calibration.png').is_file()
+
+
+def test_a_source_is_compared_with_the_image_alone(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag, out = write(tmp_path / 'bag', with_scans()), tmp_path / 'out.json'
+    source = ('--set', 'sparse_depth_sources=[scan]', '--json', out)
+    code, said = drnet('bag', bag, *source)
+    assert code == 0, said
+    with_scan, alone = load(out)['variants']
+    assert with_scan['name'] == 'A: embedded sparse_depth_sources=[scan]'
+    assert alone['name'] == 'B: image alone'
+    assert alone['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
+    assert f'{with_scan["sparse_depth"]["scale_error"]["won"]:.0%} of it is won' in said
+    # Nothing to compare with: the network runs once.
+    assert drnet('bag', bag, *source, '--depth-topic', 'none')[0] == 0
+    assert [each['name'] for each in load(out)['variants']] == [
+        'embedded sparse_depth_sources=[scan]'
+    ]
+
+
+def test_stated_deviations_are_counted(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag, out = write(tmp_path / 'bag', with_scans()), tmp_path / 'out.json'
+    assert drnet('bag', bag, '--json', out)[0] == 0
+    # All pixels are wrong by the same factor, and all deviations stated are about its size.
+    within = load(out)['variants'][0]['within']
+    assert within['two_stddev'] == 1.0
+    assert 0.0 <= within['one_stddev'] <= 1.0
+
+
+@pytest.mark.parametrize('first', ['never', 'at the start'])
+def test_static_transforms_hold_as_latched_ones_do(
+    tmp_path: Path, drnet: RunInProcess, first: str
+) -> None:
+    scene = with_scans(is_mounted=False)
+    before = list(scene.before)
+    place_m = 0.0 if first == 'never' else -50.0
+    if first == 'at the start':
+        before[0] = (('/tf_static', transform(scene.stamps[0])), *before[0])
+    # Recorded late, or published anew; in the second case the points are behind the camera.
+    before[3] = (('/tf_static', transform(scene.stamps[3], place_m)), *before[3])
+    bag, report = write(tmp_path / 'bag', replace(scene, before=tuple(before))), tmp_path / 'r'
+    source = ('--set', 'sparse_depth_sources=[scan]', '--depth-topic', 'none')
+    code, said = drnet('bag', bag, *source, '--report', report)
+    assert code == 0, said
+    rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
+    used = [int(row[-2]) > 0 for row in rows[1:]]
+    assert used == [True] * 3 + [first == 'never'] * 3
 
 
 # One point is believed by and by; the image alone is wrong by 0.29.
@@ -150,7 +205,8 @@ def test_an_interrupted_run_with_a_source_goes_on_to_the_same_result(
     source = ('--set', 'sparse_depth_sources=[scan]')
     assert drnet('bag', bag, '--json', tmp_path / 'whole.json', *source)[0] == 0
     monkeypatch.setattr(journal, 'SAVE_EVERY_S', 0.0)
-    KnownEngine.count, KnownEngine.fails_at = 0, 4
+    # Each frame is estimated twice: with the source, and from the image alone.
+    KnownEngine.count, KnownEngine.fails_at = 0, 8
     resumed = tmp_path / 'resumed.json'
     assert drnet('bag', bag, '--json', resumed, *source)[0] == 1
     KnownEngine.count, KnownEngine.fails_at = 0, -1

@@ -39,9 +39,7 @@ def test_a_signal_ends_a_training_in_one_line(
     run_drnet: RunDrnet,
 ) -> None:
     output = tmp_path / 'output'
-    # An epoch that does not end, where none may.
-    length = () if file == 'last.ckpt' else ('--set', 'data.size=[1024,1536]')
-    process = run_drnet(preset, data, output, *MANY, *length)
+    process = run_drnet(preset, data, output, *MANY)
     deadline = time.monotonic() + WAIT_S
     while process.poll() is None and not (output / file).exists() and time.monotonic() < deadline:
         time.sleep(0.02)

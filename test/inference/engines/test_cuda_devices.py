@@ -21,6 +21,7 @@ from drnet_ros.inference.engines.torch_engine import TorchNetwork
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.drnet import DRNet
+from drnet_ros.network.folding import fold
 from drnet_ros.network.metadata import WeightsMetadata
 
 pytestmark = pytest.mark.slow
@@ -58,6 +59,9 @@ class _FakeRuntime:
 
     def release(self) -> None:
         pass
+
+    def is_alive(self) -> bool:
+        return True
 
 
 class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -132,7 +136,8 @@ def test_a_frame_goes_up_once_and_down_once(
         f_training=50.0, min_depth=0.1, max_depth=10.0,
     )  # fmt: skip
     with GPU:
-        network = DRNet(metadata.network)
+        network = DRNet(metadata.network).eval()
+        fold(network)
     resize_type = torch.float32 if precision == 'fp32' else torch.float16
     infer = TorchNetwork(network, metadata, GPU, precision)
     for parameter in network.parameters():

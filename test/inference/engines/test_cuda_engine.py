@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 from queue import Queue
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from cuda_double import DoubleRuntime
+from cuda_double import DoubleRuntime, Stream
 from numpy.typing import NDArray
 
 from drnet_ros.errors import CameraError, DeviceLostError, DeviceMemoryError, EngineError
 from drnet_ros.inference import CameraModel, DepthEstimator, DepthFrame, Frame, Settings
-from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline, as_engine_error
+from drnet_ros.inference.engines.cuda.failures import as_engine_error
 from drnet_ros.inference.engines.torch_engine import TorchEngine
+from drnet_ros.network.metadata import read_metadata
 
 pytestmark = pytest.mark.slow
 
@@ -38,12 +41,10 @@ class Twins:
         settings = Settings.from_mapping(
             {'weights': weights, 'engine': 'torch', 'device': 'cpu', **OPEN, **values}
         )
-        self.cpu, self.gpu = DepthEstimator(settings), DepthEstimator(settings)
-        engine = self.gpu._engine
-        assert isinstance(engine, TorchEngine)
         self.runtime = DoubleRuntime()
-        self.pipeline = CudaPipeline(self.runtime, engine._infer, torch.float32)
-        engine._pipeline = self.pipeline
+        path = Path(weights)
+        engine = TorchEngine(settings, path, read_metadata(path), runtime=self.runtime)
+        self.cpu, self.gpu = DepthEstimator(settings), DepthEstimator(settings, engine=engine)
 
     def update(self, **values: object) -> None:
         for estimator in (self.cpu, self.gpu):
@@ -156,7 +157,6 @@ def test_live_settings_and_cameras_need_no_new_graph(
 
 def test_half_precision_is_close(weights: str, image: NDArray[np.uint8]) -> None:
     both = Twins(weights, precision='bf16')
-    both.pipeline._resize_type = torch.float16
     large = cv2.resize(image, (256, 192), interpolation=cv2.INTER_CUBIC)
     both.agree([Frame(np.asarray(large, np.uint8), CAMERA, points=True)], 0.06)
 
@@ -210,34 +210,18 @@ def test_a_camera_of_another_shape_is_an_error_of_the_result(
     fresh.agree([Frame(image)], SAME)
 
 
-def _failing(fresh: Twins, error: Exception) -> Callable[[], None]:
-    """Let the device fail; returns what mends it."""
-    real = fresh.pipeline._graphs
-
-    def fail() -> None:
-        raise error
-
-    for graph in real.values():
-        graph.replay = fail
-
-    def mend() -> None:
-        for graph in real.values():
-            graph.replay = None
-
-    return mend
-
-
 def test_a_lost_device_is_one_clear_error_for_good(fresh: Twins, image: NDArray[np.uint8]) -> None:
     before = fresh.gpu.submit([Frame(image)])
+    assert before.result()
     lost = RuntimeError('CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA')
-    mend = _failing(fresh, lost)
+    fresh.runtime.error, fresh.runtime.is_lost = lost, True
     message = r'^cpu must go on working, got: CUDA error: unspecified launch failure; restart'
     with pytest.raises(DeviceLostError, match=message) as failure:
-        fresh.gpu.submit([Frame(image)])
+        fresh.gpu.submit([Frame(image)]).result()
     assert '\n' not in str(failure.value)
-    mend()
+    fresh.runtime.error, fresh.runtime.is_lost = None, False
     with pytest.raises(DeviceLostError, match=message):
-        fresh.gpu.submit([Frame(image)])
+        fresh.gpu.submit([Frame(image)]).result()
     assert before.result()
     fresh.runtime.release = lambda: (_ for _ in ()).throw(lost)  # type: ignore[method-assign]
     fresh.gpu.close()
@@ -247,26 +231,56 @@ def test_a_device_lost_during_a_frame_fails_its_result(
     fresh: Twins, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pending = fresh.gpu.submit([Frame(image)])
+    pending.wait_for_turn()
 
     def fail(_: object) -> None:
         msg = 'CUDA error: device lost'
         raise RuntimeError(msg)
 
     monkeypatch.setattr('cuda_double.Event.synchronize', fail)
+    fresh.runtime.is_lost = True
     for _ in range(2):
         with pytest.raises(DeviceLostError, match='device lost'):
             pending.result()
     with pytest.raises(DeviceLostError, match='device lost'):
-        fresh.gpu.submit([Frame(image)])
+        fresh.gpu.submit([Frame(image)]).result()
 
 
-def test_other_errors_pass(fresh: Twins, image: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize('text', ['shapes differ', 'CUDA error: invalid argument'])
+def test_an_error_that_the_device_survives_passes(
+    fresh: Twins, image: NDArray[np.uint8], text: str
+) -> None:
     fresh.gpu.estimate(image)
-    mend = _failing(fresh, RuntimeError('shapes differ'))
-    with pytest.raises(EngineError, match=r'^PyTorch failed on cpu: shapes differ$'):
-        fresh.gpu.submit([Frame(image)])
-    mend()
+    fresh.runtime.error = RuntimeError(text)
+    with pytest.raises(EngineError, match=f'^PyTorch failed on cpu: {text}$') as failure:
+        fresh.gpu.submit([Frame(image)]).result()
+    assert type(failure.value) is EngineError
+    fresh.runtime.error = None
     fresh.agree([Frame(image)], SAME)
+
+
+def test_a_handle_that_cannot_be_made_is_a_shortage_and_frames_go_on_one_by_one(
+    fresh: Twins, image: NDArray[np.uint8]
+) -> None:
+    frames = [Frame(image), Frame(image[::-1])]
+    fresh.agree(frames, SAME)
+    text = 'CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`'
+    error = RuntimeError(text)
+    # The graph that is there fails; those made after caches are freed work.
+    release = fresh.runtime.release
+
+    def recover() -> None:
+        fresh.runtime.error = None
+        release()
+
+    fresh.runtime.error = error
+    fresh.runtime.release = recover  # type: ignore[method-assign]
+    captured = fresh.runtime.captured
+    fresh.agree(frames, SAME)
+    assert (fresh.runtime.released, fresh.runtime.captured) == (1, captured + 1)
+    replayed = fresh.runtime.replayed
+    fresh.agree(frames, SAME)
+    assert fresh.runtime.replayed == replayed + 2
 
 
 @pytest.mark.parametrize(
@@ -276,6 +290,9 @@ def test_other_errors_pass(fresh: Twins, image: NDArray[np.uint8]) -> None:
         RuntimeError('CUDA error: out of memory'),
         RuntimeError('cuDNN error: CUDNN_STATUS_ALLOC_FAILED'),
         RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate'),
+        RuntimeError('CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate'),
+        RuntimeError('cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED'),
+        RuntimeError('GET was unable to find an engine to execute this computation'),
     ],
 )
 def test_short_memory_is_told_from_a_lost_device(error: RuntimeError) -> None:
@@ -324,6 +341,67 @@ def test_what_cannot_be_captured_runs_without_a_graph(
 
 def test_preparing_captures_the_graph(fresh: Twins, image: NDArray[np.uint8]) -> None:
     fresh.gpu.prepare(96, 128)
-    assert fresh.runtime.captured == 1
+    captured = fresh.runtime.captured
     fresh.agree([Frame(image)], SAME)
-    assert fresh.runtime.captured == 1
+    assert fresh.runtime.captured == captured == 1
+
+
+def test_another_size_is_prepared_between_frames_and_for_all_cameras(
+    weights: str, image: NDArray[np.uint8]
+) -> None:
+    both = Twins(weights, cameras=('front', 'rear', 'left'))
+    wide = np.concatenate([image, image], axis=1)
+    preparation = both.gpu.prepare_async(*wide.shape[:2])
+    assert preparation is not None
+    assert both.gpu.prepare_async(*wide.shape[:2]) in {preparation, None}
+    both.agree([Frame(image)] * 3, SAME)  # while that is under way
+    preparation.result(60)
+    assert both.gpu.prepare_async(*wide.shape[:2]) is None
+    both.agree([Frame(wide)] * 2, RESIZED)
+    both.gpu.close()  # after what is left of the preparation
+    assert both.runtime.captured >= 4
+    both.cpu.close()
+
+
+def test_all_is_launched_in_one_thread_of_the_engine(
+    fresh: Twins, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set()
+    enter = DoubleRuntime.on
+
+    def on(runtime: DoubleRuntime, stream: Stream) -> AbstractContextManager[None]:
+        threads.add(threading.current_thread().name)
+        return enter(runtime, stream)
+
+    monkeypatch.setattr(DoubleRuntime, 'on', on)
+    fresh.gpu.prepare(60, 80)
+    fresh.gpu.estimate(image, CAMERA, points=True)
+    fresh.gpu.close()
+    assert threads == {'cuda_engine_0'}
+
+
+def test_a_size_that_cannot_be_prepared_is_an_error_of_its_frames(
+    fresh: Twins, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        msg = 'CUDA out of memory'
+        raise torch.OutOfMemoryError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr('drnet_ros.inference.engines.cuda.plan.BatchGraph.compute', fail)
+        preparation = fresh.gpu.prepare_async(60, 80)
+        assert preparation is not None
+        preparation.result(60)
+        assert fresh.gpu.prepare_async(60, 80) is None
+        with pytest.raises(DeviceMemoryError, match='enough free memory'):
+            fresh.gpu.submit([Frame(np.zeros((60, 80, 3), np.uint8))]).result()
+    fresh.agree([Frame(image)], SAME)
+
+
+def test_closing_ends_a_preparation(fresh: Twins) -> None:
+    preparation = fresh.gpu.prepare_async(60, 80)
+    fresh.gpu.close()
+    assert preparation is not None
+    assert preparation.done()
+    with pytest.raises(EngineError, match='closed'):
+        fresh.gpu.prepare_async(60, 80)

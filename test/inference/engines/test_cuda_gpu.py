@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import DeviceMemoryError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
-from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline
+from drnet_ros.inference.engines.cuda.runtime import CudaRuntime
 from drnet_ros.inference.engines.torch_engine import TorchEngine
+from drnet_ros.network.metadata import read_metadata
 
 pytestmark = [
     pytest.mark.gpu,
@@ -42,11 +44,30 @@ def _estimator(weights: str, device: str, **values: object) -> DepthEstimator:
     )
 
 
-def _pipeline(estimator: DepthEstimator) -> CudaPipeline:
-    engine = estimator._engine
-    assert isinstance(engine, TorchEngine)
-    assert engine._pipeline is not None
-    return engine._pipeline
+class Counting(CudaRuntime):
+    """Counts captures.
+
+    Attributes:
+        captured: How many graphs were captured.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(torch.device('cuda', 0))
+        self.captured = 0
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        replay = super().capture(work)
+        self.captured += 1
+        return replay
+
+
+def _counted(weights: str, **values: object) -> tuple[DepthEstimator, Counting]:
+    settings = Settings.from_mapping(
+        {'weights': weights, 'engine': 'torch', 'device': 'cuda:0', **OPEN, **values}
+    )
+    runtime = Counting()
+    engine = TorchEngine(settings, Path(weights), read_metadata(Path(weights)), runtime=runtime)
+    return DepthEstimator(settings, engine=engine), runtime
 
 
 @pytest.fixture(scope='module')
@@ -72,9 +93,21 @@ def _resized(image: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.u
     return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def test_every_graph_is_captured(gpu: DepthEstimator, image: NDArray[np.uint8]) -> None:
-    gpu.estimate(image)
-    assert all(graph.replay is not None for graph in _pipeline(gpu)._graphs.values())
+def test_a_graph_is_captured_for_each_batch_of_the_cameras(
+    weights: str, image: NDArray[np.uint8]
+) -> None:
+    gpu, runtime = _counted(weights, cameras=('front', 'rear', 'left'))
+    with gpu:
+        frames = [Frame(np.roll(image, 9 * shift, axis=1)) for shift in range(3)]
+        alone = [gpu.submit([frame]).result()[0].depth_hw for frame in frames]
+        gpu.prepare(*image.shape[:2])
+        deadline = time.monotonic() + DEADLINE_S
+        while runtime.captured < 3:  # for 1, 2 and 3 frames
+            assert time.monotonic() < deadline
+        for count in (1, 2, 3):
+            for done, depth in zip(gpu.submit(frames[:count]).result(), alone, strict=False):
+                assert _error(done.depth_hw, depth) < HALF_TOLERANCE
+        assert runtime.captured == 3
 
 
 @pytest.mark.parametrize('count', [1, 2, 4])
@@ -143,41 +176,49 @@ def test_batches_under_way_do_not_disturb_each_other(
 
 
 def test_the_next_upload_does_not_wait_for_the_computation(
-    gpu: DepthEstimator, image: NDArray[np.uint8]
+    weights: str, image: NDArray[np.uint8]
 ) -> None:
-    pipeline = _pipeline(gpu)
-    for _ in range(4):  # all slots allocated: that alone makes uploads wait
-        gpu.estimate(image)
-    before = gpu.submit([Frame(image)])
-    with torch.cuda.stream(pipeline._runtime.compute):
-        torch.cuda._sleep(4_000_000_000)  # type: ignore[no-untyped-call]  # a few seconds
-    pending = gpu.submit([Frame(image)])
-    slot = pipeline._ring[-1]
-    deadline = time.monotonic() + DEADLINE_S
-    while not slot.uploaded.query():
-        assert time.monotonic() < deadline
-    assert not slot.computed.query()
-    with pytest.raises(TimeoutError):
-        pending.result(timeout_s=0)
-    before.result(DEADLINE_S)
-    np.testing.assert_allclose(
-        pending.result(DEADLINE_S)[0].depth_hw, before.result()[0].depth_hw, rtol=FP32_TOLERANCE
-    )
+    gpu, runtime = _counted(weights, precision='fp32')
+    with gpu:
+        for _ in range(4):  # all slots allocated: that alone makes uploads wait
+            gpu.estimate(image)
+        before = gpu.submit([Frame(image)])
+        before.wait_for_turn()
+        with runtime.on(runtime.compute):
+            torch.cuda._sleep(4_000_000_000)  # type: ignore[no-untyped-call]  # a few seconds
+        pending = gpu.submit([Frame(image)])
+        pending.wait_for_turn()
+        uploaded = runtime.event()
+        uploaded.record(runtime.upload)
+        deadline = time.monotonic() + DEADLINE_S
+        while not uploaded.query():
+            assert time.monotonic() < deadline
+        assert not runtime.compute.query()
+        with pytest.raises(TimeoutError):
+            pending.result(timeout_s=0)
+        depth = before.result(DEADLINE_S)[0].depth_hw
+        np.testing.assert_allclose(
+            pending.result(DEADLINE_S)[0].depth_hw, depth, rtol=FP32_TOLERANCE
+        )
 
 
-def test_live_settings_use_the_same_graph(gpu: DepthEstimator, image: NDArray[np.uint8]) -> None:
-    full = gpu.estimate(image).depth_hw
-    graphs = list(_pipeline(gpu)._graphs.values())
-    limited = gpu.settings.changed(max_depth=float(np.nanmedian(full)))
-    depth = gpu._engine.submit([Frame(image)], limited).result()[0].depth_hw
-    np.testing.assert_array_equal(np.isfinite(depth), full <= np.float32(limited.max_depth))
-    assert set(_pipeline(gpu)._graphs.values()) == set(graphs)
+def test_live_settings_use_the_same_graph(weights: str, image: NDArray[np.uint8]) -> None:
+    gpu, runtime = _counted(weights, precision='fp32')
+    with gpu:
+        full = gpu.estimate(image).depth_hw
+        captured = runtime.captured
+        limit = float(np.nanmedian(full))
+        gpu.update(gpu.settings.changed(max_depth=limit))
+        depth = gpu.estimate(image).depth_hw
+        np.testing.assert_array_equal(np.isfinite(depth), full <= np.float32(limit))
+        assert runtime.captured == captured
 
 
 def test_graphs_are_captured_while_another_thread_fetches(
     weights: str, image: NDArray[np.uint8]
 ) -> None:
-    with _estimator(weights, 'cuda') as gpu:
+    gpu, runtime = _counted(weights)
+    with gpu:
         wrong: list[Exception] = []
         truth = gpu.estimate(image).depth_hw
         pending = [gpu.submit([Frame(image)]) for _ in range(8)]
@@ -195,12 +236,14 @@ def test_graphs_are_captured_while_another_thread_fetches(
 
         thread = threading.Thread(target=fetch)
         thread.start()
-        for width in range(96, 256, 16):  # more shapes than graphs are kept
+        captured = runtime.captured
+        widths = range(136, 296, 16)  # more shapes than graphs are kept
+        for width in widths:
             gpu.estimate(_resized(image, (96, width)))
         pinned_too.set()
         thread.join(DEADLINE_S)
         assert not wrong
-        assert all(graph.replay is not None for graph in _pipeline(gpu)._graphs.values())
+        assert runtime.captured == captured + len(widths)
 
 
 def test_short_memory_is_one_clear_error_and_passes(
@@ -211,7 +254,7 @@ def test_short_memory_is_one_clear_error_and_passes(
         torch.cuda.set_per_process_memory_fraction(1e-6)  # no more than there is already
         try:
             with pytest.raises(DeviceMemoryError, match='must have enough free memory'):
-                gpu.submit([Frame(large), Frame(large)])
+                gpu.submit([Frame(large), Frame(large)]).result()
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
         assert np.isfinite(gpu.estimate(large).depth_hw).any()

@@ -17,6 +17,7 @@ from torch import Tensor
 from drnet_ros.errors import DeviceMemoryError
 from drnet_ros.inference import CameraModel, Frame, Pending, Settings
 from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline
+from drnet_ros.inference.engines.cuda.plan import Shape, graph_counts
 from drnet_ros.inference.limits import MAX_CAMERAS
 from drnet_ros.inference.postprocess import PostProcessor
 from drnet_ros.network.config import NetworkConfig
@@ -60,10 +61,22 @@ class Bench:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.runtime = DoubleRuntime(order)
-        self.pipeline = CudaPipeline(self.runtime, infer, torch.float32)
+        self.most_frames = 99  # that memory is there for
+        self.pipeline = CudaPipeline(self.runtime, self._infer, torch.float32)
         self.sent: list[Sent] = []
         self.is_closed = False
         self._count = 0
+
+    def _infer(self, rgb_bchw: Tensor) -> Tensor:
+        if len(rgb_bchw) > self.most_frames:
+            msg = 'CUDA out of memory'
+            raise torch.OutOfMemoryError(msg)
+        return infer(rgb_bchw)
+
+    def shape(self, size: tuple[int, int], using: Settings) -> Shape:
+        frame = Frame(np.zeros((*size, 3), np.uint8))
+        batch = [(frame, POST.geometry(frame, NETWORK_HW, using))]
+        return Shape.of(batch, using, NETWORK_HW)
 
     def submit(self, count: int, size: tuple[int, int], using: Settings) -> None:
         frames = []
@@ -216,39 +229,87 @@ def test_memory_of_evicted_plans_and_rays_is_not_used_too_early() -> None:
         bench.close()
 
 
-def test_graphs_and_rays_of_all_cameras_are_kept() -> None:
+def test_graphs_are_for_powers_of_two_and_all_cameras() -> None:
+    counts = [graph_counts(cameras) for cameras in (1, 2, 3, 4, 5, 16)]
+    assert counts == [[1], [1, 2], [1, 2, 3], [1, 2, 4], [1, 2, 4, 5], [1, 2, 4, 8, 16]]
+
+
+def test_graphs_of_all_cameras_are_kept() -> None:
     bench = Bench(Order())
     using = PLAIN.changed(cameras=[f'camera_{index}' for index in range(MAX_CAMERAS)])
     # Those of one size are all there in a batch, or some of them, or they come one by one.
-    batches = [(count, (8, 8)) for count in range(1, 8)]
-    batches += [(1, (8, side)) for side in range(9, 9 + MAX_CAMERAS - len(batches))]
+    batches = [(count, (8, 8)) for count in (1, 2, 3, 4, 6, 8, 11, 16)]
+    batches += [(1, (8, side)) for side in range(9, 9 + MAX_CAMERAS - 5)]
     for _ in range(2):
         for count, size in batches:
             bench.submit(count, size, using)
+    bench.fetch(7)
     assert bench.runtime.captured == MAX_CAMERAS
-    cameras = [CameraModel(8, 8, 10.0 + index, 10.0, 4.0, 3.0) for index in range(MAX_CAMERAS)]
-    with bench.runtime.on(bench.runtime.compute):
-        kept = [bench.pipeline._device_rays(camera, 1) for camera in cameras]
-        again = [bench.pipeline._device_rays(camera, 1) for camera in cameras]
-    assert all(one is other for one, other in zip(kept, again, strict=True))
+    bench.close()
+
+
+FOUR = PLAIN.changed(cameras=['front', 'rear', 'left', 'right'])
+
+
+def test_prepared_graphs_serve_every_batch_of_the_cameras() -> None:
+    order = Order()
+    with order.watched():
+        bench = Bench(order)
+        shape = bench.shape(SIZES[1], FOUR)
+        assert not bench.pipeline.is_ready(shape)
+        for _ in bench.pipeline.preparation(shape, 4):
+            pass
+        assert bench.pipeline.is_ready(shape)
+        for count in (1, 2, 3, 4, 1, 3):
+            bench.submit(count, SIZES[1], FOUR)
+            bench.fetch(-1)
+        assert bench.runtime.captured == 3
+        bench.close()
+
+
+def test_frames_go_on_between_the_steps_of_a_preparation_in_pieces() -> None:
+    """Nothing is captured for them, and nothing races."""
+    order = Order()
+    with order.watched():
+        bench = Bench(order)
+        steps = bench.pipeline.preparation(bench.shape(SIZES[1], FOUR), 4)
+        for _ in steps:
+            if not bench.pipeline.is_ready(bench.shape(SIZES[1], FOUR)):
+                continue
+            captured, replayed = bench.runtime.captured, bench.runtime.replayed
+            for count in (4, 3, 1):
+                bench.submit(count, SIZES[1], FOUR)
+                bench.fetch(-1)
+            # Of one frame each; from when there is a graph for four, one for each batch.
+            pieces = 3 if captured > 1 else 8
+            assert bench.runtime.replayed - replayed == pieces
+            assert bench.runtime.captured == captured
+        assert bench.runtime.captured == 3
+        bench.close()
+
+
+def test_where_only_one_frame_fits_a_preparation_ends_with_that() -> None:
+    bench = Bench(Order())
+    bench.most_frames = 1
+    shape = bench.shape(SIZES[0], FOUR)
+    for _ in bench.pipeline.preparation(shape, 4):
+        pass
+    assert bench.pipeline.is_ready(shape)
+    bench.submit(4, SIZES[0], FOUR)
+    bench.fetch(-1)
+    assert (bench.runtime.captured, bench.runtime.released) == (1, 0)
+    bench.most_frames = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        list(bench.pipeline.preparation(bench.shape(SIZES[1], FOUR), 4))
     bench.close()
 
 
 def test_nothing_races_where_memory_is_short() -> None:
-    def fail(bench: Bench, largest: int) -> None:
-        def infer_small(rgb: Tensor) -> Tensor:
-            if len(rgb) > largest:
-                msg = 'CUDA out of memory'
-                raise torch.OutOfMemoryError(msg)
-            return infer(rgb)
-
-        bench.pipeline._infer = infer_small
-
     order = Order()
     with order.watched():
         bench = Bench(order)
         bench.submit(3, SIZES[0], PLAIN)
-        fail(bench, largest=1)
+        bench.most_frames = 1
         bench.submit(3, SIZES[0], PLAIN)  # its graph is there already
         bench.submit(5, SIZES[1], RICH)
         assert bench.runtime.released == 1
@@ -256,11 +317,11 @@ def test_nothing_races_where_memory_is_short() -> None:
         assert bench.runtime.released == 1
         for index in range(4):
             bench.fetch(index)
-        fail(bench, largest=0)
+        bench.most_frames = 0
         with pytest.raises(DeviceMemoryError, match='cpu must have enough free memory'):
             bench.submit(1, (8, 9), PLAIN)
         assert bench.runtime.released == 2
-        fail(bench, largest=1)
+        bench.most_frames = 1
         bench.submit(1, SIZES[0], PLAIN)
         bench.fetch(-1)
         bench.close()

@@ -54,7 +54,9 @@ def _noise_m(depth: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.nanmean(np.square(rough))))
 
 
-@pytest.mark.parametrize(('engine', 'precision'), [('openvino', 'bf16'), ('openvino', 'fp16')])
+@pytest.mark.parametrize(
+    ('engine', 'precision'), [('openvino', 'bf16'), ('openvino', 'fp16'), ('onnxruntime', 'fp32')]
+)
 def test_depth_is_no_rougher_than_its_features_make_it(
     image: NDArray[np.uint8], engine: str, precision: str
 ) -> None:

@@ -25,13 +25,17 @@ from __future__ import annotations
 import logging
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from drnet_ros.errors import DeviceLostError, DeviceMemoryError, EngineError
+from drnet_ros.errors import DeviceLostError, EngineError
 from drnet_ros.inference.camera import CameraModel, rays
+from drnet_ros.inference.engines.cuda.failures import as_engine_error, first_line, is_shortage
+from drnet_ros.inference.engines.cuda.graphs import Graphs
 from drnet_ros.inference.engines.cuda.plan import (
     Batch,
     BatchGraph,
@@ -39,6 +43,7 @@ from drnet_ros.inference.engines.cuda.plan import (
     OutputSlice,
     Shape,
     fill_input,
+    graph_counts,
     slice_outputs,
 )
 from drnet_ros.inference.engines.cuda.slots import PendingBatch, Slot, SplitBatch
@@ -50,23 +55,17 @@ if TYPE_CHECKING:
     from drnet_ros.inference.engines.cuda.runtime import Runtime
     from drnet_ros.inference.settings import Settings
 
-__all__ = ['CudaPipeline', 'as_engine_error']
+__all__ = ['CudaPipeline']
 
 _LOG = logging.getLogger(__name__)
 _SLOTS = 3  # one uploading, one computing, one downloading
-# Or one for each camera, if there are more: n cameras with images of one size make batches of 1
-# to n frames, and with n sizes n batches of one. A graph has 7 bytes for each pixel of its batch
-# (14.5 MB for one image of 1080p) and some MB of matrices and kernels; what the network needs is
-# shared by all. Graphs for 1 to 16 images of 1080p are 2 GB, and go when memory is short.
-_KEPT_GRAPHS = 8
-_WARM_UPS = 3  # libraries choose algorithms and make workspaces: nothing of that can be captured
 
 
 class CudaPipeline:
     """Takes batches through upload, network and download. Submit from one thread at a time."""
 
     def __init__(self, runtime: Runtime, infer: Infer, resize_type: torch.dtype) -> None:
-        """Start empty; a graph is captured when its shape first comes.
+        """Start empty; a graph is captured in advance, or when its shape first comes.
 
         Args:
             runtime: The device.
@@ -74,9 +73,8 @@ class CudaPipeline:
             resize_type: What images are resized in, float32 or float16.
         """
         self._runtime = runtime
-        self._infer = infer
-        self._resize_type = resize_type
-        self._graphs: OrderedDict[Shape, BatchGraph] = OrderedDict()
+        self._graphs = Graphs(runtime, infer, resize_type)
+        self._coming: set[Shape] = set()
         self._rays: OrderedDict[tuple[CameraModel, int], Tensor] = OrderedDict()
         self._ring: deque[Slot] = deque()
         self._is_split = False
@@ -86,6 +84,7 @@ class CudaPipeline:
     def submit(self, batch: Batch, settings: Settings, network_hw: tuple[int, int]) -> Pending:
         """Start work on a batch.
 
+        While the graph for its size is being prepared, it runs in pieces for which there is one.
         If it does not fit into the device's memory, caches are freed and its frames run one by
         one, as those of later batches then do from the start.
 
@@ -104,25 +103,61 @@ class CudaPipeline:
         """
         if self._lost:
             raise DeviceLostError(self._lost)
-        each: list[Batch] = [[frame] for frame in batch]
         try:
-            batches = self._try(each if self._is_split else [batch], settings, network_hw)
+            batches = self._try(self._pieces(batch, settings, network_hw), settings, network_hw)
             if batches is None:  # no longer in an except clause, whose traceback keeps tensors
                 self._free()
                 self._is_split = self._is_split or len(batch) > 1
                 _LOG.warning('out of memory on %s: caches freed', self._runtime.device)
-                batches = [self._launch(frames, settings, network_hw) for frames in each]
+                batches = [self._launch([frame], settings, network_hw) for frame in batch]
         except RuntimeError as error:
             raise self._failure(error) from error
         return batches[0] if len(batches) == 1 else SplitBatch(batches)
 
+    def is_ready(self, shape: Shape) -> bool:
+        """Whether there is a graph for batches of a shape; any thread may ask."""
+        return shape in self._graphs
+
+    @torch.inference_mode()
+    def preparation(self, shape: Shape, camera_count: int) -> Iterator[None]:
+        """Make the graphs for images of a size: for one of them, then for all cameras and fewer.
+
+        Args:
+            shape: The shape of a batch of one such image.
+            camera_count: How many cameras there are.
+
+        Yields:
+            Between steps, when batches may be submitted.
+
+        Raises:
+            RuntimeError: If the first graph cannot be made. If another one lacks memory, batches
+                run frame by frame from then on.
+        """
+        one, *more = graph_counts(camera_count)
+        shapes = [replace(shape, count=count) for count in (one, *reversed(more))]
+        self._coming.update(shapes)
+        try:
+            for each in shapes:
+                if each not in self._graphs and not (self._is_split and each.count > 1):
+                    yield from self._graphs.make(each, camera_count)
+                self._coming.discard(each)
+        except RuntimeError as error:
+            if shapes[0] in self._coming or not is_shortage(error):
+                raise
+            self._is_split = True
+            text = first_line(error)
+            _LOG.warning('frames of a batch run one by one on %s: %s', self._runtime.device, text)
+        finally:
+            self._coming.difference_update(shapes)
+
     def close(self) -> None:
         """Free what the pipeline holds; results under way may still be fetched."""
-        del self._infer
         try:
             self._free()
         except RuntimeError as error:  # of a lost device nothing can be freed
-            _LOG.warning('cannot free the memory of %s: %s', self._runtime.device, _line(error))
+            text = first_line(error)
+            _LOG.warning('cannot free the memory of %s: %s', self._runtime.device, text)
+        del self._graphs
 
     def _free(self) -> None:
         self._graphs.clear()
@@ -131,10 +166,32 @@ class CudaPipeline:
         self._runtime.release()
 
     def _failure(self, error: RuntimeError) -> EngineError:
-        failure = as_engine_error(error, self._runtime.device)
-        if isinstance(failure, DeviceLostError):
+        is_lost = not self._runtime.is_alive()
+        failure = as_engine_error(error, self._runtime.device, is_lost=is_lost)
+        if is_lost:
             self._lost = str(failure)
         return failure
+
+    def _pieces(
+        self, batch: Batch, settings: Settings, network_hw: tuple[int, int]
+    ) -> list[Batch]:
+        """Cut a batch into such as can run at once."""
+        shape = self._shape(batch, settings, network_hw)
+        size = len(batch)
+        if self._is_split:
+            size = 1
+        elif shape in self._coming and shape not in self._graphs:
+            counts = [count for count in graph_counts(len(settings.cameras)) if count < size]
+            ready = [count for count in counts if replace(shape, count=count) in self._graphs]
+            size = max(ready, default=size)
+        return [batch[start : start + size] for start in range(0, len(batch), size)]
+
+    def _shape(self, batch: Batch, settings: Settings, network_hw: tuple[int, int]) -> Shape:
+        """Return the least shape that a batch fits into, of those with a graph if there is one."""
+        own = Shape.of(batch, settings, network_hw)
+        counts = [n for n in graph_counts(len(settings.cameras)) if n >= len(batch)]
+        fitting = [replace(own, count=count) for count in counts] or [own]
+        return next((shape for shape in fitting if shape in self._graphs), fitting[0])
 
     def _try(
         self, groups: list[Batch], settings: Settings, network_hw: tuple[int, int]
@@ -143,7 +200,7 @@ class CudaPipeline:
         try:
             return [self._launch(frames, settings, network_hw) for frames in groups]
         except RuntimeError as error:
-            if _is_out_of_memory(error):
+            if is_shortage(error):
                 return None
             raise
 
@@ -154,18 +211,19 @@ class CudaPipeline:
         upload, compute, download = runtime.upload, runtime.compute, runtime.download
         slices = slice_outputs(batch, settings)
         float_count = slices[-1].cloud.stop
+        shape = self._shape(batch, settings, network_hw)
+        graph = self._graphs.get(shape, len(settings.cameras))
+        byte_count = graph.byte_count(len(batch))
         with runtime.on(compute):
-            graph = self._graph(Shape.of(batch, settings, network_hw), len(settings.cameras))
-            byte_count = graph.input.numel()
             # Of a slot that fails half-way nothing is known: it comes back only at the end.
             slot = self._idle_slot(byte_count, float_count)
-        fill_input(slot.host_in.numpy()[:byte_count], batch, settings)
+        fill_input(slot.host_in.numpy()[:byte_count], batch, settings, shape.count)
         with runtime.on(upload):
             slot.device_in[:byte_count].copy_(slot.host_in[:byte_count], non_blocking=True)
             slot.uploaded.record(upload)
         with runtime.on(compute):
             compute.wait_event(slot.uploaded)
-            graph.input.copy_(slot.device_in[:byte_count])
+            graph.input[:byte_count].copy_(slot.device_in[:byte_count])
             (graph.replay or graph.compute)()
             self._gather(slot.device_out, graph, slices, settings)
             slot.computed.record(compute)
@@ -192,7 +250,8 @@ class CudaPipeline:
         self, floats: Tensor, graph: BatchGraph, slices: list[OutputSlice], settings: Settings
     ) -> None:
         """Collect the results of a batch; clouds differ from frame to frame, and need no graph."""
-        floats[: graph.depth.numel()].copy_(graph.depth.flatten())
+        depths = graph.depth[: len(slices)].flatten()
+        floats[: depths.numel()].copy_(depths)
         for index, output in enumerate(slices):
             if output.geometry.ray_camera is None or not output.cloud_shape:
                 continue
@@ -200,23 +259,6 @@ class CudaPipeline:
             directions = self._device_rays(output.geometry.ray_camera, settings.point_stride)
             color = graph.colors(index) if settings.point_color else None
             fill_cloud(cloud, graph.depth[index], directions, color, settings.point_stride)
-
-    def _graph(self, shape: Shape, camera_count: int) -> BatchGraph:
-        if shape not in self._graphs:
-            graph = BatchGraph(shape, self._infer, self._runtime.device, self._resize_type)
-            for _ in range(_WARM_UPS):
-                graph.compute()
-            try:
-                graph.replay = self._runtime.capture(graph.compute)
-            except RuntimeError as error:
-                _LOG.warning('cannot use a CUDA graph, so the network is slower: %s', _line(error))
-            self._graphs[shape] = graph
-            # A graph in flight is freed when it is done (cuGraphExecDestroy), and its memory is
-            # the compute stream's; so nothing has to wait here.
-            if len(self._graphs) > max(_KEPT_GRAPHS, camera_count):
-                self._graphs.popitem(last=False)
-        self._graphs.move_to_end(shape)
-        return self._graphs[shape]
 
     def _device_rays(self, camera: CameraModel, stride: int) -> Tensor:
         key = camera, stride
@@ -230,42 +272,3 @@ class CudaPipeline:
                 self._rays.popitem(last=False)
         self._rays.move_to_end(key)
         return self._rays[key]
-
-
-def as_engine_error(error: RuntimeError, device: torch.device) -> EngineError:
-    """Return what an error of PyTorch means to the user."""
-    if _is_out_of_memory(error):
-        msg = (
-            f'{device} must have enough free memory, got: {_line(error)}; lower input_size, '
-            'use fewer cameras or a smaller backbone, or end what else runs there'
-        )
-        return DeviceMemoryError(msg)
-    if _is_of_another_gpu(error):
-        msg = (
-            f'PyTorch must have kernels for {device}, got: {_line(error)}; set device to cpu, or '
-            'install a PyTorch built for this GPU'
-        )
-        return EngineError(msg)
-    if 'CUDA error' in str(error):  # after most of them, nothing works in this process any more
-        msg = f'{device} must go on working, got: {_line(error)}; restart the node'
-        return DeviceLostError(msg)
-    return EngineError(f'PyTorch failed on {device}: {_line(error)}')
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # The allocator, pinned memory, and cuDNN or cuBLAS have each their own way to say so.
-    text = str(error)
-    return (
-        isinstance(error, torch.OutOfMemoryError)
-        or 'out of memory' in text
-        or 'ALLOC_FAILED' in text
-    )
-
-
-def _is_of_another_gpu(error: RuntimeError) -> bool:
-    # PyTorch's own kernels, and cuDNN or cuBLAS, each say it in their way.
-    return 'no kernel image' in str(error) or 'ARCH_MISMATCH' in str(error)
-
-
-def _line(error: RuntimeError) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

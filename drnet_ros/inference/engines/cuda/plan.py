@@ -17,7 +17,16 @@ from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.postprocess import Geometry
 from drnet_ros.inference.settings import Settings
 
-__all__ = ['Batch', 'BatchGraph', 'Infer', 'OutputSlice', 'Shape', 'fill_input', 'slice_outputs']
+__all__ = [
+    'Batch',
+    'BatchGraph',
+    'Infer',
+    'OutputSlice',
+    'Shape',
+    'fill_input',
+    'graph_counts',
+    'slice_outputs',
+]
 
 Batch: TypeAlias = Sequence[tuple[Frame, Geometry]]
 """Frames with images and depths of the same size, and the geometry of each one's depth."""
@@ -33,7 +42,7 @@ class Shape:
     """What a graph is fixed to; all else may change from batch to batch.
 
     Attributes:
-        count: Frames in the batch.
+        count: Most frames in the batch.
         image_hw: Height and width of the images.
         network_hw: Height and width at which the network sees them.
         depth_hw: Height and width of the depth.
@@ -61,6 +70,19 @@ class Shape:
         return cls(len(batch), (height, width), network_hw, geometry.depth_hw, has_edges)
 
 
+def graph_counts(camera_count: int) -> list[int]:
+    """Return for how many frames graphs are made: powers of two below the cameras, and all.
+
+    A batch of another size runs in the graph of the next larger one, as in vLLM: fewer graphs for
+    less than twice the work.
+
+    Args:
+        camera_count: How many cameras there are.
+    """
+    powers = [1 << bit for bit in range(camera_count.bit_length())]
+    return [*(power for power in powers if power < camera_count), camera_count]
+
+
 class BatchGraph:
     """From the input of a batch to its depth, always in the same memory of the device.
 
@@ -86,6 +108,7 @@ class BatchGraph:
         self.input = torch.zeros(size, dtype=torch.uint8, device=device)
         self.depth = torch.zeros(shape.count, *shape.depth_hw, device=device)
         self.replay: Callable[[], None] | None = None
+        self._header, self._image_bytes = header, math.prod(shape.image_hw) * 3
         self._limits = self.input[:header].view(torch.float32).view(-1, _LIMITS)
         self._images = self.input[header:].view(-1, *shape.image_hw, 3)
         self._infer = infer
@@ -101,6 +124,10 @@ class BatchGraph:
         shrinks = math.prod(shape.network_hw) < math.prod(shape.image_hw)
         self._to_network = weights(shape.network_hw, averages=shrinks)
         self._to_depth = weights(shape.depth_hw, averages=True)
+
+    def byte_count(self, count: int) -> int:
+        """Return how much of `input` a number of frames takes, from its start on."""
+        return self._header + count * self._image_bytes
 
     def compute(self) -> None:
         """Fill `depth` from `input`, on the current stream."""
@@ -165,16 +192,18 @@ def slice_outputs(batch: Batch, settings: Settings) -> list[OutputSlice]:
     return slices
 
 
-def fill_input(data: UInt8Array, batch: Batch, settings: Settings) -> None:
+def fill_input(data: UInt8Array, batch: Batch, settings: Settings, count: int) -> None:
     """Write the input of a batch: limits, then images.
 
     Args:
-        data: Written, as large as `BatchGraph.input`.
+        data: Written, as large as `BatchGraph.byte_count`.
         batch: The batch.
         settings: Its settings.
+        count: For how many frames the graph is; the limits of those that are not there are zero.
     """
-    header = len(batch) * _LIMITS * 4
+    header = count * _LIMITS * 4
     limits = data[:header].view(np.float32).reshape(-1, _LIMITS)
+    limits[len(batch) :] = 0
     images = data[header:].reshape(-1, *batch[0][0].rgb_hwc.shape)
     for index, (frame, geometry) in enumerate(batch):
         jump = 1 + geometry.edge_threshold_at_depth

@@ -49,6 +49,9 @@ class Runtime(Protocol):
     def release(self) -> None:
         """Give cached memory back to the device; all captured graphs must be gone."""
 
+    def is_alive(self) -> bool:
+        """Whether the device still works, after an error; does not wait for it."""
+
 
 class CudaRuntime:
     """The real one."""
@@ -102,3 +105,14 @@ class CudaRuntime:
         with torch.cuda.device(self.device):
             torch.cuda.empty_cache()
         self._pool = torch.cuda.graph_pool_handle()
+
+    def is_alive(self) -> bool:
+        """Ask for the state of a stream, one that is never captured.
+
+        After an error that the context does not survive, CUDA answers every call with it.
+        """
+        try:
+            self.download.query()
+        except RuntimeError:
+            return False
+        return True

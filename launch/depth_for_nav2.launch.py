@@ -1,0 +1,146 @@
+"""Depth for Nav2, and if wanted a local costmap to look at.
+
+    ros2 launch drnet_ros depth_for_nav2.launch.py image:=/camera/image_raw
+    ros2 launch drnet_ros depth_for_nav2.launch.py image:=/camera/image_raw costmap:=true
+    ros2 launch drnet_ros depth_for_nav2.launch.py bag:=RECORDING
+
+All arguments of depth.launch.py hold: sources:=scan or sources:=odometry takes the scale from what
+the robot knows. tf must lead from base_link to the frame of the images, or give extrinsics.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from drnet_ros.errors import SettingsError
+from drnet_ros.node.launch_exit import fail_at_the_end
+from drnet_ros.node.launch_paths import existing_path
+
+DEPTH = Path(__file__).with_name('depth.launch.py')
+CONFIG = Path(__file__).parents[1] / 'config'
+NAV2_PACKAGES = ('nav2_costmap_2d', 'nav2_lifecycle_manager')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments, the node and what it works with."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'params_file',
+                default_value='nav2_depth',
+                description='Parameter file of depth_node: a path, or a name in config/.',
+            ),
+            DeclareLaunchArgument(
+                'image', default_value='camera/image_raw', description='Image topic.'
+            ),
+            DeclareLaunchArgument(
+                'bag', default_value='', description="Recording to play; '' is a live camera."
+            ),
+            DeclareLaunchArgument(
+                'costmap',
+                default_value='false',
+                choices=['true', 'false'],
+                description='Start a local costmap of Nav2 alone; nav2_costmap_2d must be there.',
+            ),
+            DeclareLaunchArgument(
+                'costmap_params_file',
+                default_value=str(CONFIG / 'nav2_costmap.yaml'),
+                description='Parameter file of that costmap.',
+            ),
+            # It checks what is given, so it comes before whatever would be left running.
+            OpaqueFunction(function=_check),
+            GroupAction(
+                [
+                    IncludeLaunchDescription(
+                        PythonLaunchDescriptionSource(str(DEPTH)),
+                        launch_arguments={
+                            'params_file': LaunchConfiguration('params_file'),
+                            'image': LaunchConfiguration('image'),
+                        }.items(),
+                    )
+                ]
+            ),
+            OpaqueFunction(function=_others),
+        ]
+    )
+
+
+def _check(context: LaunchContext) -> None:
+    if bag := _value(context, 'bag'):
+        existing_path('bag', bag)
+    if _value(context, 'costmap') == 'false':
+        return
+    existing_path('costmap_params_file', _value(context, 'costmap_params_file'))
+    for package in NAV2_PACKAGES:
+        _require(package)
+
+
+def _require(package: str) -> None:
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError as error:
+        msg = (
+            f'{package} must be installed for costmap:=true; '
+            'apt install ros-$ROS_DISTRO-navigation2, or leave costmap:=true out'
+        )
+        raise SettingsError(msg) from error
+
+
+def _others(context: LaunchContext) -> list[Node]:
+    nodes = []
+    if bag := _value(context, 'bag'):
+        nodes.append(_camera(str(existing_path('bag', bag)), _value(context, 'image')))
+    if _value(context, 'costmap') == 'true':
+        nodes += _costmap(_value(context, 'costmap_params_file'))
+    return nodes
+
+
+def _camera(bag: str, image: str) -> Node:
+    parent, slash, _ = image.rpartition('/')
+    return Node(
+        package='drnet_ros',
+        executable='bag_publisher',
+        name='camera',
+        arguments=[bag, '--decompress', '--loop', '--wait', '60'],
+        remappings=[
+            ('/camera/image_raw', image),
+            ('/camera/camera_info', f'{parent}{slash}camera_info'),
+        ],
+        output='screen',
+        on_exit=fail_at_the_end,
+    )
+
+
+def _costmap(params_file: str) -> list[Node]:
+    costmap = Node(
+        package='nav2_costmap_2d',
+        executable='nav2_costmap_2d',
+        name='local_costmap',
+        namespace='local_costmap',
+        parameters=[params_file],
+        output='screen',
+    )
+    manager = Node(
+        package='nav2_lifecycle_manager',
+        executable='lifecycle_manager',
+        name='lifecycle_manager_costmap',
+        parameters=[
+            {'autostart': True, 'bond_timeout': 0.0, 'node_names': ['local_costmap/local_costmap']}
+        ],
+        output='screen',
+    )
+    return [costmap, manager]
+
+
+def _value(context: LaunchContext, argument: str) -> str:
+    return str(LaunchConfiguration(argument).perform(context))

@@ -1,0 +1,135 @@
+"""The tables and pictures of docs/performance.md, from measured figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from drnet_ros.network.metadata import read_metadata
+from drnet_ros.weights import EMBEDDED, resolve_weights
+
+__all__ = ['blocks', 'draw']
+
+Figures = dict[str, Any]
+_BUSY_LOAD = 1.0  # of other programs, before a measurement
+# On NYU Depth v2, 654 test images. Hu et al., WACV 2019, Table 1, ResNet-50; Yang et al., NeurIPS
+# 2024, the table of models fine-tuned for metric depth on NYU, ViT-S.
+_PUBLISHED = {'rside': (0.126, 0.843), 'depth_anything_v2_small': (0.073, 0.961)}
+
+
+def blocks(figures: Figures, ratios: dict[str, dict[str, float]]) -> dict[str, str]:
+    """Return the tables of the page by their names, of the parts that are measured.
+
+    Args:
+        figures: What was measured.
+        ratios: What `performance_page.ratios` makes of it.
+    """
+    tables = {}
+    if node := figures.get('node'):
+        tables['node'] = _node(node)
+    if figures.get('peers') and figures.get('rside'):
+        tables['peers'] = _peers(figures, ratios)
+    if node and figures.get('pixels') and figures.get('sources'):
+        tables['growth'] = _growth(figures)
+    return tables
+
+
+def _conditions(part: Figures) -> str:
+    state = 'a loaded machine' if part['load'] > _BUSY_LOAD else 'a quiet machine'
+    return f'Measured on {part["day"]} on {state} (load {part["load"]} before): '
+
+
+def _node(node: Figures) -> str:
+    default = node['default']
+    fps, latency = default['fps'], default['latency_ms']
+    start = node['start']['first_depth_s']
+    rows = [
+        ('frames/s, as many images as the node takes', _range(fps, 1)),
+        ('CPU cores meanwhile', _range(default['cores'], 2)),
+        ('latency p50 / p95, camera of 30 Hz', f'{latency["p50"]} / {latency["p95"]} ms'),
+        ('missed frames', f'{default["missed_frames"]} of {default["sent_frames"]}'),
+        (
+            'jitter, mean / greatest',
+            f'{default["mean_jitter_ms"]} / {default["max_jitter_ms"]} ms',
+        ),
+        ('start of the process to the first depth', f'{_range(start, 2)} s'),
+        ('resident memory', f'{default["rss_mb"]} MB'),
+    ]
+    lines = ['| what | measured |', '|---|---:|', *(f'| {a} | {b} |' for a, b in rows)]
+    return _finished(lines, node)
+
+
+def _peers(figures: Figures, ratios: dict[str, dict[str, float]]) -> str:
+    own = read_metadata(resolve_weights(EMBEDDED)).metrics
+    lines = [
+        '| network | REL | delta1 | ours is faster, each at its default | at equal pixels |',
+        '|---|---:|---:|---:|---:|',
+        f'| embedded DRNet | {own["rel"]:.3f} | {own["delta1"]:.3f} | | |',
+    ]
+    for title, name, of in (
+        ('Depth Anything V2 Small', 'depth_anything_v2_small', ''),
+        ('RSIDE ResNet-50, eager PyTorch, against DRNet ResNet-50', 'rside', 'rside_'),
+    ):
+        rel, delta1 = _PUBLISHED[name]
+        times = [_range(ratios[of + key], 1) for key in ('defaults', 'pixels')]
+        lines.append(
+            f'| {title} | {rel} (published) | {delta1} (published) | {" | ".join(times)} |'
+        )
+    return _finished(lines, figures['peers'], figures['rside'])
+
+
+def _growth(figures: Figures) -> str:
+    rows = [
+        f'| network of {row["size"]} | {row["latency_ms_p50"]:.1f} ms per image |'
+        for row in figures['pixels']['results']
+    ]
+    for count, fps in figures['node']['growth']['fps_total'].items():
+        noun = 'camera' if count == '1' else 'cameras'
+        rows.append(f'| {count} {noun} | {_range(fps, 1)} frames/s in all |')
+    parts = figures['sources']['median_ms']
+    rows += [f'| {name} | {ms:.2f} ms of CPU time |' for name, ms in parts.items()]
+    lines = ['| what | cost |', '|---|---:|', *rows]
+    picture = '\n![Cost against pixels, cameras and sources](performance/cost.png)\n'
+    return _finished(lines, figures['pixels'], figures['sources']) + picture
+
+
+def _finished(lines: list[str], *parts: Figures) -> str:
+    sources = [f'{_conditions(part)}`{part["command"]}`' for part in parts]
+    return '\n'.join([*lines, '', '  \n'.join(sources), ''])
+
+
+def _range(values: dict[str, float], digits: int) -> str:
+    least, most = (f'{values[key]:.{digits}f}' for key in ('min', 'max'))
+    return f'{values["median"]:.{digits}f} ({least} to {most})'
+
+
+def draw(figures: Figures, folder: Path) -> None:
+    """Draw how cost grows with pixels, cameras and sources.
+
+    Args:
+        figures: What was measured.
+        folder: Where cost.png goes; nothing is drawn before all three are measured.
+    """
+    if not all(figures.get(name) for name in ('node', 'pixels', 'sources')):
+        return
+    from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second
+
+    figure = Figure(figsize=(12, 3.6), layout='constrained')
+    pixels, cameras, sources = figure.subplots(1, 3)
+    rows = figures['pixels']['results']
+    areas = [_area(row['size']) / 1e3 for row in rows]
+    pixels.plot(areas, [row['latency_ms_p50'] for row in rows], marker='o')
+    pixels.set(xlabel='pixels of the network, thousands', ylabel='ms per image', ylim=(0, None))
+    totals = figures['node']['growth']['fps_total']
+    cameras.bar(list(totals), [fps['median'] for fps in totals.values()])
+    cameras.set(xlabel='cameras', ylabel='frames/s of all')
+    parts = figures['sources']['median_ms']
+    names = [name.partition(',')[0].partition(':')[0] for name in parts]
+    sources.barh(names[::-1], list(parts.values())[::-1])
+    sources.set(xlabel='ms of CPU time per frame')
+    figure.savefig(folder / 'cost.png', dpi=100)
+
+
+def _area(size: str) -> int:
+    height, width = map(int, size.split('x'))
+    return height * width

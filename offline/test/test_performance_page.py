@@ -1,0 +1,115 @@
+"""What `make performance` makes of its figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from node_client import Received
+from node_figures import evenness, quantiles, rate
+from performance_page import FIGURES, PAGE, commands, ratios, shown, with_blocks, write_page
+from performance_tables import blocks
+
+PART = {'day': '2026-11-28', 'load': 3.2, 'command': 'drnet bench'}
+
+
+def row(network: str, size: str, *rates: float) -> dict[str, Any]:
+    return {'network': network, 'size': size, 'fps_runs': list(rates), 'latency_ms_p50': 12.5}
+
+
+FIGURES_OF_ALL: dict[str, Any] = {
+    'node': {
+        **PART,
+        'default': {
+            'fps': {'median': 52.04, 'min': 50.0, 'max': 54.0},
+            'cores': {'median': 1.9, 'min': 1.8, 'max': 2.0},
+            'latency_ms': {'p50': 21.0, 'p95': 29.5},
+            'mean_jitter_ms': 1.25, 'max_jitter_ms': 9.0,
+            'missed_frames': 2, 'sent_frames': 600, 'rss_mb': 325,
+        },
+        'growth': {'fps_total': {'1': {'median': 52.0, 'min': 50.0, 'max': 54.0},
+                                 '4': {'median': 51.0, 'min': 50.5, 'max': 53.0}}},
+        'start': {'first_depth_s': {'median': 0.6, 'min': 0.55, 'max': 0.7}},
+    },
+    'peers': {**PART, 'results': [
+        row('drnet', '288x384', 60.0, 40.0, 50.0), row('drnet', '518x686', 20.0, 20.0, 20.0),
+        row('depth_anything_v2_small', '288x384', 4.0, 4.0, 4.0),
+        row('depth_anything_v2_small', '518x686', 1.5, 2.0, 2.0),
+    ]},
+    'rside': {**PART, 'results': [
+        row('drnet', '288x384', 8.0), row('drnet', '228x304', 12.0),
+        row('rside', '288x384', 0.25), row('rside', '228x304', 0.4),
+    ]},
+    'pixels': {**PART, 'load': 0.2, 'results': [row('drnet', '192x256', 90.0)]},
+    'sources': {**PART, 'median_ms': {'the filter over time': 0.125}},
+}  # fmt: skip
+
+
+def test_ratios_are_of_turns_that_follow_each_other() -> None:
+    assert ratios(FIGURES_OF_ALL)['defaults'] == {'median': 25.0, 'min': 20.0, 'max': 40.0}
+    assert ratios(FIGURES_OF_ALL)['pixels'] == {'median': 12.5, 'min': 10.0, 'max': 15.0}
+    assert ratios(FIGURES_OF_ALL)['rside_defaults']['median'] == 20.0
+    assert ratios(FIGURES_OF_ALL)['rside_pixels']['median'] == 32.0
+
+
+def test_tables_have_the_figures_and_say_how_the_machine_was() -> None:
+    tables = blocks(FIGURES_OF_ALL, ratios(FIGURES_OF_ALL))
+    assert '| frames/s, as many images as the node takes | 52.0 (50.0 to 54.0) |' in tables['node']
+    assert '| latency p50 / p95, camera of 30 Hz | 21.0 / 29.5 ms |' in tables['node']
+    assert '| missed frames | 2 of 600 |' in tables['node']
+    assert '| jitter, mean / greatest | 1.25 / 9.0 ms |' in tables['node']
+    assert 'Measured on 2026-11-28 on a loaded machine (load 3.2 before)' in tables['node']
+    peer = '| Depth Anything V2 Small | 0.073 (published) | 0.961 (published) | '
+    assert f'{peer}25.0 (20.0 to 40.0) | 12.5 (10.0 to 15.0) |' in tables['peers']
+    assert '| network of 192x256 | 12.5 ms per image |' in tables['growth']
+    assert '| 4 cameras | 51.0 (50.5 to 53.0) frames/s in all |' in tables['growth']
+    assert 'on a quiet machine (load 0.2 before)' in tables['growth']
+
+
+def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
+    page = tmp_path / 'page.md'
+    marks = ''.join(
+        f'# {name}\n<!-- {name} -->\nold\n<!-- end -->\ntext\n'
+        for name in ('node', 'peers', 'growth')
+    )
+    page.write_text(marks)
+    write_page(FIGURES_OF_ALL, page, tmp_path)
+    text = page.read_text()
+    assert 'old' not in text
+    assert text.startswith('# node\n<!-- node -->\n| what | measured |\n')
+    assert text.count('<!-- end -->\ntext\n') == 3
+    assert (tmp_path / 'cost.png').read_bytes().startswith(b'\x89PNG')
+    write_page(FIGURES_OF_ALL, page, tmp_path)
+    assert page.read_text() == text
+    with pytest.raises(ValueError, match='must have <!-- node --> and <!-- end -->'):
+        with_blocks('nothing', {'node': 'table\n'})
+
+
+def test_the_page_is_as_its_figures_make_it() -> None:
+    text = PAGE.read_text('utf-8')
+    figures = json.loads(FIGURES.read_text('utf-8')) if FIGURES.is_file() else {}
+    assert with_blocks(text, blocks(figures, ratios(figures))) == text
+    for name in ('node', 'peers', 'growth'):
+        assert with_blocks(text, {name: 'table\n'}) != text
+
+
+def test_commands_are_shown_as_a_user_types_them() -> None:
+    command = commands(is_quick=False)['node']
+    expected = 'python offline/benchmarks/node_benchmark.py --rounds 5 --seconds 4 --json'
+    assert shown(command).startswith(expected)
+    assert shown(commands(is_quick=False)['peers']).startswith('drnet bench --no-memory')
+
+
+def test_rates_waits_and_evenness_by_hand() -> None:
+    sent = [0.0, 0.1, 0.2, 0.3]
+    arrived = [0.02, 0.12, 0.25, 0.33]
+    frames = [Received(a, b) for a, b in zip(sent, arrived, strict=True)]
+    assert rate(frames) == pytest.approx(3 / 0.31)
+    assert quantiles(frames) == {'p50': 25.0, 'p95': 47.0}
+    # Intervals of 100, 130 and 80 ms between results of images each 100 ms.
+    figures = evenness([frames, frames[:1]], sent=7)
+    assert figures['mean_jitter_ms'] == pytest.approx(16.67)
+    assert figures['max_jitter_ms'] == 30.0
+    assert (figures['missed_frames'], figures['sent_frames']) == (2, 7)

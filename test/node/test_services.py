@@ -1,0 +1,132 @@
+"""The services on a live graph: a saved frame is the published one, a measured scale true."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from known_depth import depth_of
+from node_graph import Graph, NodeFactory, camera_info, header, ramp, rgb_image
+from plyfile import PlyData
+from rcl_interfaces.msg import Log
+from rclpy.qos import qos_profile_rosout_default
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sparse_scene import FACTOR, at, cloud, image, true_depth, true_points
+from std_srvs.srv import Trigger
+
+from drnet_ros.inference import Settings
+from drnet_ros.node.depth_node import DepthNode
+
+
+def call(graph: Graph, service: str) -> Trigger.Response:
+    answer: Trigger.Response = graph.call(Trigger, f'depth_node/{service}', Trigger.Request())
+    return answer
+
+
+def test_a_frame_is_saved_with_all_that_belongs_to_it(
+    graph: Graph, start_node: NodeFactory, tmp_path: Path
+) -> None:
+    """Nothing subscribes, points are off: the service alone makes the node work."""
+    start_node(save_folder=str(tmp_path / 'frames'), points=False, max_depth=1.5, point_stride=2)
+    infos = graph.publisher(CameraInfo, 'camera_info')
+    images = graph.publisher(Image, 'image')
+    answer = call(graph, 'save_frame')
+    assert answer.success
+    assert str(tmp_path / 'frames') in answer.message
+    infos.publish(camera_info())
+    images.publish(rgb_image(ramp(), header(7, 8)))
+    folder = tmp_path / 'frames' / 'camera_7_000000008'
+    graph.wait(folder.is_dir, 'the folder')
+    assert {path.name for path in folder.iterdir()} == {
+        *('image.png', 'depth.npy', 'depth.png', 'points.ply'),
+        *('camera_info.yaml', 'parameters.yaml'),
+    }
+    saved = cv2.imread(str(folder / 'image.png'))
+    assert saved is not None
+    np.testing.assert_array_equal(saved[..., ::-1], ramp())
+    depth = depth_of(ramp())
+    depth[depth > 1.5] = np.nan
+    np.testing.assert_array_equal(np.load(folder / 'depth.npy'), depth)
+    millimetres = cv2.imread(str(folder / 'depth.png'), cv2.IMREAD_UNCHANGED)
+    assert millimetres is not None
+    np.testing.assert_array_equal(millimetres, np.rint(np.nan_to_num(depth) * 1000))
+    vertices = PlyData.read(str(folder / 'points.ply'))['vertex']
+    valid = ~np.isnan(depth[::2, ::2])
+    np.testing.assert_array_equal(vertices['z'], depth[::2, ::2][valid])
+    np.testing.assert_array_equal(vertices['red'], ramp()[::2, ::2, 0][valid])
+    camera = yaml.safe_load((folder / 'camera_info.yaml').read_text())
+    assert (camera['image_width'], camera['image_height']) == (64, 48)
+    assert camera['camera_matrix']['data'] == [50, 0, 31.5, 0, 50, 23.5, 0, 0, 1]
+    assert len(camera['projection_matrix']['data']) == 12
+    given = yaml.safe_load((folder / 'parameters.yaml').read_text())['/**']['ros__parameters']
+    assert Settings.from_mapping(given) == Settings(
+        save_folder=str(tmp_path / 'frames'), points=False, max_depth=1.5, point_stride=2
+    )
+
+
+def test_only_one_frame_is_saved_and_a_failure_is_logged(
+    graph: Graph, start_node: NodeFactory, tmp_path: Path
+) -> None:
+    node: DepthNode = start_node(save_folder=str(tmp_path / 'frames'))
+    logs = graph.collect(Log, '/rosout', qos_profile_rosout_default)
+    depths = graph.collect(Image, 'depth/image_rect')
+    images = graph.publisher(Image, 'image')
+    call(graph, 'save_frame')
+    for second in (1, 2, 3):
+        images.publish(rgb_image(ramp(), header(second)))
+        depths.wait_for_stamp(header(second))
+    graph.wait((tmp_path / 'frames' / 'camera_1_000000002').is_dir, 'the folder')
+    assert len(list((tmp_path / 'frames').iterdir())) == 1
+    call(graph, 'save_frame')
+    images.publish(rgb_image(ramp(), header(1)))  # this frame is there already
+    graph.wait(lambda: any('not saved' in each.msg for each in logs.messages), 'the reason')
+    assert node.health().counts.frames_failed == 0
+
+
+def test_the_measured_factor_makes_depth_true(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(sparse_depth_sources=['points'], scale_factor=0.5)
+    logs = graph.collect(Log, '/rosout', qos_profile_rosout_default)
+    images = graph.publisher(Image, 'image')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    clouds = graph.publisher(PointCloud2, 'sparse_points')
+    assert call(graph, 'calibrate_scale').success
+    assert 'under way: 0 of 100' in call(graph, 'calibrate_scale').message
+    times = count(1000, 50)
+
+    def send() -> None:
+        now = next(times)
+        clouds.publish(cloud(true_points(), at(now)))
+        images.publish(image(now))
+
+    def results() -> list[str]:
+        return [each.msg for each in logs.messages if each.msg.startswith('scale_factor: ')]
+
+    graph.repeat_until(send, results, 'a result', every_s=0.02)
+    text = results()[0]
+    factor = float(text.split()[1])
+    assert factor == pytest.approx(FACTOR, rel=0.01)
+    assert text.endswith(f'; set it: ros2 param set /depth_node scale_factor {factor:.4f}')
+
+
+def test_scale_factor_multiplies_depth(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(scale_factor=FACTOR)
+    depths = graph.collect(Image, 'depth/image_rect')
+    graph.publisher(Image, 'image').publish(image(0))
+    depth = np.frombuffer(depths.wait_for(1)[0].data, np.float32).reshape(48, 64)
+    np.testing.assert_allclose(depth, true_depth(), rtol=1e-6)
+
+
+def test_what_cannot_be_done_is_refused_with_the_reason(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    node: DepthNode = start_node()
+    answer = call(graph, 'calibrate_scale')
+    assert (answer.success, 'sparse_depth_sources must be set' in answer.message) == (False, True)
+    node.trigger_deactivate()
+    for service in ('save_frame', 'calibrate_scale'):
+        answer = call(graph, service)
+        assert (answer.success, answer.message) == (False, 'the node must be active')
