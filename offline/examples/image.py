@@ -3,17 +3,14 @@
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from drnet_ros.inference import CameraModel, DepthEstimator
 
 photo, output = Path(sys.argv[1]), Path(sys.argv[2])
 output.mkdir(parents=True, exist_ok=True)
-bgr = cv2.imread(str(photo))
-if bgr is None:
-    sys.exit(f'{photo} is no image')
-rgb = np.ascontiguousarray(bgr[..., ::-1])
+rgb = np.array(ImageOps.exif_transpose(Image.open(photo)).convert('RGB'))
 height, width = rgb.shape[:2]
 
 with DepthEstimator() as estimator:
@@ -23,6 +20,6 @@ with DepthEstimator() as estimator:
     frame = estimator.estimate(rgb, camera, points=True)
 
 frame.save_png(output / 'depth.png')  # uint16 millimetres
-cv2.imwrite(str(output / 'colours.png'), frame.colour()[..., ::-1])
+Image.fromarray(frame.colour()).save(output / 'colours.png')
 count = frame.save_ply(output / 'cloud.ply')
 print(f'{np.nanmin(frame.depth_hw):.2f} to {np.nanmax(frame.depth_hw):.2f} m, {count} points')

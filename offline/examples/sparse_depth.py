@@ -2,16 +2,13 @@
 
 import sys
 
-import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 from drnet_ros.inference import DepthEstimator, SparseDepth
 from drnet_ros.inference.camera import rays
 
-bgr = cv2.imread(sys.argv[1])
-if bgr is None:
-    sys.exit(f'{sys.argv[1]} is no image')
-rgb = np.ascontiguousarray(bgr[..., ::-1])
+rgb = np.array(ImageOps.exif_transpose(Image.open(sys.argv[1])).convert('RGB'))
 metres = float(sys.argv[2])
 
 with DepthEstimator() as estimator:
