@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 import typer
 from rich.console import Console
 
+from drnet_offline.commands.adapt import adapt
 from drnet_offline.commands.bag import bag
 from drnet_offline.commands.bench import bench
 from drnet_offline.commands.calibrate import calibrate_command
@@ -55,6 +56,7 @@ def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 
 app.command()(_stoppable(train))
+app.command()(_stoppable(adapt))
 app.command('eval')(_stoppable(evaluate_command))
 app.command()(_stoppable(bench))
 app.command('calibrate')(_stoppable(calibrate_command))
@@ -69,8 +71,8 @@ app.command('tum-to-bag')(_stoppable(tum_to_bag))
 def main() -> None:
     """Run the command line.
 
-    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, or 130 after Ctrl-C,
-    SIGTERM or SIGHUP.
+    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, 3 if `drnet adapt`
+    found nothing better, or 130 after Ctrl-C, SIGTERM or SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         # A file may have any bytes for a name, and is printed all the same.

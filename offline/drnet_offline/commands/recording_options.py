@@ -36,6 +36,7 @@ __all__ = [
     'chosen_topics',
     'progress_bars',
     'settings_of',
+    'source_topics_of',
     'sparse_topics_of',
 ]
 
@@ -124,8 +125,21 @@ def sparse_topics_of(
         OfflineError: A word is no SOURCE=TOPIC.
         RecordingError: A source has no topic, several, or one that is not usable.
     """
+    from drnet_offline.replay.sparse_topics import choose_sparse_topics  # noqa: PLC0415
+
+    given = source_topics_of(words)
+    names = {name: None for each in variants for name in each.settings.sparse_depth_names}
+    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
+
+
+def source_topics_of(words: Sequence[str] | None) -> dict[str, str]:
+    """Return the topics of sources that `--source-topic` names.
+
+    Raises:
+        OfflineError: A word is no SOURCE=TOPIC.
+    """
     from drnet_offline.errors import OfflineError  # noqa: PLC0415
-    from drnet_offline.replay.sparse_topics import SOURCE_TYPES, choose_sparse_topics  # noqa: PLC0415
+    from drnet_offline.replay.sparse_topics import SOURCE_TYPES  # noqa: PLC0415
 
     given = {}
     for word in words or ():
@@ -137,8 +151,7 @@ def sparse_topics_of(
             )
             raise OfflineError(msg)
         given[name] = topic
-    names = {name: None for each in variants for name in each.settings.sparse_depth_names}
-    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
+    return given
 
 
 def settings_of(
