@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'BagPath',
+    'Calibration',
     'CameraInfoTopic',
     'DepthTopic',
     'GroundTruth',
@@ -41,7 +42,11 @@ __all__ = [
 ]
 
 BagPath = Annotated[
-    Path, typer.Argument(metavar='BAG', help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag.')
+    Path,
+    typer.Argument(metavar='BAG', help='rosbag2 folder, .mcap, .db3, ROS 1 .bag, or a video.'),
+]
+Calibration = Annotated[
+    Path | None, typer.Option(metavar='YAML', help='Intrinsics of a video: its calibration file.')
 ]
 ImageTopic = Annotated[
     str | None, typer.Option(help='Images, raw or compressed; default: found by type.')
