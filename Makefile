@@ -37,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # For a path with quotes: the shell expands it, not make.
 export BAG
 
-.PHONY: help setup demo test test-fast test-cv-bridge check-gpu performance fuzz soak check format lock build clean distclean
+.PHONY: help setup demo test test-fast test-cv-bridge check-gpu performance fuzz soak check embedded format lock build clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -92,6 +92,10 @@ check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/mypy drnet_ros test tools launch setup.py
 	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo clip benchmarks
 	$(BIN)/python -m drnet_ros.inference.settings.docs --check
+	$(BIN)/python -m drnet_ros.inference.engines.openvino_portable --check
+
+embedded: setup  ## make the OpenVINO model beside the embedded weights anew, after those have changed
+	@$(BIN)/python -m drnet_ros.inference.engines.openvino_portable
 
 format: setup  ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .

@@ -29,7 +29,15 @@ setup(
     maintainer_email='maintainers@drnet-ros.invalid',
     license='Apache-2.0',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed', 'weights/*.safetensors', 'weights/README.md']},
+    package_data={
+        PACKAGE: [
+            'py.typed',
+            'weights/*.safetensors',
+            'weights/*.xml',
+            'weights/*.bin',
+            'weights/README.md',
+        ]
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (SHARE, ['package.xml']),

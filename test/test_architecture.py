@@ -19,7 +19,7 @@ OFFLINE = ROOT / 'offline' / 'drnet_offline'
 # What a floor may import of this package; modules beside the floors are open to all of them.
 FLOORS = {
     'node': {'node', 'messages', 'recordings', 'inference', 'network'},
-    'messages': {'messages', 'inference'},
+    'messages': {'messages', 'recordings', 'inference'},
     'recordings': {'recordings'},
     'inference': {'inference', 'network'},
     'network': {'network'},
@@ -27,7 +27,7 @@ FLOORS = {
 ROS_PACKAGES = {'ament_index_python', 'builtin_interfaces', 'cv_bridge', 'launch', 'launch_ros'}
 OFFLINE_MAY_USE = (
     *('messages', 'recordings', 'inference', 'network'),
-    *('closing', 'errors', 'weights'),
+    *('closing', 'errors', 'ply', 'weights'),
 )
 
 

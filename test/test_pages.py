@@ -17,6 +17,7 @@ PAGES = sorted(
         'docs/consumers',
         'offline',
         'offline/clip',
+        'offline/examples',
         'drnet_ros/weights',
     )
     for page in (ROOT / folder).glob('*.md')

@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
-__all__ = ['colourise', 'drop_edges', 'limit_range', 'pack_rgb', 'point_cloud', 'to_millimetres']
+__all__ = [
+    'colourise',
+    'depth_range',
+    'drop_edges',
+    'limit_range',
+    'pack_rgb',
+    'point_cloud',
+    'to_millimetres',
+]
 
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _MAX_MILLIMETRES = 65535
 _RGB_BITS = np.uint32(0x00FFFFFF)
 _ROWS_AT_ONCE = 32
+_SHOWN_PERCENTILES = (2, 98)
+_SHOWN_EVERY = 4
+_LEAST_RATIO = 1.2  # of the farthest depth to the nearest: noise of a wall is no landscape
 
 
 def limit_range(depth_hw: FloatArray, min_depth: float, max_depth: float) -> None:
@@ -91,6 +102,23 @@ def colourise(depth_hw: FloatArray, min_depth: float, max_depth: float) -> UInt8
     np.clip(level, 1, 255, out=level)
     level[~(level >= 1)] = 0
     return cv2.applyColorMap(level.astype(np.uint8), _turbo())  # type: ignore[return-value]
+
+
+def depth_range(depth_hw: FloatArray) -> tuple[float, float]:
+    """Return the depths that colours should begin and end with: most of the image lies between.
+
+    Args:
+        depth_hw: Metres, NaN where invalid.
+
+    Returns:
+        The nearest and the farthest, metres; 0 and 1 if no depth is valid.
+    """
+    values = depth_hw[::_SHOWN_EVERY, ::_SHOWN_EVERY]
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    near, far = np.percentile(values, _SHOWN_PERCENTILES)
+    return float(near), max(float(far), float(near) * _LEAST_RATIO)
 
 
 def pack_rgb(rgb_hwc: UInt8Array) -> FloatArray:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drnet_ros.errors import CameraError
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel
+from drnet_ros.inference.depth import colourise, depth_range, to_millimetres
 from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.inference.sparse_depth.points import SparseDepth
+from drnet_ros.ply import ply_of
 
 __all__ = ['DepthFrame', 'Frame']
 
@@ -73,3 +79,43 @@ class DepthFrame:
     stddev_hw: FloatArray | None = None
     scale: DepthScale | None = None
     beyond_hw: NDArray[np.bool_] | None = None
+
+    def colour(self) -> UInt8Array:
+        """Paint the depth for people: red is near, blue is far, black is invalid.
+
+        Returns:
+            Image, uint8 (H, W, 3), RGB; its colours span `depth.depth_range` of this frame.
+        """
+        return colourise(self.depth_hw, *depth_range(self.depth_hw))
+
+    def save_png(self, path: str | PathLike[str]) -> None:
+        """Write the depth as a PNG of 16-bit millimetres, 0 where invalid.
+
+        Args:
+            path: The file.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        png = cv2.imencode('.png', to_millimetres(self.depth_hw))[1]
+        Path(path).write_bytes(png.tobytes())
+
+    def save_ply(self, path: str | PathLike[str]) -> int:
+        """Write the cloud as a binary PLY, with the colours that it has.
+
+        Args:
+            path: The file.
+
+        Returns:
+            How many points were written; invalid ones are not.
+
+        Raises:
+            CameraError: The frame has no cloud: estimate it with a camera and `points=True`.
+            OSError: The file cannot be written.
+        """
+        if self.points is None:
+            msg = 'a frame must have a cloud, got none; estimate it with a camera and points=True'
+            raise CameraError(msg)
+        data, count = ply_of(self.points)
+        Path(path).write_bytes(data)
+        return count

@@ -70,9 +70,8 @@ class UpFirstConv2d(nn.Conv2d):
         return plain
 
     def _kernels(self) -> Tensor:
-        others, ups = self.weight.split(
-            (self.other_channels, self.in_channels - self.other_channels), 1
-        )
+        up_channels = self.in_channels - self.other_channels
+        others, ups = torch.split(self.weight, [self.other_channels, up_channels], 1)
         return torch.cat([ups, others], 1)
 
 

@@ -6,18 +6,17 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import rclpy
 from rclpy.duration import Duration
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError, RecordingError
+from drnet_ros.messages.video_recording import open_recording
+from drnet_ros.node.bag_options import parse_arguments
 from drnet_ros.node.bag_outlets import Outlet, create_outlets, warn_of_unused
 from drnet_ros.node.bag_pace import Pace, length_text
 from drnet_ros.node.environment import log_arguments, use_large_message_profile
@@ -156,7 +155,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     use_large_message_profile()
     try:
-        options = _parse(given)
+        options = parse_arguments(given)
         no_log, warning = log_arguments()
         rclpy.init(
             args=['bag_publisher', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
@@ -175,7 +174,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
 
 def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
     logger = node.get_logger()
-    with Recording(options.bag) as recording:
+    with open_recording(options.bag, options.calibration) as recording:
         recording.require(options.topics)
         outlets = create_outlets(
             node, recording.topics, chosen=options.topics, decompress=options.decompress
@@ -213,82 +212,3 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
 
 def _names(outlets: dict[str, Outlet]) -> str:
     return ', '.join(sorted(outlet.publisher.topic_name for outlet in outlets.values()))
-
-
-def _parse(arguments: Iterable[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog='bag_publisher',
-        description='Publish the messages of a recording in real time.',
-        epilog='Topics can be renamed: --ros-args -r /recorded/name:=new_name',
-    )
-    parser.add_argument(
-        'bag', type=Path, help='rosbag2 folder, .mcap, .db3, or the .bag file of ROS 1'
-    )
-    parser.add_argument('--rate', type=_positive, default=1.0, help='speed (default 1.0)')
-    parser.add_argument('--loop', action='store_true', help='begin again at the end')
-    parser.add_argument(
-        '--topics', nargs='+', default=[], metavar='TOPIC', help='publish only these'
-    )
-    parser.add_argument(
-        '--longest-gap',
-        type=_positive,
-        default=10.0,
-        metavar='S',
-        help='cut longer times without a message to this, with a warning (default 10)',
-    )
-    parser.add_argument(
-        '--decompress',
-        action='store_true',
-        help='publish X/compressed and X/compressedDepth as raw images on X instead; of several '
-        'with messages, X itself goes first, then X/compressedDepth',
-    )
-    _add_start_options(parser)
-    return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])
-
-
-def _add_start_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--delay',
-        type=_not_negative,
-        default=0.0,
-        metavar='S',
-        help='wait before the first message',
-    )
-    parser.add_argument(
-        '--wait',
-        type=_not_negative,
-        default=0.0,
-        metavar='S',
-        help='before that, wait until an image has subscribers, S seconds at most',
-    )
-    parser.add_argument(
-        '--subscribers',
-        type=_count,
-        default=1,
-        metavar='N',
-        help='how many subscribers to wait for (default 1)',
-    )
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        msg = f'must be at least 1, got {text}'
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float('inf'):
-        msg = f'must be positive, got {text}'
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float('inf'):
-        msg = f'must be 0 or more, got {text}'
-        raise argparse.ArgumentTypeError(msg)
-    return value

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from drnet_ros.inference.depth import to_millimetres
-from drnet_ros.inference.postprocess.ply import ply_of
 from drnet_ros.inference.settings.docs import params_file
+from drnet_ros.ply import ply_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -67,8 +67,6 @@ class ImageConverter:
         return self._convert_by_bridge(message)
 
     def _convert_by_bridge(self, message: Image) -> UInt8Array:
-        check_pixels(message.height, message.width)
-        check_shape(message.height, message.width)
         try:
             if self._bridge is None:
                 self._bridge = _cv_bridge()
@@ -78,6 +76,8 @@ class ImageConverter:
                 f'{message.encoding[:64]!r}; cv_bridge may know more, but: {error}; {_INSTALL}'
             )
             raise ImageError(msg, kind='unknown_encoding') from error
+        check_pixels(message.height, message.width)
+        check_shape(message.height, message.width)
         is_plain = _OPENCV_TYPE.fullmatch(message.encoding) is not None
         try:
             pixels = self._bridge.imgmsg_to_cv2(message, 'passthrough' if is_plain else 'rgb8')

@@ -80,7 +80,7 @@ def compressed_message(kind: str, data: bytes, header: Header) -> CompressedImag
 
 
 def points_message(points_hwc: FloatArray, header: Header) -> PointCloud2:
-    """Build an organised cloud.
+    """Build a cloud, organised if it has several rows.
 
     Args:
         points_hwc: The points, as `building.points_fields` takes them.

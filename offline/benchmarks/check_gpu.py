@@ -107,7 +107,7 @@ def run(step: Step, left_s: float) -> Result:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder, 'figures.json')
-        command = [word.format(json=figures) for word in step.command]
+        command = [word.replace('{json}', str(figures)) for word in step.command]
         try:
             done = subprocess.run(  # noqa: S603 - our own programs, no shell
                 command, cwd=ROOT, capture_output=True, text=True, check=False,

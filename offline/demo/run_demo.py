@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from drnet_offline.outputs.files import make_folder
 from drnet_offline.outputs.lock import OutputLock
 from drnet_ros.errors import DrnetError, one_line
+from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, base_topic, choose_topics
 
@@ -85,7 +86,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: STOP.set())
     try:
-        with Recording(options.bag) as recording:
+        with open_recording(options.bag, options.calibration) as recording:
             make_folder(options.output)
             choice = choose_topics(
                 recording.topics,
@@ -94,7 +95,7 @@ def main() -> int:
                 depth=options.depth_topic,
             )
             with OutputLock(options.output):
-                outcome = _run(recording, choice, options.output)
+                outcome = _run(recording, choice, options)
     except DrnetError as error:
         console.print(f'[red]error:[/] {escape(one_line(error))}', highlight=False)
         return 1
@@ -118,7 +119,10 @@ def _pause() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='make demo', description=__doc__)
     parser.add_argument(
-        '--bag', type=Path, default=CLIP, help='rosbag2 folder, .mcap, .db3 or ROS 1 .bag'
+        '--bag', type=Path, default=CLIP, help='rosbag2 folder, .mcap, .db3, ROS 1 .bag or a video'
+    )
+    parser.add_argument(
+        '--calibration', type=Path, help='YAML file with the intrinsics of a video'
     )
     parser.add_argument('--image-topic', help='raw or compressed; detected if not given')
     parser.add_argument('--camera-info-topic')
@@ -127,7 +131,7 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(recording: Recording, choice: TopicChoice, output: Path) -> Outcome:
+def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace) -> Outcome:
     frames = recording.topics[choice.image].count
     console.print(f'recording  {recording.path}: {frames} images on {choice.image}', markup=False)
     # ROS, and PyTorch for the figures, take seconds to import: a person sees a word before.
@@ -164,7 +168,7 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> Outcome:
         topics = [t for t in (choice.image, choice.camera_info) if t is not None]
         children.publisher = _start(
             'bag_publisher',
-            str(recording.path),
+            *_source_words(options),
             '--decompress',
             # The node and the collector: what is sent before both are there is lost.
             '--subscribers',
@@ -193,9 +197,14 @@ def _run(recording: Recording, choice: TopicChoice, output: Path) -> Outcome:
         def show(done: int, count: int) -> None:
             progress.update(task, completed=done, total=count, visible=True)
 
-        outcome = write_outcome(recording, choice, collector, output, show)
+        outcome = write_outcome(recording, choice, collector, options.output, show)
     outcome.problems += [problem] if problem else []
     return outcome
+
+
+def _source_words(options: argparse.Namespace) -> list[str]:
+    calibration = options.calibration
+    return [str(options.bag), *(['--calibration', str(calibration)] if calibration else [])]
 
 
 def _node_arguments(choice: TopicChoice) -> list[str]:

@@ -31,9 +31,9 @@ def test_without_a_gpu_one_line_says_so(tmp_path: Path) -> None:
 
 
 def test_a_step_has_its_outcome_its_last_line_and_its_figures() -> None:
-    script = 'import sys; open(sys.argv[1], "w").write("[1, 2]"); print("a"); print("b")'
+    script = 'import sys; open(sys.argv[1], "w").write("{\\"a\\": 1}"); print("a"); print("b")'
     passed = run(Step('works', (sys.executable, '-c', script, '{json}'), 60), 60)
-    assert (passed.outcome, passed.said, passed.figures) == ('passed', 'b', [1, 2])
+    assert (passed.outcome, passed.said, passed.figures) == ('passed', 'b', {'a': 1})
     failed = run(Step('fails', (sys.executable, '-c', 'raise SystemExit("no")'), 60), 60)
     assert (failed.outcome, failed.said, failed.figures) == ('failed', 'no', {})
     sleep = (sys.executable, '-c', 'import time; time.sleep(60)')

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -80,3 +83,33 @@ def test_a_broken_image_is_1_and_named(
     arguments = ['train', '--config', 'lite0', '--data', data, '--output', tmp_path / 'out']
     assert exit_code(monkeypatch, *arguments, *(w for s in sets for w in ('--set', s))) == 1
     assert '00000.png is cut short' in capsys.readouterr().err
+
+
+def test_doctor_says_what_is_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv('DRNET_CACHE_DIR', str(tmp_path / 'models'))
+    assert exit_code(monkeypatch, 'doctor') == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = {line[6:20].strip(): (line[:4].strip(), line[20:]) for line in lines}
+    assert found['OpenVINO'] == ('ok', version('openvino'))
+    assert found['PyTorch'] == ('ok', version('torch'))
+    assert found['weights'] == ('ok', 'embedded, efficientnet_lite0')
+    assert found['cache'][1].startswith(f'{tmp_path / "models"}: 0 models')
+    assert found['Python'][1].startswith(platform.python_version())
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(monkeypatch, '--version') == 0
+    assert capsys.readouterr().out == f'drnet {version("drnet-offline")}\n'
+
+
+def test_a_missing_library_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    monkeypatch.delitem(sys.modules, 'drnet_offline.training.export', raising=False)
+    output = tmp_path / 'a.onnx'
+    assert exit_code(monkeypatch, 'export', '--format', 'onnx', '--output', output) == 1
+    said = capsys.readouterr().err
+    assert said == "error: this command needs torch: pip install './offline[train]'\n"

@@ -66,7 +66,6 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     # The robot of the clip has recorded both; test_clip_sources.py looks at its points.
     assert set(summary['sources']) == {'scan', 'odometry'}
     assert all(figures['rel'] < summary['rel'] for figures in summary['sources'].values())
-    assert all(figures['delta1'] > 0.85 for figures in summary['sources'].values())
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None
     assert min(sheet.shape[:2]) > 500

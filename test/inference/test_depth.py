@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from drnet_ros.errors import CameraError
+from drnet_ros.inference import DepthFrame
 from drnet_ros.inference.depth import (
     colourise,
+    depth_range,
     drop_edges,
     limit_range,
     pack_rgb,
@@ -179,3 +183,31 @@ def test_points_divided_by_their_depth_are_the_rays(
         rtol=1e-5, atol=1e-6,
     )  # fmt: skip
     assert np.isnan(points[~valid]).all()
+
+
+def test_a_frame_is_saved_as_it_is(tmp_path: Path) -> None:
+    depth = np.array([[1.0, 2.0005, np.nan], [4.0, 5.0, 6.0]], np.float32)
+    frame = DepthFrame(depth)
+    frame.save_png(tmp_path / 'depth.png')
+    written = cv2.imread(str(tmp_path / 'depth.png'), cv2.IMREAD_UNCHANGED)
+    assert written is not None
+    assert written.dtype == np.uint16
+    np.testing.assert_array_equal(written, [[1000, 2001, 0], [4000, 5000, 6000]])
+    colours = frame.colour()
+    assert colours.shape == (2, 3, 3)
+    np.testing.assert_array_equal(colours, colourise(depth, *depth_range(depth)))
+    with pytest.raises(CameraError, match='a frame must have a cloud'):
+        frame.save_ply(tmp_path / 'cloud.ply')
+    points = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    points[0, 1, :3] = np.nan
+    assert DepthFrame(depth, points=points).save_ply(tmp_path / 'cloud.ply') == 5
+
+
+def test_colours_span_most_of_the_image() -> None:
+    depth = np.linspace(1, 3, 100 * 100, dtype=np.float32).reshape(100, 100)
+    depth[:, 0] = np.nan
+    near, far = depth_range(depth)
+    assert near == pytest.approx(1.04, abs=0.03)
+    assert far == pytest.approx(2.96, abs=0.04)
+    assert depth_range(np.full((8, 8), np.nan, np.float32)) == (0.0, 1.0)
+    assert depth_range(np.full((8, 8), 2, np.float32)) == pytest.approx((2.0, 2.4))

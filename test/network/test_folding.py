@@ -77,7 +77,8 @@ def test_what_depends_on_parameters_alone_is_computed_once() -> None:
     image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
 
     def operations() -> set[str]:
-        with torch.no_grad(), _Operations() as seen:
+        seen = _Operations()
+        with torch.no_grad(), seen:
             network(image)
         return seen.names
 

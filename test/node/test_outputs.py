@@ -125,6 +125,29 @@ def test_cloud_without_colour_has_three_fields_and_stride_thins_it(
     np.testing.assert_array_equal(points_of(cloud)[..., 2], depth_of(ramp())[::5, ::5])
 
 
+def test_cloud_of_voxels_has_one_point_for_each(graph: Graph, start_node: NodeFactory) -> None:
+    start_node(point_voxel=0.1)
+    clouds = graph.collect(PointCloud2, 'points')
+    image = ramp()
+    image[3, 5, 0] = 255
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    graph.publisher(Image, 'image').publish(rgb_image(image))
+    cloud = clouds.wait_for(1)[0]
+    assert (cloud.height, cloud.point_step, cloud.is_dense) == (1, 16, False)
+    assert len(cloud.data) == cloud.row_step == 16 * cloud.width
+    found = points_of(cloud)[0]
+    assert not np.isnan(found).any()
+    z = depth_of(image)
+    columns, rows = np.meshgrid(np.arange(64), np.arange(48))
+    whole: NDArray[np.float32] = np.stack(
+        ((columns - 31.5) / 50 * z, (rows - 23.5) / 50 * z, z), axis=-1
+    )
+    voxels = np.floor(found[:, :3] * np.float32(10)).astype(int)
+    assert len(np.unique(voxels, axis=0)) == cloud.width
+    expected = np.unique(np.floor(whole[~np.isnan(z)] / 0.1).astype(int), axis=0)
+    assert abs(len(expected) - cloud.width) <= 0.02 * cloud.width  # on borders, by rounding
+
+
 def test_camera_info_is_as_received_where_sizes_agree(
     graph: Graph, start_node: NodeFactory
 ) -> None:

@@ -1,4 +1,7 @@
-"""Converts a weights file into an OpenVINO model: the only step that needs PyTorch.
+"""Converts a weights file into an OpenVINO model, in a process of its own.
+
+Of weights with a portable model beside them, such as the embedded ones, it is made of that; only
+of others it needs PyTorch.
 
 Run as a program it writes the model into a folder. The engine starts it so, in a process of its
 own, because importing PyTorch costs hundreds of megabytes that a robot's node never gives back.
@@ -17,9 +20,11 @@ import openvino as ov
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
 from drnet_ros.inference.engines.model_cache import NO_ROOM, end_with_parent
 from drnet_ros.inference.engines.openvino_float32 import save_model
+from drnet_ros.inference.engines.openvino_portable import read_portable
+from drnet_ros.inference.engines.openvino_rewrites import rewrite_model
+from drnet_ros.network.metadata import read_metadata
 
 if TYPE_CHECKING:
-    from drnet_ros.network.drnet import DRNet
     from drnet_ros.network.metadata import WeightsMetadata
 
 __all__ = ['MODEL_FILE', 'convert_network', 'main']
@@ -30,6 +35,8 @@ _BYTE = 255.0
 
 def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     """Build the OpenVINO model of a network for one input size.
+
+    It is made of the portable model beside the weights, if there is one of them, else by PyTorch.
 
     Args:
         weights_path: The weights file.
@@ -44,13 +51,14 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
             converted.
         WeightsError: If the weights cannot be loaded.
     """
+    metadata = read_metadata(weights_path)
+    network = read_portable(weights_path)
     try:
-        import torch  # noqa: PLC0415
-
-        from drnet_ros.inference.engines.openvino_rewrites import rewrite_guides, rewrite_model  # noqa: PLC0415
-        from drnet_ros.network.checkpoint import load_network  # noqa: PLC0415
-
-        network, metadata = load_network(weights_path)  # imports the backbone's library
+        if network is None:
+            network = _traced(weights_path, size_hw)
+        network.reshape([1, 3, *size_hw])
+        model = _with_image_input(network, metadata)
+        rewrite_model(model)
     except ImportError as error:
         module = missing_module(error, 'torch')
         msg = (
@@ -59,12 +67,8 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
             'is installed'
         )
         raise EngineError(msg) from error
-    # One pass through the network is all; more threads would only get in the way of a busy robot.
-    torch.set_num_threads(1)
-    try:
-        rewrite_guides(network)
-        model = _with_image_input(_converted(network, size_hw), metadata)
-        rewrite_model(model)
+    except DrnetError:
+        raise
     except Exception as error:
         # The converter raises whatever its many parts raise; each means the same to the user.
         msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {one_line(error)}'
@@ -72,28 +76,10 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     return model
 
 
-def _converted(network: DRNet, size_hw: tuple[int, int]) -> ov.Model:
-    import torch  # noqa: PLC0415
+def _traced(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
+    from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
 
-    class Finest(torch.nn.Module):
-        """The network without its auxiliary outputs."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, rgb_bchw: torch.Tensor) -> torch.Tensor:
-            finest: torch.Tensor = self.network(rgb_bchw)[0]
-            return finest
-
-    shape = (1, 3, *size_hw)
-    example = torch.zeros(shape)
-    with torch.no_grad():
-        # Traced here, since the converter's own tracing runs the network twice more to check.
-        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-            Finest().eval(), example, check_trace=False
-        )
-        return ov.convert_model(traced, example_input=example, input=[shape])
+    return trace_network(weights_path, size_hw)
 
 
 def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:

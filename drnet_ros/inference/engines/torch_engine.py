@@ -106,10 +106,7 @@ class TorchEngine(Engine):
         return network_size(image_hw, self._area)
 
     def prepare(self, image_hw: tuple[int, int], settings: Settings) -> None:
-        """Run the network once: libraries choose their algorithms, graphs are captured."""
-        preparation = self.prepare_async(image_hw, settings)
-        if preparation is not None:
-            preparation.result()
+        """Run the network once: libraries choose their algorithms, a graph is captured."""
         blank = np.zeros((*image_hw, 3), np.uint8)
         self.submit([Frame(blank)], settings).result()
 

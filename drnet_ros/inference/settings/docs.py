@@ -47,6 +47,7 @@ Some limits involve more than one number:
 - `cameras` are 1 to 16 different names.
 - `rectify` and `image_is_rectified` are not both true.
 - `mask` has as many entries as `cameras`, or is `[""]`.
+- `point_voxel` is 0, or at least 0.005.
 - `scan_min_height` must be less than `scan_max_height`.
 - Each of `sparse_depth_extrinsics` has two frames, three coordinates and a unit quaternion.
 - Engines `openvino` and `onnxruntime` run on the CPU, `tensorrt` on a GPU; `onnxruntime` and

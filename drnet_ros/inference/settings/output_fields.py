@@ -37,6 +37,18 @@ class OutputFields(SparseDepthFields):
             'the service calibrate_scale measures it.',
         ),
     ] = 1.0
+    point_voxel: Annotated[
+        float,
+        ParameterInfo(
+            group='Points',
+            unit='m',
+            minimum=0.0,
+            maximum=10.0,
+            live=True,
+            text='Thin the cloud to one point in each cube of this size. The cloud is then not '
+            'organised (height 1) and has valid points alone. 0 is off.',
+        ),
+    ] = 0.0
     save_folder: Annotated[
         str,
         ParameterInfo(

@@ -11,6 +11,7 @@ from drnet_ros.inference.sparse_depth.sources.extrinsics import parse_extrinsics
 __all__ = ['check_together']
 
 _MIN_INPUT_SIDE = 32
+_LEAST_VOXEL_M = 0.005
 
 
 def check_together(settings: OutputFields) -> None:
@@ -86,5 +87,11 @@ def _check_ranges(settings: OutputFields) -> None:
         msg = (
             f'scan_min_height must be less than scan_max_height, got {settings.scan_min_height} m '
             f'and {settings.scan_max_height} m'
+        )
+        raise SettingsError(msg)
+    if 0 < settings.point_voxel < _LEAST_VOXEL_M:
+        msg = (
+            f'point_voxel must be at least {_LEAST_VOXEL_M} m, or 0 for none, got '
+            f'{settings.point_voxel} m'
         )
         raise SettingsError(msg)

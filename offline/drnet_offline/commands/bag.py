@@ -15,6 +15,7 @@ from rich.console import Console
 
 from drnet_offline.commands.recording_options import (
     BagPath,
+    Calibration,
     CameraInfoTopic,
     DepthTopic,
     ImageTopic,
@@ -32,6 +33,7 @@ from drnet_offline.commands.recording_options import (
     sparse_topics_of,
 )
 from drnet_ros.errors import RecordingError
+from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def bag(
     report: Report = None,
     write: Write = None,
     namespace: Namespace = '/drnet',
+    calibration: Calibration = None,
 ) -> None:
     """Run the network over a recording, every frame in order, and score it where there is depth.
 
@@ -96,7 +99,7 @@ def bag(
     requirements = parse_requirements(require or [])
     task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
     with ExitStack() as opened:
-        recording = opened.enter_context(Recording(path))
+        recording = opened.enter_context(open_recording(path, calibration))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
         # PyTorch comes with these: what is refused is refused before.

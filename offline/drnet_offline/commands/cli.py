@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from importlib.metadata import version
+from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
 
+from drnet_offline.commands.adapt import adapt
 from drnet_offline.commands.bag import bag
 from drnet_offline.commands.bench import bench
 from drnet_offline.commands.calibrate import calibrate_command
+from drnet_offline.commands.doctor import doctor
 from drnet_offline.commands.eval import evaluate_command
 from drnet_offline.commands.export import export
 from drnet_offline.commands.predict import predict
@@ -23,7 +26,7 @@ from drnet_offline.commands.show import show
 from drnet_offline.commands.train import train
 from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
-from drnet_offline.errors import StoppedError
+from drnet_offline.errors import OfflineError, StoppedError
 from drnet_offline.outputs.stopping import stopping
 from drnet_ros.errors import DrnetError, one_line
 
@@ -31,16 +34,27 @@ __all__ = ['app', 'main']
 
 # As a shell says of a program that Ctrl-C ended.
 _STOPPED = 130
+_OWN = {'drnet_offline', 'drnet_ros'}
 
 Arguments = ParamSpec('Arguments')
 Result = TypeVar('Result')
 
 app = typer.Typer(
-    help='Train, evaluate and export the Double Refinement Network.',
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def options(
+    is_asked: Annotated[bool, typer.Option('--version', help='Show the version.')] = False,
+) -> None:
+    """Train, evaluate and export the Double Refinement Network, and see it at work."""
+    if is_asked:
+        sys.stdout.write(f'drnet {version("drnet-offline")}\n')
+        raise typer.Exit
 
 
 def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -55,6 +69,7 @@ def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 
 app.command()(_stoppable(train))
+app.command()(_stoppable(adapt))
 app.command('eval')(_stoppable(evaluate_command))
 app.command()(_stoppable(bench))
 app.command('calibrate')(_stoppable(calibrate_command))
@@ -63,14 +78,15 @@ app.command()(_stoppable(bag))
 app.command()(_stoppable(vo))
 app.command()(_stoppable(predict))
 app.command()(show)
+app.command()(_stoppable(doctor))
 app.command('tum-to-bag')(_stoppable(tum_to_bag))
 
 
 def main() -> None:
     """Run the command line.
 
-    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, or 130 after Ctrl-C,
-    SIGTERM or SIGHUP.
+    The exit code is 0, 1 with one line on a known error, 2 on wrong usage, 3 if `drnet adapt`
+    found nothing better, or 130 after Ctrl-C, SIGTERM or SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         # A file may have any bytes for a name, and is printed all the same.
@@ -84,6 +100,12 @@ def main() -> None:
         with suppress(OSError):  # the terminal may be gone
             _say('[yellow]stopped:[/]', error)
         sys.exit(_STOPPED)
+    except ModuleNotFoundError as error:
+        if (error.name or '').partition('.')[0] in _OWN:
+            raise
+        msg = f"this command needs {error.name}: pip install './offline[train]'"
+        _say('[red]error:[/]', OfflineError(msg))
+        sys.exit(1)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:
         _say('[red]error:[/]', error)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'BagPath',
+    'Calibration',
     'CameraInfoTopic',
     'DepthTopic',
     'GroundTruth',
@@ -36,11 +37,16 @@ __all__ = [
     'chosen_topics',
     'progress_bars',
     'settings_of',
+    'source_topics_of',
     'sparse_topics_of',
 ]
 
 BagPath = Annotated[
-    Path, typer.Argument(metavar='BAG', help='rosbag2 folder, .mcap, .db3, or ROS 1 .bag.')
+    Path,
+    typer.Argument(metavar='BAG', help='rosbag2 folder, .mcap, .db3, ROS 1 .bag, or a video.'),
+]
+Calibration = Annotated[
+    Path | None, typer.Option(metavar='YAML', help='Intrinsics of a video: its calibration file.')
 ]
 ImageTopic = Annotated[
     str | None, typer.Option(help='Images, raw or compressed; default: found by type.')
@@ -124,8 +130,21 @@ def sparse_topics_of(
         OfflineError: A word is no SOURCE=TOPIC.
         RecordingError: A source has no topic, several, or one that is not usable.
     """
+    from drnet_offline.replay.sparse_topics import choose_sparse_topics  # noqa: PLC0415
+
+    given = source_topics_of(words)
+    names = {name: None for each in variants for name in each.settings.sparse_depth_names}
+    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
+
+
+def source_topics_of(words: Sequence[str] | None) -> dict[str, str]:
+    """Return the topics of sources that `--source-topic` names.
+
+    Raises:
+        OfflineError: A word is no SOURCE=TOPIC.
+    """
     from drnet_offline.errors import OfflineError  # noqa: PLC0415
-    from drnet_offline.replay.sparse_topics import SOURCE_TYPES, choose_sparse_topics  # noqa: PLC0415
+    from drnet_offline.replay.sparse_topics import SOURCE_TYPES  # noqa: PLC0415
 
     given = {}
     for word in words or ():
@@ -137,8 +156,7 @@ def sparse_topics_of(
             )
             raise OfflineError(msg)
         given[name] = topic
-    names = {name: None for each in variants for name in each.settings.sparse_depth_names}
-    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
+    return given
 
 
 def settings_of(

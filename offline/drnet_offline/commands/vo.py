@@ -34,6 +34,7 @@ from drnet_offline.commands.recording_options import (
     sparse_topics_of,
 )
 from drnet_ros.errors import RecordingError
+from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def vo(
     base = settings_of(weights, input_size, temporal_filter, set_)
     variants = parse_variants(base, versus or [])
     with ExitStack() as opened:
-        recording = opened.enter_context(Recording(path))
+        recording = opened.enter_context(open_recording(path))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
 
         # PyTorch and evo come with these: what is refused is refused before.

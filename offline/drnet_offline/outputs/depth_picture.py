@@ -6,33 +6,13 @@ import cv2
 import numpy as np
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
-from drnet_ros.inference.depth import colourise
+from drnet_ros.inference.depth import colourise, depth_range
 
-__all__ = ['depth_picture', 'depth_range']
+__all__ = ['depth_picture']
 
-_PERCENTILES = (2, 98)
-_EVERY = 4
-_LEAST_RATIO = 1.2  # of the farthest depth to the nearest: noise of a wall is no landscape
 _BACKGROUND = (24, 28, 32)
 _INK = (235, 235, 235)
 _TICKS = 6
-
-
-def depth_range(depth_hw: FloatArray) -> tuple[float, float]:
-    """Return the depths that colours should begin and end with: most of the image lies between.
-
-    Args:
-        depth_hw: Metres, NaN where invalid.
-
-    Returns:
-        The nearest and the farthest, metres; 0 and 1 if no depth is valid.
-    """
-    values = depth_hw[::_EVERY, ::_EVERY]
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return 0.0, 1.0
-    near, far = np.percentile(values, _PERCENTILES)
-    return float(near), max(float(far), float(near) * _LEAST_RATIO)
 
 
 def depth_picture(

@@ -12,7 +12,7 @@ import numpy as np
 
 from drnet_offline.datasets.image_files import Photo, read_photo
 from drnet_offline.errors import DatasetError
-from drnet_offline.outputs.depth_picture import depth_picture, depth_range
+from drnet_offline.outputs.depth_picture import depth_picture
 from drnet_offline.outputs.files import make_folder, write_image
 from drnet_offline.outputs.inputs import Input
 from drnet_offline.outputs.video_file import VideoFile
@@ -20,7 +20,7 @@ from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import CameraError, ImageError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame
 from drnet_ros.inference.arrays import FloatArray
-from drnet_ros.inference.depth import to_millimetres
+from drnet_ros.inference.depth import depth_range, to_millimetres
 from drnet_ros.inference.limits import MAX_PIXELS, check_shape
 from drnet_ros.recordings.video import Video, is_video
 

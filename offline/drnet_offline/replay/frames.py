@@ -55,7 +55,10 @@ class RecordedFrame:
 
 
 def read_frames(
-    index: Index, start: int = 0, side_topics: Collection[str] = ()
+    index: Index,
+    start: int = 0,
+    side_topics: Collection[str] = (),
+    positions: Collection[int] | None = None,
 ) -> Iterator[RecordedFrame]:
     """Read the frames of a recording, one at a time.
 
@@ -67,15 +70,16 @@ def read_frames(
         start: Position of the first image wanted.
         side_topics: Other topics, such as those of a laser scan and /tf, whose messages come with
             the first image recorded after them; other ones than images and depth.
+        positions: Which images are wanted; None for all. The others are not decoded.
 
     Yields:
-        Each image of the index from `start` on.
+        Each image of the index from `start` on that is wanted.
 
     Raises:
         RecordingError: A side topic is not in the recording, or the recording is damaged before
             the end of its index.
     """
-    reader = _Reader(index, start)
+    reader = _Reader(index, start, positions)
     choice = index.choice
     topics = {name for name in (choice.image, choice.depth, *side_topics) if name is not None}
     try:
@@ -99,14 +103,15 @@ class _Waiting:
 
 
 class _Reader:
-    def __init__(self, index: Index, start: int) -> None:
+    def __init__(self, index: Index, start: int, positions: Collection[int] | None) -> None:
         self._recording = index.recording
         self._index = index
-        self._start = start
+        wanted = range(len(index.images)) if positions is None else positions
+        self._positions = {position for position in wanted if position >= start}
         self._images: deque[_Waiting] = deque()
         self._depths: dict[int, RecordedMessage] = {}
         self._side_messages: list[RecordedMessage] = []
-        self._wanted = {d for i, d in index.pairs.items() if i >= start}
+        self._wanted = {d for i, d in index.pairs.items() if i in self._positions}
         self._image_count = self._depth_count = 0
         self._bytes = 0
 
@@ -117,7 +122,7 @@ class _Reader:
                 self._bytes += len(message.data)
             self._depth_count += 1
         elif message.topic == self._index.choice.image:
-            if self._image_count >= self._start:
+            if self._image_count in self._positions:
                 before = tuple(self._side_messages)
                 self._side_messages.clear()
                 self._images.append(_Waiting(self._image_count, message, before))

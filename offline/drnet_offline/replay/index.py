@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.recordings.recording import Recording
 
-__all__ = ['Index', 'StampedTopic', 'index_recording', 'indexed_topics']
+__all__ = ['Index', 'StampedTopic', 'depth_info_topic', 'index_recording', 'indexed_topics']
 
 _HEADER_START = 16  # encapsulation, stamp and length of frame_id
 
@@ -136,7 +136,7 @@ def index_recording(
 
 def indexed_topics(recording: Recording, choice: TopicChoice) -> set[str]:
     """Return the topics that `index_recording` reads: the chosen ones, and the depth's camera."""
-    names = (choice.image, choice.camera_info, choice.depth, _depth_info(recording, choice))
+    names = (choice.image, choice.camera_info, choice.depth, depth_info_topic(recording, choice))
     return {name for name in names if name is not None}
 
 
@@ -145,7 +145,7 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
     pictures = {choice.depth: index.depths, choice.image: index.images}
     cameras = {
         choice.camera_info: index.cameras,
-        _depth_info(recording, choice): index.depth_cameras,
+        depth_info_topic(recording, choice): index.depth_cameras,
     }
     for message in recording.messages(indexed_topics(recording, choice)):
         stamp_ns, frame_id = header_of(message)
@@ -159,7 +159,7 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
         on_message()
 
 
-def _depth_info(recording: Recording, choice: TopicChoice) -> str | None:
+def depth_info_topic(recording: Recording, choice: TopicChoice) -> str | None:
     """Return the topic of the depth images' own CameraInfo, None if there is none."""
     if choice.depth is None:
         return None

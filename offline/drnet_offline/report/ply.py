@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drnet_offline.outputs.files import whole_file
-from drnet_ros.inference.postprocess.ply import ply_of
+from drnet_ros.ply import ply_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from drnet_offline.errors import OfflineError
-from drnet_offline.outputs.depth_picture import depth_range
 from drnet_offline.show.commands import Command, parse_known
 from drnet_offline.show.frame_message import cloud_rays, frame_message, shown_image
 from drnet_offline.show.hub import Hub
@@ -21,6 +20,7 @@ from drnet_offline.show.session import CHANGEABLE, Session
 from drnet_offline.show.source import Source, SourceImage
 from drnet_ros.errors import CameraError, DrnetError, ImageError, one_line
 from drnet_ros.inference import CameraModel, DepthFrame, DepthScale
+from drnet_ros.inference.depth import depth_range
 
 __all__ = ['Worker']
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.mixture import Mixture
+    from drnet_offline.datasets.sample import DepthSample
     from drnet_offline.training.preset import TrainConfig
 
 __all__ = ['AugmentedDataset', 'Batch', 'DepthData', 'ValidationDataset']
@@ -109,13 +110,18 @@ class AugmentedDataset(Dataset[Batch]):
             'edge_weight': torch.tensor(source.edge_weight, dtype=torch.float32),
         }
 
+    def draw_sample(self, index: int, rng: np.random.Generator) -> DepthSample:  # noqa: ARG002
+        """Return what is to be augmented; a subclass may draw what of it counts."""
+        return self._samples[index]
+
     def _draw(
         self, index: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         config = self._config
         border_px = self._samples.source_of(index).config.border_px
         augmentation = replace(config.augmentation, border_px=border_px)
-        rgb, depth, focal_px = augment(self._samples[index], config.data.size, augmentation, rng)
+        sample = self.draw_sample(index, rng)
+        rgb, depth, focal_px = augment(sample, config.data.size, augmentation, rng)
         return rgb, depth * np.float32(self._focal_px / focal_px)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from known_scenes import (
@@ -235,3 +237,18 @@ def test_damage_in_a_topic_that_is_only_copied_is_in_all_outputs(
     assert summary['frames'] == 3
     with Recording(tmp_path / 'out.mcap') as recording:
         assert recording.topics['/drnet/depth/image_rect'].count == 3
+
+
+def test_a_video_is_replayed_as_a_recording(tmp_path: Path, drnet: RunInProcess) -> None:
+    path = tmp_path / 'clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 10, (64, 48))
+    for shade in (30, 90, 150):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    code, _ = drnet('bag', path, '--json', tmp_path / 'a.json', '--write', tmp_path / 'a.mcap')
+    assert code == 0
+    assert json.loads((tmp_path / 'a.json').read_text())['frames'] == 3
+    with Recording(tmp_path / 'a.mcap') as recording:
+        assert recording.topics['/camera/image_raw'].count == 3
+        assert recording.topics['/drnet/depth/image_rect'].count == 3
+        assert recording.topics['/drnet/points'].count == 0, 'the camera is unknown'

@@ -39,7 +39,7 @@ def write_video(path: Path) -> Path:
 @contextmanager
 def showing(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Runs `drnet show`; gives the process and the first line it prints."""
-    command = [DRNET, 'show', *map(str, words), '--no-browser']
+    command: list[str | Path] = [DRNET, 'show', *map(str, words), '--no-browser']
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

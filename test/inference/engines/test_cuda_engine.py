@@ -359,7 +359,7 @@ def test_another_size_is_prepared_between_frames_and_for_all_cameras(
     assert both.gpu.prepare_async(*wide.shape[:2]) is None
     both.agree([Frame(wide)] * 2, RESIZED)
     both.gpu.close()  # after what is left of the preparation
-    assert both.runtime.captured >= 4
+    assert both.runtime.captured >= 3
     both.cpu.close()
 
 

@@ -23,7 +23,8 @@ from drnet_ros.inference.engines import openvino_engine
 from drnet_ros.inference.engines.model_cache import cache_folder
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_float32 import is_depth_in_float32
-from drnet_ros.inference.engines.openvino_rewrites import PixelwiseGuide, rewrite_model
+from drnet_ros.inference.engines.openvino_guides import PixelwiseGuide
+from drnet_ros.inference.engines.openvino_rewrites import rewrite_model
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.guided_filter import GuidedUpsampler
 from drnet_ros.network.metadata import read_metadata

@@ -42,6 +42,7 @@ class PipelineThread:
         """
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix='cuda_engine')
         self._preparing: dict[Shape, Future[None]] = {}
+        self._begun: set[Shape] = set()
         self._given_up: set[Shape] = set()
         self._is_closed = False
         try:
@@ -68,14 +69,16 @@ class PipelineThread:
             follow, and until they are there batches run in pieces. Where preparation failed
             nothing is done again: `submit` says why.
         """
-        if self._pipeline.is_ready(shape) or shape in self._given_up:
+        is_ready = self._pipeline.is_ready(shape)
+        if shape in self._given_up or (is_ready and shape in self._begun):
             return None
-        if shape not in self._preparing:
-            done: Future[None] = Future()
-            self._preparing[shape] = done
+        done = self._preparing.get(shape)
+        if done is None:
+            self._begun.add(shape)
+            done = self._preparing[shape] = Future()
             steps = self._pipeline.preparation(shape, camera_count)
             self._executor.submit(self._step, steps, shape, done)
-        return self._preparing.get(shape)
+        return None if is_ready else done
 
     def close(self) -> None:
         """Free what the pipeline holds, after all that was submitted is launched."""

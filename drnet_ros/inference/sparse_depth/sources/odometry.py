@@ -103,32 +103,19 @@ class OdometrySource:
         self.status = SourceStatus(self._received, sum(map(len, found)), problem, is_fault)
         return found
 
-    def _feed(
-        self,
-        image: ImageMoment,
-        rgb_hwc: UInt8Array,
-        camera: CameraModel | None,
-        transforms: TransformBuffer,
-        fixed_frame: str,
-    ) -> SparseDepth:
-        if camera is None:
-            msg = 'camera_info must be there'
-            raise SparseDepthError(msg)
-        pose = self._camera_pose(image, transforms, fixed_frame)
-        last, self._last = self._last, (image.stamp_ns, pose)
-        is_gone_on = last is None or (
-            image.stamp_ns > last[0] and not is_jump(last[1], pose, image.stamp_ns - last[0])
-        )
-        if not is_gone_on or self._is_reset:
-            self._is_reset = False
-            self._map.reset()
-        gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
-        return self._map.feed(gray_hw, camera, pose)  # type: ignore[arg-type]
-
-    def _camera_pose(
+    def camera_pose(
         self, image: ImageMoment, transforms: TransformBuffer, fixed_frame: str
     ) -> Pose:
-        """Return the pose of the optical frame in a frame that stands still."""
+        """Return the pose of the optical frame in a frame that stands still.
+
+        Args:
+            image: When it is wanted, and the optical frame.
+            transforms: What is known of the frames.
+            fixed_frame: As for `at`.
+
+        Raises:
+            SparseDepthError: If it is not known.
+        """
         with self._lock:
             child = self._child
             if child:
@@ -143,3 +130,25 @@ class OdometrySource:
                 raise SparseDepthError(msg)
             return transforms.lookup(fixed_frame, image.frame_id, image.stamp_ns)
         return pose @ transforms.lookup(child, image.frame_id, image.stamp_ns)
+
+    def _feed(
+        self,
+        image: ImageMoment,
+        rgb_hwc: UInt8Array,
+        camera: CameraModel | None,
+        transforms: TransformBuffer,
+        fixed_frame: str,
+    ) -> SparseDepth:
+        if camera is None:
+            msg = 'camera_info must be there'
+            raise SparseDepthError(msg)
+        pose = self.camera_pose(image, transforms, fixed_frame)
+        last, self._last = self._last, (image.stamp_ns, pose)
+        is_gone_on = last is None or (
+            image.stamp_ns > last[0] and not is_jump(last[1], pose, image.stamp_ns - last[0])
+        )
+        if not is_gone_on or self._is_reset:
+            self._is_reset = False
+            self._map.reset()
+        gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
+        return self._map.feed(gray_hw, camera, pose)  # type: ignore[arg-type]

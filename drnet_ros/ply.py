@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from drnet_ros.inference.arrays import FloatArray
+    from numpy.typing import NDArray
 
 __all__ = ['ply_of']
 
 
-def ply_of(points: FloatArray) -> tuple[bytes, int]:
+def ply_of(points: NDArray[np.float32]) -> tuple[bytes, int]:
     """Return the valid points of a cloud as a binary PLY.
 
     Args:

@@ -1,0 +1,157 @@
+"""The command `drnet adapt`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from drnet_offline.commands.recording_options import (
+    CameraInfoTopic,
+    DepthTopic,
+    ImageTopic,
+    SetOptions,
+    SourceTopics,
+    Weights,
+    progress_bars,
+)
+
+if TYPE_CHECKING:
+    from drnet_offline.training.adaptation.plan import AdaptationPlan
+
+__all__ = ['NOT_BETTER', 'adapt']
+
+NOT_BETTER = 3
+"""Exit code if the new weights are not better beyond chance."""
+
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar='RECORDING...',
+        help='What to learn from: rosbag2, .mcap, .db3, ROS 1 .bag, or a data set with depth.',
+    ),
+]
+Output = Annotated[
+    Path, typer.Option(help='Folder for adapted.safetensors, report.html, adaptation.json.')
+]
+Labels = Annotated[
+    Literal['auto', 'depth', 'sparse', 'odometry'],
+    typer.Option(
+        help='Learn from recorded depth, from what sensors know of it, or from images with '
+        'odometry; auto takes the first of them that is there.'
+    ),
+]
+Minutes = Annotated[float, typer.Option(min=1.0, help='About how long all of it may take.')]
+Steps = Annotated[
+    int, typer.Option(min=0, help='Steps of training; 0: as many as the minutes allow.')
+]
+Frames = Annotated[int, typer.Option(min=40, help='Most frames to learn from.')]
+Tests = Annotated[
+    list[Path] | None,
+    typer.Option(
+        '--test',
+        metavar='RECORDING',
+        help='Recording with depth, never learned from, to score before and after. Repeatable.',
+    ),
+]
+ReplayData = Annotated[
+    Path | None,
+    typer.Option(help='Data set with depth that must not be forgotten, such as NYU Depth v2.'),
+]
+ReplayShare = Annotated[
+    float, typer.Option(min=0.0, max=0.9, help='Share of training images of the replay set.')
+]
+MostForgotten = Annotated[
+    float, typer.Option(min=0.0, help='By what share of itself REL may rise on the replay set.')
+]
+Seed = Annotated[int, typer.Option(help='Of everything random.')]
+
+
+def adapt(
+    recordings: Recordings,
+    output: Output,
+    labels: Labels = 'auto',
+    minutes: Minutes = 15.0,
+    weights: Weights = 'embedded',
+    test: Tests = None,
+    replay_data: ReplayData = None,
+    replay_share: ReplayShare = 0.25,
+    most_forgotten: MostForgotten = 0.05,
+    frames: Frames = 600,
+    steps: Steps = 0,
+    seed: Seed = 0,
+    image_topic: ImageTopic = None,
+    camera_info_topic: CameraInfoTopic = None,
+    depth_topic: DepthTopic = None,
+    source_topic: SourceTopics = None,
+    set_: SetOptions = None,
+) -> None:
+    """Adapt the weights to a robot by what it recorded; writes OUTPUT/adapted.safetensors.
+
+    New weights are written only if they are better beyond chance on blocks of time that were held
+    out; otherwise the exit code is 3. An interrupted run goes on when it is called again with the
+    same arguments.
+    """
+    from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames  # noqa: PLC0415
+
+    topics = TopicNames(
+        image_topic, camera_info_topic, depth_topic, tuple(source_topic or ()), tuple(set_ or ())
+    )
+    plan = AdaptationPlan(
+        recordings=tuple(recordings),
+        test=tuple(test or ()),
+        labels=labels,
+        weights=weights,
+        minutes=minutes,
+        steps=steps,
+        frames=frames,
+        replay_data=replay_data,
+        replay_share=replay_share,
+        most_forgotten=most_forgotten,
+        seed=seed,
+        topics=topics,
+    )
+    if not _run(plan, output):
+        raise typer.Exit(NOT_BETTER)
+
+
+def _run(plan: AdaptationPlan, output: Path) -> bool:
+    """Run an adaptation; return whether new weights were written."""
+    from drnet_offline.outputs.files import make_folder, named_disk  # noqa: PLC0415
+    from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
+    from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.training.adaptation.outputs import (  # noqa: PLC0415
+        check_output,
+        print_outcome,
+        write_outputs,
+    )
+    from drnet_offline.training.adaptation.state import State  # noqa: PLC0415
+    from drnet_ros.weights import resolve_weights  # noqa: PLC0415
+
+    weights_file = resolve_weights(plan.weights)
+    check_output(output)
+    make_folder(output)
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    with ExitStack() as stack:
+        stack.enter_context(OutputLock(output))
+        stack.enter_context(named_disk(output))
+        state = State(output / 'unfinished', plan.key(weights_file))
+        progress = stack.enter_context(progress_bars())
+        stack.enter_context(
+            stopping(lambda: f'{state.folder} has what is done: the same command goes on')
+        )
+        if state.is_resumed:
+            progress.console.print(f'going on with {state.folder}', markup=False)
+        # PyTorch is imported after what can be refused.
+        from drnet_offline.training.adaptation.run import Adaptation  # noqa: PLC0415
+
+        outcome = Adaptation(plan, state, progress).run()
+        written = write_outputs(output, plan, outcome, command)
+        state.remove()
+    print_outcome(Console(soft_wrap=True), outcome, written)
+    return outcome.verdict.is_accepted

@@ -1,0 +1,1 @@
+"""Adapts the weights to a robot by what it recorded itself: `drnet adapt`."""

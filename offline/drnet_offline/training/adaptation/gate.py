@@ -1,0 +1,139 @@
+"""Whether new weights are better beyond chance, and which mixture of old and new is best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_offline.training.adaptation.scoring import FrameScore
+
+__all__ = ['MIXTURES', 'Verdict', 'block_errors', 'judge']
+
+MIXTURES = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the new weights that are tried; the rest is the old ones."""
+
+_RESAMPLES = 5000
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the held-out blocks and the replay set say.
+
+    Attributes:
+        mixture: Share of the new weights in the best mixture that does not forget too much; 0 if
+            there is none.
+        gain: By how much REL falls on held-out blocks, mean over blocks. Each block is judged by
+            the mixture that the blocks of the other half (every second one) prefer, so that
+            choosing makes no gain by itself.
+        gain_low: Lower end of the one-sided 95 % interval of the gain, by a bootstrap over blocks.
+        blocks: Number of blocks.
+        blocks_better: In how many of them REL falls.
+        forgotten: By what share of itself REL rises on the replay set, below 0 if it falls; None
+            without a replay set.
+        most_forgotten: By what share of itself it may rise.
+    """
+
+    mixture: float
+    gain: float
+    gain_low: float
+    blocks: int
+    blocks_better: int
+    forgotten: float | None
+    most_forgotten: float
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the weights are written."""
+        return self.mixture > 0 and self.gain_low > 0
+
+    def sentence(self) -> str:
+        """Return the verdict in a sentence."""
+        if self.mixture == 0:
+            return (
+                'The old weights stay: every mixture with the new ones is worse on the held-out '
+                f'blocks, or raises REL on the replay set by more than {self.most_forgotten:.0%}.'
+            )
+        words = (
+            f'REL on held-out blocks falls by {self.gain:.3f} (95 % sure of at least '
+            f'{self.gain_low:.3f}; {self.blocks_better} of {self.blocks} blocks are better)'
+        )
+        if self.is_accepted:
+            return f'The new weights are better: {words}.'
+        return f'The old weights stay, since the gain may be chance: {words}.'
+
+
+def block_errors(scores: Sequence[FrameScore]) -> NDArray[np.float64]:
+    """Return the mean REL of each block, in the order of the blocks."""
+    blocks = sorted({score.block for score in scores})
+    return np.array(
+        [np.mean([s.figures['rel'] for s in scores if s.block == block]) for block in blocks]
+    )
+
+
+def judge(
+    old: NDArray[np.float64],
+    mixtures: Mapping[float, NDArray[np.float64]],
+    forgotten: Mapping[float, float],
+    *,
+    most_forgotten: float,
+    seed: int = 0,
+) -> Verdict:
+    """Choose the mixture, and tell whether it is better beyond chance.
+
+    Args:
+        old: REL of the old weights in each block, (B,).
+        mixtures: The same for each mixture, by its share of the new weights.
+        forgotten: By what share of itself REL rises on the replay set; empty without one.
+        most_forgotten: By what share of itself it may rise.
+        seed: Of the bootstrap.
+    """
+    allowed = [share for share in mixtures if not forgotten or forgotten[share] <= most_forgotten]
+    errors = np.array([old, *(mixtures[share] for share in allowed)])
+    shares = np.array([0.0, *allowed])
+    gains = old - _cross_fitted(errors)
+    low = float(gains.mean()) - _margin(gains, seed)
+    mixture = float(shares[errors.mean(axis=1).argmin()])
+    return Verdict(
+        mixture=mixture,
+        gain=float(gains.mean()),
+        gain_low=low,
+        blocks=len(old),
+        blocks_better=int((gains > 0).sum()),
+        forgotten=forgotten.get(mixture, 0.0) if forgotten else None,
+        most_forgotten=most_forgotten,
+    )
+
+
+def _cross_fitted(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the error of each block by the mixture that blocks of the other half prefer, (B,).
+
+    Args:
+        errors: Of each mixture in each block, (M, B).
+    """
+    half = np.arange(errors.shape[1]) % 2 == 0
+    fitted = np.empty(errors.shape[1])
+    for judged in (half, ~half):
+        fitted[judged] = errors[errors[:, ~judged].mean(axis=1).argmin()][judged]
+    return fitted
+
+
+def _margin(gains: NDArray[np.float64], seed: int) -> float:
+    """Return how far the mean gain may be off by chance.
+
+    The standard error is that of a bootstrap over blocks, which is too small by sqrt((n - 1) / n)
+    for few blocks. The quantile is Student's for half of the blocks: the halves choose for each
+    other, and of pure noise, one mixture that is the best in both would pass twice as often.
+    """
+    count = len(gains)
+    draws = np.random.default_rng(seed).integers(count, size=(_RESAMPLES, count))
+    error = float(gains[draws].mean(axis=1).std()) * math.sqrt(count / (count - 1))
+    return float(stats.t.ppf(_CONFIDENCE, max(1, count // 2 - 1))) * error

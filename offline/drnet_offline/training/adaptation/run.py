@@ -1,0 +1,235 @@
+"""An adaptation from recordings to a weights file, a report and a model card."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from drnet_offline.datasets.mixture import Mixture, Source, SourceConfig
+from drnet_offline.training.adaptation.comparison import Comparison, Weights
+from drnet_offline.training.adaptation.frame_store import FrameStore
+from drnet_offline.training.adaptation.gate import MIXTURES, Verdict
+from drnet_offline.training.adaptation.judging import compare_on, judge_mixtures
+from drnet_offline.training.adaptation.mixing import mix
+from drnet_offline.training.adaptation.opening import open_source
+from drnet_offline.training.adaptation.preparing import (
+    Limits,
+    check_enough,
+    prepare_again,
+    prepare_all,
+    prepare_frames,
+)
+from drnet_offline.training.adaptation.replay_set import CLIP, ReplaySet, clip_replay, data_replay
+from drnet_offline.training.adaptation.scoring import predict
+from drnet_offline.training.adaptation.training import BATCH_SIZE, Training
+from drnet_ros.inference.preprocess import network_size
+from drnet_ros.network.checkpoint import load_network, save_network
+from drnet_ros.weights import resolve_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rich.progress import Progress
+
+    from drnet_offline.training.adaptation.plan import AdaptationPlan
+    from drnet_offline.training.adaptation.sources import FrameSource
+    from drnet_offline.training.adaptation.state import State
+    from drnet_ros.network.drnet import DRNet
+
+__all__ = ['Adaptation', 'Outcome']
+
+# Starting, drawing the report and writing.
+_RESERVED_S = 30.0
+# Recorded depth has edges that are a few pixels off.
+_EDGE_WEIGHT = 0.5
+_MOST_TESTED = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What came of an adaptation.
+
+    Attributes:
+        verdict: Whether the new weights are better.
+        weights: Old weights and the mixture.
+        comparisons: Old and new on held-out blocks, replay set and test recordings.
+        stores: The frames that were learned from.
+        notes: Plain JSON for the reports: labels, steps, mixtures, time spent.
+    """
+
+    verdict: Verdict
+    weights: Weights
+    comparisons: list[Comparison]
+    stores: list[FrameStore]
+    notes: dict[str, Any]
+
+
+class Prepare(Protocol):
+    """Stores frames of a source, as the functions of `preparing` do."""
+
+    def __call__(
+        self,
+        source: FrameSource,
+        folder: Path,
+        network_hw: tuple[int, int],
+        *,
+        on_frame: Callable[[], None],
+    ) -> FrameStore:
+        """Store them in the folder."""
+        ...
+
+
+class Adaptation:
+    """One adaptation; all of its state is in a folder, so that another run goes on."""
+
+    def __init__(self, plan: AdaptationPlan, state: State, progress: Progress) -> None:
+        """Load the weights that it begins with.
+
+        Args:
+            plan: What is asked for.
+            state: What is remembered on disk.
+            progress: Bars for the terminal.
+
+        Raises:
+            WeightsError: The weights cannot be read.
+        """
+        self._plan = plan
+        self._state = state
+        self._progress = progress
+        old, self._metadata = load_network(resolve_weights(plan.weights))
+        device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        self._old = old.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(self) -> Outcome:
+        """Prepare, learn, mix and judge.
+
+        Raises:
+            DrnetError: A recording cannot be read, or there is too little to learn from.
+        """
+        plan = self._plan
+        limits = Limits(-(-plan.frames // len(plan.recordings)))
+        prepare = partial(prepare_frames, limits=limits)
+        stores = [
+            self._stored(f'learned{i}', path, plan.labels, prepare)
+            for i, path in enumerate(plan.recordings)
+        ]
+        check_enough(stores)
+        spread = partial(prepare_all, most=_MOST_TESTED)
+        tests = [
+            self._stored(f'test{i}', path, 'depth', spread) for i, path in enumerate(plan.test)
+        ]
+        replay = self._open_replay()
+        new, about = self._learn(stores, replay)
+        checked = None if replay is None else replay.checked
+        verdict, mixtures = judge_mixtures(
+            (self._old, new), self._metadata, stores, checked, plan, self._progress
+        )
+        weights = Weights(self._old, mix(self._old, new, verdict.mixture), self._metadata)
+        comparisons = compare_on(weights, stores, tests, checked, self._progress)
+        notes = {
+            **about,
+            'mixtures': mixtures,
+            'replay': '' if replay is None else replay.words,
+            'spent_s': self._state.spent_s,
+        }
+        return Outcome(verdict, weights, comparisons, stores, notes)
+
+    @property
+    def _network_hw(self) -> tuple[int, int]:
+        return self._metadata.input_height, self._metadata.input_width
+
+    def _stored(
+        self, name: str, path: Path, labels: str, prepare: Prepare, weights: str = ''
+    ) -> FrameStore:
+        """Return frames that are stored, or store them."""
+        folder = self._state.folder / name
+        if folder.is_dir():
+            return FrameStore(folder)
+        bar = self._progress.add_task(f'reading {path.name}', total=None)
+        advance = partial(self._progress.advance, bar)
+        plan = replace(self._plan, weights=weights or self._plan.weights)
+        with ExitStack() as opened:
+            source = open_source(path, plan, labels, opened, advance)
+            store = prepare(source, folder, self._network_hw, on_frame=advance)
+        self._progress.update(bar, total=self._progress.tasks[bar].completed)
+        return store
+
+    def _open_replay(self) -> ReplaySet | None:
+        plan = self._plan
+        if plan.replay_data is not None:
+            return data_replay(plan.replay_data, plan.replay_share)
+        learned = {path.resolve() for path in (*plan.recordings, *plan.test)}
+        if not CLIP.is_dir() or learned & {CLIP.resolve(), (CLIP / 'room.mcap').resolve()}:
+            return None
+        folder = self._state.folder / 'replay'
+        return clip_replay(self._old, self._metadata, folder, plan.replay_share)
+
+    def _learn(
+        self, stores: Sequence[FrameStore], replay: ReplaySet | None
+    ) -> tuple[DRNet, dict[str, Any]]:
+        """Train, in two rounds where labels depend on the weights; return weights and notes."""
+        if self._state.get('prepared_s') is None:
+            self._state.note(prepared_s=self._state.spent_s)
+        image_hw = stores[0].about['image_hw']
+        size = network_size((image_hw[0], image_hw[1]), self._network_hw)
+        training = Training(self._plan, self._state, self._progress, self._metadata, size)
+        mixture = self._mixture(stores, replay)
+        rounds = 2 if any(store.has_weights for store in stores) else 1
+        reserved_s = self._scoring_s(stores, replay) + _RESERVED_S
+        reserved_s += (rounds - 1) * self._state.get('prepared_s')
+        steps = training.plan_steps(self._old, mixture, reserved_s)
+        new = self._old
+        for number in range(rounds):
+            if number:
+                mixture = self._mixture(self._labelled_again(new, stores), replay)
+            new = training.run(new, mixture, -(-steps // rounds), number)
+        notes = {'steps': steps, 'batch_size': BATCH_SIZE, 'rounds': rounds}
+        notes |= {'step_s': self._state.get('step_s'), 'losses': training.losses(rounds)}
+        return new, notes
+
+    def _labelled_again(self, network: DRNet, stores: Sequence[FrameStore]) -> list[FrameStore]:
+        """Scale the depth of newer weights by what sensors know: its shape is better."""
+        path = self._state.folder / 'round0.safetensors'
+        if not path.is_file():
+            save_network(path, network, self._metadata)
+        return [
+            self._stored(
+                f'again{i}',
+                recording,
+                store.about['kind'],
+                partial(prepare_again, before=store),
+                str(path),
+            )
+            for i, (recording, store) in enumerate(zip(self._plan.recordings, stores, strict=True))
+        ]
+
+    def _mixture(self, stores: Sequence[FrameStore], replay: ReplaySet | None) -> Mixture:
+        share = self._plan.replay_share if replay is not None else 0.0
+        learned = [store.learned() for store in stores]
+        total = sum(map(len, learned))
+        sources = [
+            Source(
+                str(store.about['name']),
+                frames,
+                SourceConfig(weight=(1 - share) * len(frames) / total, edge_weight=_EDGE_WEIGHT),
+            )
+            for store, frames in zip(stores, learned, strict=True)
+        ]
+        if replay is not None and share > 0:
+            sources.append(replay.source)
+        return Mixture(sources)
+
+    def _scoring_s(self, stores: Sequence[FrameStore], replay: ReplaySet | None) -> float:
+        """Return about how long it takes to score all mixtures, and the best one again."""
+        frames = sum(len(store.held_out()) for store in stores)
+        frames += 0 if replay is None else len(replay.checked.places)
+        began_s = time.monotonic()
+        predict(self._old, self._metadata, stores[0].held_out()[0])
+        each_s = time.monotonic() - began_s
+        return each_s * (frames * (len(MIXTURES) + 3) + 2 * _MOST_TESTED * len(self._plan.test))

@@ -1,0 +1,244 @@
+"""Where frames come from: recordings and data sets, with the depth that was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from drnet_offline.errors import DatasetError
+from drnet_offline.replay.frames import RecordedFrame, read_frames
+from drnet_offline.replay.registration import has_same_aspect, registration_warnings
+from drnet_offline.training.adaptation.frame_store import LabelledFrame
+from drnet_ros.errors import CameraError
+from drnet_ros.messages.reading import NS_PER_S
+from drnet_ros.recordings.topics import TopicChoice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.replay.index import Index
+    from drnet_ros.inference import Settings
+    from drnet_ros.inference.arrays import UInt8Array
+    from drnet_ros.inference.camera import CameraModel
+
+__all__ = [
+    'DatasetFrames',
+    'FrameSource',
+    'RecordedDepth',
+    'RecordedFrames',
+    'check_camera',
+    'registration_problem',
+]
+
+# Of longer recordings every n-th image is looked at: that is still 3 a second for half an hour.
+_MOST_SURVEYED = 6000
+# Data sets have no stamps.
+_FRAMES_PER_S = 30.0
+_LEAST_VIEW, _WIDEST_VIEW = 15.0, 170.0
+
+
+class FrameSource(Protocol):
+    """Images of one camera in the order of time, some with a label.
+
+    Attributes:
+        name: What reports call it.
+        kind: One of `plan.LABELS`.
+        labels: What the labels are, in words.
+    """
+
+    name: str
+    kind: str
+    labels: str
+
+    def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
+        """Yield position, stamp in seconds and image, None if it cannot be decoded."""
+        ...
+
+    def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for which images there is data that a label could be made of, (N,)."""
+        ...
+
+    def frames(self, blocks: Mapping[int, int]) -> Iterator[LabelledFrame]:
+        """Yield the frames at some positions that have a label, each with its block."""
+        ...
+
+
+class DatasetFrames:
+    """A data set with depth, whose images follow each other in time."""
+
+    kind = 'depth'
+    labels = 'depth of the data set'
+
+    def __init__(self, name: str, samples: DepthDataset) -> None:
+        """Keep what is read later."""
+        self.name = name
+        self._samples = samples
+
+    def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
+        """Yield position, time at 30 images a second, and image."""
+        for position in self._surveyed():
+            yield position, position / _FRAMES_PER_S, self._samples[position].rgb_hwc
+
+    def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return that all have one."""
+        return np.ones(len(positions), np.bool_)
+
+    def frames(self, blocks: Mapping[int, int]) -> Iterator[LabelledFrame]:
+        """Yield the samples at some positions."""
+        for position, block in sorted(blocks.items()):
+            sample = self._samples[position]
+            yield LabelledFrame(
+                sample.name,
+                position,
+                position / _FRAMES_PER_S,
+                block,
+                sample.rgb_hwc,
+                sample.focal_px,
+                sample.depth_hw,
+            )
+
+    def _surveyed(self) -> range:
+        return range(0, len(self._samples), -(-len(self._samples) // _MOST_SURVEYED) or 1)
+
+
+class RecordedFrames:
+    """The images of a recording.
+
+    Attributes:
+        name: What reports call it.
+        index: The index of the recording, which must stay open.
+        settings: `image_is_rectified` and the sources of sparse depth are read.
+    """
+
+    def __init__(self, index: Index, settings: Settings) -> None:
+        """Keep what is read later.
+
+        Raises:
+            DatasetError: If there is no camera that fits the images.
+        """
+        self.name = index.recording.path.name
+        self.index = index
+        self.settings = settings
+
+    def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
+        """Yield position, stamp in seconds and image, None if it cannot be decoded."""
+        choice = self.index.choice
+        alone = replace(
+            self.index, choice=TopicChoice(choice.image, choice.camera_info, None), pairs={}
+        )
+        count = len(self.index.images)
+        surveyed = range(0, count, -(-count // _MOST_SURVEYED) or 1)
+        for frame in read_frames(alone, positions=surveyed):
+            yield frame.position, frame.stamp_ns / NS_PER_S, frame.rgb_hwc
+
+    def read(self, positions: Collection[int]) -> Iterator[tuple[RecordedFrame, CameraModel]]:
+        """Yield frames that have an image, with the camera whose rays their pixels look along.
+
+        Raises:
+            DatasetError: If a CameraInfo does not fit its image.
+        """
+        for frame in read_frames(self.index, positions=positions):
+            if frame.rgb_hwc is not None:
+                yield frame, self.camera_of(frame)
+
+    def camera_of(self, frame: RecordedFrame) -> CameraModel:
+        """Return the camera whose rays the pixels of an image look along.
+
+        Raises:
+            DatasetError: If there is none that fits.
+        """
+        shape = (0, 0) if frame.rgb_hwc is None else frame.rgb_hwc.shape[:2]
+        return check_camera(self.index, frame.stamp_ns, (shape[0], shape[1]), self.settings)
+
+
+class RecordedDepth(RecordedFrames):
+    """Images with recorded depth that is registered to them, which is the label."""
+
+    kind = 'depth'
+    labels = 'recorded depth'
+
+    def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which images have a depth image of the same time."""
+        return np.array([int(position) in self.index.pairs for position in positions], np.bool_)
+
+    def frames(self, blocks: Mapping[int, int]) -> Iterator[LabelledFrame]:
+        """Yield frames with their recorded depth.
+
+        Raises:
+            DatasetError: If a camera does not fit.
+        """
+        for frame, camera in self.read(blocks):
+            if frame.rgb_hwc is None or frame.truth_hw is None:
+                continue
+            height, width = frame.rgb_hwc.shape[:2]
+            yield LabelledFrame(
+                f'{self.name}:{frame.position}',
+                frame.position,
+                frame.stamp_ns / NS_PER_S,
+                blocks[frame.position],
+                frame.rgb_hwc,
+                camera.focal_at(height, width),
+                frame.truth_hw,
+            )
+
+
+def registration_problem(index: Index) -> str:
+    """Return why recorded depth cannot be laid over the images as it is; '' if it can.
+
+    Args:
+        index: The index of a recording with depth.
+    """
+    for frame in read_frames(index, positions=sorted(index.pairs)[:10]):
+        if frame.rgb_hwc is None or frame.truth_hw is None:
+            continue
+        image_hw = (frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1])
+        depth_hw = (frame.truth_hw.shape[0], frame.truth_hw.shape[1])
+        # Depth of another size of the same view is no fault.
+        shown = depth_hw if has_same_aspect(image_hw, depth_hw) else image_hw
+        return next(iter(registration_warnings(index, shown, depth_hw)), '')
+    return ''
+
+
+def check_camera(
+    index: Index, stamp_ns: int, image_hw: tuple[int, int], settings: Settings
+) -> CameraModel:
+    """Return the camera whose rays the pixels of an image look along.
+
+    Args:
+        index: The index of a recording.
+        stamp_ns: Stamp of the image.
+        image_hw: Its height and width.
+        settings: `image_is_rectified` is read.
+
+    Raises:
+        DatasetError: If there is no CameraInfo, or it cannot be that of the images.
+    """
+    found = index.cameras.find(stamp_ns)
+    if found is None:
+        problem = index.cameras.problem or f'got none on {index.choice.camera_info}'
+        msg = (
+            f'{index.recording.path.name} must have a camera_info of the images, since the scale '
+            f'is learned for their focal length; {problem}; record it, or name it by '
+            '--camera-info-topic'
+        )
+        raise DatasetError(msg)
+    try:
+        camera = found[1].matching(*image_hw)
+        camera = camera.rectified() if settings.image_is_rectified else camera
+    except CameraError as error:
+        msg = f'camera_info must fit the images: {error}; record that of this camera'
+        raise DatasetError(msg) from error
+    view = 2 * np.degrees(np.arctan(camera.width / (2 * camera.fx)))
+    is_inside = 0 <= camera.cx < camera.width and 0 <= camera.cy < camera.height
+    if not _LEAST_VIEW < view < _WIDEST_VIEW or not is_inside:
+        msg = (
+            f'camera_info must be that of the images, got fx {camera.fx:.1f} (a view of '
+            f'{view:.0f} degrees) and centre {camera.cx:.0f}, {camera.cy:.0f} for '
+            f'{camera.width} x {camera.height} pixels; calibrate the camera'
+        )
+        raise DatasetError(msg)
+    return camera

@@ -1,0 +1,70 @@
+"""What an adaptation remembers on disk, so that one that was killed goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+from drnet_offline.outputs.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ['State']
+
+
+class State:
+    """The folder of an unfinished adaptation.
+
+    Attributes:
+        folder: Where it lies.
+        is_resumed: Whether an interrupted run of the same adaptation is gone on with.
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+        """Open the folder; one of another adaptation is emptied.
+
+        Args:
+            folder: Made if it is not there.
+            key: What the result depends on; plain JSON.
+        """
+        self.folder = folder
+        text = json.dumps(key, indent=1, sort_keys=True)
+        path = folder / 'key.json'
+        self.is_resumed = path.is_file() and path.read_text(encoding='utf-8') == text
+        if not self.is_resumed:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            write_text(path, text)
+        self._began_s = time.monotonic()
+        self._notes_path = folder / 'notes.json'
+        self._notes: dict[str, Any] = {'spent_s': 0.0}
+        if self._notes_path.is_file():
+            self._notes = json.loads(self._notes_path.read_text(encoding='utf-8'))
+        self._spent_before_s = float(self._notes['spent_s'])
+
+    @property
+    def spent_s(self) -> float:
+        """Time spent so far, by interrupted runs too."""
+        return self._spent_before_s + time.monotonic() - self._began_s
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of the training."""
+        return self.folder / 'training.pt'
+
+    def get(self, name: str) -> Any:
+        """Return a note; None if there is none."""
+        return self._notes.get(name)
+
+    def note(self, **notes: Any) -> None:
+        """Keep notes, plain JSON, and the time spent."""
+        self._notes |= {**notes, 'spent_s': self.spent_s}
+        write_text(self._notes_path, json.dumps(self._notes))
+
+    def remove(self) -> None:
+        """Delete all of it, when the outputs are written."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""The examples run as a reader would run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from known_scenes import Scene, write
+from plyfile import PlyData
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = Path(__file__).parents[1] / 'examples'
+
+
+def run(name: str, *words: object) -> str:
+    return subprocess.run(
+        [sys.executable, EXAMPLES / name, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.fixture(scope='module')
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('photo') / 'photo.jpg'
+    shades = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+    cv2.imwrite(str(path), cv2.resize(shades, (64, 48), interpolation=cv2.INTER_CUBIC))
+    return path
+
+
+def test_image(photo: Path, tmp_path: Path) -> None:
+    said = run('image.py', photo, tmp_path)
+    depth = cv2.imread(str(tmp_path / 'depth.png'), cv2.IMREAD_UNCHANGED)
+    assert depth is not None
+    assert depth.shape == (48, 64)
+    valid = depth[depth > 0]
+    assert said.startswith(f'{valid.min() / 1000:.2f} to {valid.max() / 1000:.2f} m')
+    assert len(PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']) == valid.size
+    colours = cv2.imread(str(tmp_path / 'colours.png'))
+    assert colours is not None
+    assert colours.shape == (48, 64, 3)
+
+
+def test_video(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'mp4v'), 10, (64, 48))
+    for shade in (30, 90, 150):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    assert run('video.py', path, tmp_path / 'a.csv') == '3 frames\n'
+    lines = (tmp_path / 'a.csv').read_text().split()
+    assert [line.partition(',')[0] for line in lines[1:]] == ['0.000', '0.100', '0.200']
+    assert run('webcam.py', path).count('+-') == 3, 'a file in place of the camera'
+
+
+def test_recording(tmp_path: Path) -> None:
+    scene = Scene.make(3)
+    bag = write(tmp_path / 'bag', scene)
+    assert run('recording.py', bag, tmp_path / 'a.csv') == '3 images\n'
+    lines = (tmp_path / 'a.csv').read_text().split()
+    assert [int(line.partition(',')[0]) for line in lines[1:]] == list(scene.stamps)
+
+
+def test_sparse_depth(photo: Path) -> None:
+    before, after, factor = run('sparse_depth.py', photo, 3.0).splitlines()
+    without, with_it = (float(line.split()[1]) for line in (before, after))
+    assert abs(with_it - 3.0) < abs(without - 3.0)
+    assert float(factor.split()[1]) > 0.3
