@@ -238,8 +238,8 @@ def _noise(
     """
     error2 = error**2
     excess = np.maximum(0, error2 - expected)
-    noise = (_DEGREES_OF_FREEDOM * variance + excess) / (_DEGREES_OF_FREEDOM + 1)
-    noise = np.maximum(noise, variance)
+    weighted = (_DEGREES_OF_FREEDOM * variance + excess) / (_DEGREES_OF_FREEDOM + 1)
+    noise: NDArray[np.float32] = np.maximum(weighted, variance)
     noise[error2 > _OUTLIER_SIGMAS**2 * (expected + variance)] = _NO_SAY_VARIANCE
     return noise
 
