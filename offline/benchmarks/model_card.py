@@ -169,8 +169,8 @@ def tabulate(found: Score) -> dict[str, str]:
     ]
     unseen = [value for name, value in found.sources.items() if name not in {NYU, TUM}]
     means = [
-        f'{np.mean([value[part][key] for value in unseen]):.3f}'
-        for part in (0, 1)
+        f'{np.mean([figures[key] for figures in part]):.3f}'
+        for part in ([value[0] for value in unseen], [value[1] for value in unseen])
         for key in ('rel_per_image', 'delta1_per_image')
     ]
     rows.append(['mean of those between', '', '', *means, ''])

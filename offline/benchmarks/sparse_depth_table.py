@@ -269,7 +269,10 @@ def _coverage(figures: Mapping[str, float]) -> str:
     return f'{figures["covered_1"]:.0%} / {figures["covered_2"]:.0%}'
 
 
-_TITLES = {_errors: 'REL / delta1', _coverage: 'pixels within 1 / 2 stated deviations'}
+_TITLES: dict[Callable[[Mapping[str, float]], str], str] = {
+    _errors: 'REL / delta1',
+    _coverage: 'pixels within 1 / 2 stated deviations',
+}
 
 
 if __name__ == '__main__':

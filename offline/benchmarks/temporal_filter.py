@@ -82,7 +82,7 @@ def tum(folder: Path) -> tuple[CameraModel, Iterator[Sample]]:
             seconds, rgb_name, _, depth_name = line.split()
             depth = read_depth(folder / depth_name, units_per_m=TUM_UNITS_PER_M)
             # Whole millimetres, as a driver publishes them.
-            depth = np.rint(depth * 1000) / np.float32(1000)
+            depth = np.rint(depth * np.float32(1000)) / np.float32(1000)
             yield round(float(seconds) * 1e9), read_rgb(folder / rgb_name), depth
 
     return camera, frames()

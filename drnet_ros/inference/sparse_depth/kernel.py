@@ -78,7 +78,7 @@ class Kernel:
         """
         unit = np.float32(1 / self.model.local_length)
         across = np.square((u[..., None] - points.u) * unit)
-        return across + np.square((v[..., None] - points.v) * unit)
+        return np.asarray(across + np.square((v[..., None] - points.v) * unit), np.float32)
 
     def local(
         self, distance2: NDArray[np.float32], log_depth: NDArray[np.float32], points: Observations
@@ -91,6 +91,7 @@ class Kernel:
             points: The same points.
         """
         unit = np.float32(1 / self.model.local_depth_length)
+        covariance: NDArray[np.float32]
         covariance = np.subtract.outer(log_depth * unit, points.log_depth * unit)
         np.square(covariance, out=covariance)
         covariance += distance2

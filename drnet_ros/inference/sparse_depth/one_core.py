@@ -45,7 +45,7 @@ def _product(a: NDArray[_Float], b: NDArray[_Float]) -> NDArray[_Float]:
 
 def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(matrix) <= _ROWS:
-        return np.linalg.inv(matrix)
+        return np.asarray(np.linalg.inv(matrix), np.float64)
     half = len(matrix) // 2
     first, cross = _inverse(matrix[:half, :half]), matrix[:half, half:]
     solved = _product(first, cross)

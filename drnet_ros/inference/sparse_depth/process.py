@@ -188,7 +188,7 @@ def _reject_outliers(
         return _without(inverted, np.flatnonzero(~is_used)), variance.copy(), is_used
     noise = _noise(from_centre, np.full_like(variance, local_variance), variance)
     inverted = _inverse(covariance, noise)
-    slack = 1 / np.diagonal(inverted) - noise
+    slack = np.asarray(1 / np.diagonal(inverted) - noise, np.float32)
     noise = _noise(_left_out(inverted, difference)[0], slack, variance)
     return _inverse(covariance, noise), noise, noise < _NO_SAY_VARIANCE
 
@@ -238,8 +238,8 @@ def _noise(
     """
     error2 = error**2
     excess = np.maximum(0, error2 - expected)
-    noise = (_DEGREES_OF_FREEDOM * variance + excess) / (_DEGREES_OF_FREEDOM + 1)
-    noise = np.maximum(noise, variance)
+    weighted = (_DEGREES_OF_FREEDOM * variance + excess) / (_DEGREES_OF_FREEDOM + 1)
+    noise: NDArray[np.float32] = np.maximum(weighted, variance)
     noise[error2 > _OUTLIER_SIGMAS**2 * (expected + variance)] = _NO_SAY_VARIANCE
     return noise
 
@@ -249,7 +249,8 @@ def _without(of_all: NDArray[np.float32], dropped: NDArray[np.intp]) -> NDArray[
     if not len(dropped):
         return of_all
     rows = of_all[dropped]
-    return of_all - product(rows.T, np.linalg.solve(rows[:, dropped], rows))
+    solved = np.asarray(np.linalg.solve(rows[:, dropped], rows), np.float32)
+    return np.asarray(of_all - product(rows.T, solved), np.float32)
 
 
 def _inverse(covariance: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:

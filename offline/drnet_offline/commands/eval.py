@@ -172,7 +172,9 @@ def _finish(failures: WorstImages | None, pictures: Path | None, problems: Probl
 
 
 def _print(said: RenderableType) -> None:
-    Console().print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
+    # Cut figures say nothing: where there is no terminal, the width would be 80.
+    console = Console(width=max(Console().width, 100))
+    console.print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
 
 
 def _report(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from drnet_offline.commands.camera_options import Camera, Fov, camera_for
 from drnet_offline.commands.options import Engine
@@ -78,13 +79,12 @@ def _predict_all(
         for item in inputs:
             frames = progress.add_task(item.path.name, visible=False)
             with problems.collected():
-                line = prediction.predict(
-                    item,
-                    lambda count, total, task=frames: progress.update(
-                        task, completed=count, total=total or None, visible=True
-                    ),
-                )
+                line = prediction.predict(item, partial(_show, progress, frames))
                 done += 1
                 console.print(line, markup=False, highlight=False)
             progress.remove_task(frames)
             progress.advance(whole)
+
+
+def _show(progress: Progress, task: TaskID, count: int, total: int) -> None:
+    progress.update(task, completed=count, total=total or None, visible=True)

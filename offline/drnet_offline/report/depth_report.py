@@ -144,7 +144,7 @@ def _sparse_table(summary: dict[str, Any]) -> str:
     for variant in summary['variants']:
         about = variant['sparse_depth'] or {}
         error = about.get('scale_error') or {}
-        figures = next(iter(variant['figures'].values()), {})
+        figures: dict[str, float] = next(iter(variant['figures'].values()), {})
         rows.append(
             [
                 variant['name'],

@@ -212,7 +212,9 @@ def test_the_criterion_is_the_mean_over_sources(preset: Path, data: Path) -> Non
     assert figures['desks/rel_per_image'] == pytest.approx(0.2, rel=1e-5)
     assert figures['desks/delta1_per_image'] == 1.0
     assert figures['halls/delta1_per_image'] == 0.0
-    assert figures['criterion'] == pytest.approx((0.1 + (0.2 + 0.4) / 2) / 2, rel=1e-5)
+    logs = np.log10([1.1, 1.2, 1.4])
+    assert figures['halls/log10_per_image'] == pytest.approx(logs[2], rel=1e-5)
+    assert figures['criterion'] == pytest.approx((logs[0] + (logs[1] + logs[2]) / 2) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize(

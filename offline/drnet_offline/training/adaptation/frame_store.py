@@ -123,7 +123,9 @@ def write_frames(
     return FrameStore(folder)
 
 
-def _new_arrays(folder: Path, count: int, size_hw: tuple[int, int]) -> dict[str, NDArray[Any]]:
+def _new_arrays(
+    folder: Path, count: int, size_hw: tuple[int, int]
+) -> dict[str, np.memmap[Any, np.dtype[Any]]]:
     shape = (count, *size_hw)
     kinds: dict[str, tuple[tuple[int, ...], type]] = {
         'rgb': ((*shape, 3), np.uint8),
@@ -144,7 +146,7 @@ def _to_mm(depth_hw: FloatArray, size_hw: tuple[int, int]) -> NDArray[np.uint16]
         return np.zeros(size_hw, np.uint16)
     mm = np.nan_to_num(depth * np.float32(_MM_PER_M), nan=0.0, posinf=0.0, neginf=0.0)
     mm[(mm < 1) | (mm > np.iinfo(np.uint16).max)] = 0
-    return np.rint(mm).astype(np.uint16)
+    return np.asarray(np.rint(mm), np.uint16)
 
 
 class FrameStore:
@@ -180,7 +182,7 @@ class FrameStore:
         """Return how sure a label is, 0 to 1; None if it is all the same."""
         if self._weights is None:
             return None
-        return self._weights[index].astype(np.float32) / np.float32(_MOST_WEIGHT)
+        return np.asarray(self._weights[index] / np.float32(_MOST_WEIGHT), np.float32)
 
     @property
     def has_weights(self) -> bool:
