@@ -165,7 +165,7 @@ def test_too_few_frames_are_refused_in_numbers(
     ('change', 'words', 'message'),
     [
         ({'depth_frame': 'elsewhere'}, (), "depth is of the frame 'elsewhere'"),
-        ({'depth_focal': 90.0}, (), 'depth seems not registered'),
+        ({'depth_focal': 90.0}, (), 'must be sure enough to judge by in 6 held-out blocks'),
         ({}, ('--labels', 'odometry'), 'odometry'),
         ({}, ('--labels', 'sparse'), 'must have a topic of a scan'),
         ({}, ('--depth-topic', '/nowhere'), 'topic /nowhere must be in the recording'),
