@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rclpy.exceptions import NameValidationException
 from rclpy.logging import get_logger
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -24,6 +23,7 @@ from drnet_ros.inference.images.codec import (
 from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.node.messages import depth_message, image_message
 from drnet_ros.node.qos_overrides import named_overrides
+from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def create_outlets(
             continue
         try:
             publisher = _publisher(node, message_class, name, _profile(topic))
-        except NameValidationException as error:  # ROS 1 and other writers allow more
-            node.get_logger().warning(f'leaving out {topic.name!r}: {one_line(error)}')
+        except ARGUMENT_ERRORS as error:  # ROS 1 and other writers allow more names
+            node.get_logger().warning(f'leaving out {topic.name!r}: {ros_error_text(error)}')
             continue
         sources[name] = topic.name
         is_image = topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE}

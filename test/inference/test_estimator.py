@@ -154,7 +154,12 @@ def test_engine_choice(
     [
         ('openvino', ['engines.openvino_engine'], 'openvino', 'openvino'),
         ('torch', [], 'timm', 'timm'),
-        ('torch', ['engines.torch_engine', 'postprocess'], 'cv2', 'opencv-python-headless'),
+        (
+            'torch',
+            ['engines.torch_engine', 'postprocess', 'postprocess.mask', 'postprocess.processor'],
+            'cv2',
+            'opencv-python-headless',
+        ),
     ],
 )
 def test_the_library_that_an_engine_lacks_is_named(

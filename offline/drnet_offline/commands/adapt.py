@@ -19,6 +19,7 @@ from drnet_offline.commands.recording_options import (
     SourceTopics,
     Weights,
     progress_bars,
+    source_topics_of,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ def adapt(
     from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames  # noqa: PLC0415
 
     topics = TopicNames(
-        image_topic, camera_info_topic, depth_topic, tuple(source_topic or ()), tuple(set_ or ())
+        image_topic,
+        camera_info_topic,
+        depth_topic,
+        tuple(source_topics_of(source_topic).items()),
+        tuple(set_ or ()),
     )
     plan = AdaptationPlan(
         recordings=tuple(recordings),

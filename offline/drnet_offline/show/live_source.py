@@ -89,6 +89,8 @@ class LiveSource(Source):
                 return
             now_s = time.monotonic()
             with self._changed:
+                if not self._is_wanted:  # since the image was asked for: it would be shown later
+                    return
                 self._problem = ''
                 self._newest = SourceImage(frame.rgb_hwc, round(now_s * 1e9), now_s)
                 self._changed.notify_all()

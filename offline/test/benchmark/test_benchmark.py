@@ -130,7 +130,7 @@ def test_who_is_compared() -> None:
     ('choice', 'said'),
     [
         ({'threads': 3}, 'threads must be at most 2 here, got 3'),
-        ({'engines': ('tensorrt',)}, 'engine must be one of auto, torch, openvino'),
+        ({'engines': ('tflite',)}, 'engine must be one of auto, torch, openvino'),
         ({'backbones': ('vgg',)}, "backbone must be one of .*, got 'vgg'"),
         ({'versus': ('midas',)}, "versus must be one of .*, got 'midas'"),
         ({'versus': ('drnet',)}, 'must be compared with something else'),

@@ -210,5 +210,5 @@ def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: Run
     assert before.startswith('0.350 0.200')
     assert after.startswith('0.950 0.200')
     assert int(drawn) > 1000
-    assert dumped.count('<img') == 5
+    assert dumped.count('<img') == 6
     assert 'data:image/png;base64,' in dumped

@@ -223,7 +223,7 @@ def test_an_interrupted_run_with_a_source_goes_on_to_the_same_result(
         (('sparse_depth_sources=scan',), 'must have a value of type str_list'),
         (('sparse_depth_sources=[lidar]',), 'sparse_depth_sources must'),
         (('sparse_depth_sources=[scan]', 'scan=/nope'), 'no such topic for /nope; known are /'),
-        (('sparse_depth_sources=[scan]', 'scan=/scn'), 'topic for /scn; did you mean /scan?'),
+        (('sparse_depth_sources=[scan]', 'scan=/front/scn'), 'did you mean /front/scan?'),
         (('sparse_depth_sources=[scan]', 'scan=/cam/image_raw'), 'got sensor_msgs/msg/Image'),
         (('sparse_depth_sources=[scan]', 'laser=/scan'), 'must be SOURCE=TOPIC'),
         (

@@ -15,6 +15,7 @@ from known_scenes import RunInProcess, Scene, write
 
 from drnet_offline.datasets.sample import DepthSample
 from drnet_offline.training.adaptation import training
+from drnet_offline.training.adaptation.learner import Learner
 from drnet_offline.training.adaptation.scoring import predict
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.network.checkpoint import load_network
@@ -34,7 +35,7 @@ def write_walk(weights: Path) -> WriteWalk:
     network, metadata = load_network(weights)
     rng = np.random.default_rng(0)
     wall = rng.integers(0, 255, (HW[0] // 8, COUNT, 3), np.uint8)
-    wall = cv2.resize(wall, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
+    wall = np.asarray(cv2.resize(wall, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC), np.uint8)
 
     def write(root: Path, factor_of: Callable[[int], float]) -> Path:
         for part in ('rgb', 'depth'):
@@ -68,9 +69,8 @@ def test_a_walk_that_is_a_third_larger_gives_better_weights(
 ) -> None:
     output = tmp_path / 'out'
     words = ('adapt', walk, '--output', output, '--weights', weights, '--replay-data', other)
-    words = (*words, '--test', walk, '--most-forgotten', 10, '--replay-share', 0)
-    words = (*words, '--frames', 60, '--steps', 120)
-    code, said = drnet(*words)
+    gate = ('--test', walk, '--most-forgotten', 10, '--replay-share', 0)
+    code, said = drnet(*words, *gate, '--frames', 60, '--steps', 120)
     assert code == 0, said
     summary = json.loads((output / 'adaptation.json').read_text())
     assert summary['is_accepted']
@@ -124,16 +124,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     words = ('adapt', walk, '--weights', weights, '--replay-data', other, *QUICK)
     drnet(*words, '--output', tmp_path / 'whole')
     monkeypatch.setattr(training, '_SAVE_EVERY_S', 0.0)
-    learn = training.Learner.learn
+    learn = Learner.learn
 
-    def die(self: training.Learner, batch: dict[str, torch.Tensor]) -> float:
+    def die(self: Learner, batch: dict[str, torch.Tensor]) -> float:
         # Steps that are measured have another learner.
         if self.step == 7:
             raise KeyboardInterrupt
         return learn(self, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training.Learner, 'learn', die)
+        patched.setattr(Learner, 'learn', die)
         code, said = drnet(*words, '--output', tmp_path / 'resumed')
         assert code == 130
         assert 'the same command goes on' in said
@@ -165,7 +165,7 @@ def test_too_few_frames_are_refused_in_numbers(
     ('change', 'words', 'message'),
     [
         ({'depth_frame': 'elsewhere'}, (), "depth is of the frame 'elsewhere'"),
-        ({'depth_focal': 90.0}, (), 'depth seems not registered'),
+        ({'depth_focal': 90.0}, (), 'must be sure enough to judge by in 6 held-out blocks'),
         ({}, ('--labels', 'odometry'), 'odometry'),
         ({}, ('--labels', 'sparse'), 'must have a topic of a scan'),
         ({}, ('--depth-topic', '/nowhere'), 'topic /nowhere must be in the recording'),

@@ -321,16 +321,21 @@ def test_a_gpu_without_kernels_is_told_from_a_lost_device(text: str) -> None:
 
 
 def test_what_cannot_be_captured_runs_without_a_graph(
-    fresh: Twins, image: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+    weights: str,
+    image: NDArray[np.uint8],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(work: Callable[[], None]) -> Callable[[], None]:
+    def refuse(_runtime: DoubleRuntime, work: Callable[[], None]) -> Callable[[], None]:
         work()
         msg = 'CUDA error: operation not permitted when stream is capturing'
         raise RuntimeError(msg)
 
-    fresh.runtime.capture = refuse  # type: ignore[method-assign]
+    monkeypatch.setattr(DoubleRuntime, 'capture', refuse)
+    fresh = Twins(weights)
     with caplog.at_level(logging.WARNING):
-        fresh.agree([Frame(image, CAMERA, points=True)], SAME)
+        fresh.gpu.prepare(96, 128)
+        fresh.agree([Frame(image)], SAME)
         fresh.agree([Frame(image, CAMERA, points=True)], SAME)
     (record,) = caplog.records
     assert record.getMessage() == (

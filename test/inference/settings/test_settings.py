@@ -80,8 +80,8 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
         ({'points': 1}, 'points must be true or false, got 1'),
         ({'correction_kernel': 2}, 'correction_kernel must be one of 0, 1, 3, 5, got 2'),
         (
-            {'engine': 'tensorrt'},
-            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorrt'",
+            {'engine': 'tflite'},
+            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tflite'",
         ),
         (
             {'device': 'cuda:x'},

@@ -170,11 +170,11 @@ def normalise(rgb_bchw: Tensor, metadata: WeightsMetadata) -> Tensor:
 
 def _trainable(network: DRNet) -> DRNet:
     """Return a copy whose later stages and decoder learn, all with frozen batch statistics."""
-    copied = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    copied = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
     copied.requires_grad_(requires_grad=True)
     for stage in list(copied.backbone.stages)[:_FROZEN_STAGES]:
         stage.requires_grad_(requires_grad=False)
-    return copied  # type: ignore[no-any-return]
+    return copied
 
 
 def _optimizer(network: DRNet, rates: LearningRates) -> torch.optim.AdamW:

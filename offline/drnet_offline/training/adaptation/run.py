@@ -189,7 +189,7 @@ class Adaptation:
             if number:
                 mixture = self._mixture(self._labelled_again(new, stores), replay)
             new = training.run(new, mixture, -(-steps // rounds), number)
-        notes = {'steps': steps, 'batch_size': BATCH_SIZE, 'rounds': rounds}
+        notes: dict[str, Any] = {'steps': steps, 'batch_size': BATCH_SIZE, 'rounds': rounds}
         notes |= {'step_s': self._state.get('step_s'), 'losses': training.losses(rounds)}
         return new, notes
 
