@@ -92,7 +92,8 @@ def test_openvino(
     assert exit_code(monkeypatch, 'export', *options, *(['--size', size] if size else [])) == 0
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['depth.bin', 'depth.xml']
     shape = shape or (metadata.input_height, metadata.input_width)
-    assert difference_m(weights, path, shape) < (1e-3 if is_guided else SAME_M)
+    # The embedded network was folded before its weights were stored as float16.
+    assert difference_m(weights, path, shape) < 2e-3
     model = ov.Core().read_model(path)
     assert list(model.input('image').shape) == [1, *shape, 3]
     assert list(model.output('depth').shape) == [1, 1, *shape]
