@@ -101,7 +101,7 @@ def scan_fields() -> dict[str, Any]:
 
 
 def write_with_scans(clip: Path, path: Path) -> Path:
-    """Copy the clip, with a scan just before each image."""
+    """Copy the clip, with a scan just before each image in place of its own."""
     store = get_typestore(Stores.LATEST)
     types, kind = store.types, 'sensor_msgs/msg/LaserScan'
     with (
@@ -109,9 +109,9 @@ def write_with_scans(clip: Path, path: Path) -> Path:
         Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
     ):
         connections = recording.add_topics_to(writer)
-        scans = writer.add_connection('/scan', kind, typestore=store)
         for message in recording.messages():
-            writer.write(connections[message.topic], message.stamp_ns, message.data)
+            if message.topic != '/scan':
+                writer.write(connections[message.topic], message.stamp_ns, message.data)
         for message in recording.messages([IMAGE]):
             stamp = recording.deserialize(message).header.stamp
             fields = scan_fields()
@@ -123,7 +123,9 @@ def write_with_scans(clip: Path, path: Path) -> Path:
                 intensities=np.zeros(0, np.float32),
                 **fields,
             )
-            writer.write(scans, message.stamp_ns - 1, store.serialize_cdr(scan, kind))
+            writer.write(
+                connections['/scan'], message.stamp_ns - 1, store.serialize_cdr(scan, kind)
+            )
     return path
 
 

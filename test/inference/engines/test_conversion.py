@@ -16,13 +16,16 @@ from drnet_ros.network.metadata import read_metadata
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(('modules', 'missing'), [([], 'timm'), (['checkpoint'], 'safetensors')])
+@pytest.mark.parametrize(
+    ('modules', 'missing'),
+    [([], 'timm'), (['network.checkpoint', 'inference.engines.openvino_trace'], 'safetensors')],
+)
 def test_a_missing_library_is_one_line_that_names_it(
     weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], modules: list[str], missing: str,
 ) -> None:  # fmt: skip
     for module in modules:  # imported before, by other tests
-        monkeypatch.delitem(sys.modules, f'drnet_ros.network.{module}')
+        monkeypatch.delitem(sys.modules, f'drnet_ros.{module}', raising=False)
     monkeypatch.setitem(sys.modules, missing, None)
     assert main([weights, '64', '64', str(tmp_path)]) == 1
     line = capsys.readouterr().err
