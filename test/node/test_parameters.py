@@ -120,7 +120,7 @@ def test_changes_set_together_are_checked_together(graph: Graph, start_node: Nod
         (
             'engine',
             'tensorflow',
-            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorflow'",
+            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tensorflow'",
         ),
         ('lazy', 'yes', "lazy must be true or false, got 'yes'"),
         ('input_size', [480], 'input_size must be [height, width], got [480]'),

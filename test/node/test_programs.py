@@ -46,7 +46,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         ('weights:=/nowhere.safetensors', '/nowhere.safetensors'),
         (
             'engine:=tensorflow',
-            "engine must be one of auto, torch, openvino, onnxruntime, got 'tensorflow'",
+            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tensorflow'",
         ),
         ('lazy:=3', 'lazy must be true or false, got 3'),
     ],
