@@ -119,8 +119,8 @@ def test_changes_set_together_are_checked_together(graph: Graph, start_node: Nod
         ('max_depth', float('nan'), 'max_depth must be a finite number, got nan'),
         (
             'engine',
-            'tensorflow',
-            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tensorflow'",
+            'tflite',
+            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tflite'",
         ),
         ('lazy', 'yes', "lazy must be true or false, got 'yes'"),
         ('input_size', [480], 'input_size must be [height, width], got [480]'),

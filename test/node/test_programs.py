@@ -45,8 +45,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         ('max_depth:=120.0', 'max_depth must be at most 80.0 m, got 120.0'),
         ('weights:=/nowhere.safetensors', '/nowhere.safetensors'),
         (
-            'engine:=tensorflow',
-            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tensorflow'",
+            'engine:=tflite',
+            "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tflite'",
         ),
         ('lazy:=3', 'lazy must be true or false, got 3'),
     ],
