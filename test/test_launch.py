@@ -269,7 +269,7 @@ def test_a_node_that_fails_makes_launch_end_with_exit_code_1(start: Start) -> No
     launched = start('params_file:=resnet50')
     assert launched.wait_until_it_ends() == 1
     assert launched.output.count('depth_node-1 ended with exit code 1: see its last lines') == 1
-    assert 'only lite weights are embedded' in launched.output
+    assert 'only the lite network is embedded' in launched.output
     assert 'Traceback' not in launched.output
 
 

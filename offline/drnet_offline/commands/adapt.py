@@ -100,13 +100,8 @@ def adapt(
     """
     from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames  # noqa: PLC0415
 
-    topics = TopicNames(
-        image_topic,
-        camera_info_topic,
-        depth_topic,
-        tuple(source_topics_of(source_topic).items()),
-        tuple(set_ or ()),
-    )
+    sources = tuple(source_topics_of(source_topic).items())
+    topics = TopicNames(image_topic, camera_info_topic, depth_topic, sources, tuple(set_ or ()))
     plan = AdaptationPlan(
         recordings=tuple(recordings),
         test=tuple(test or ()),

@@ -168,6 +168,7 @@ def test_too_few_frames_are_refused_in_numbers(
         ({'depth_focal': 90.0}, (), 'must be sure enough to judge by in 6 held-out blocks'),
         ({}, ('--labels', 'odometry'), 'odometry'),
         ({}, ('--labels', 'sparse'), 'must have a topic of a scan'),
+        ({}, ('--source-topic', 'scan'), 'must be SOURCE=TOPIC'),
         ({}, ('--depth-topic', '/nowhere'), 'topic /nowhere must be in the recording'),
     ],
 )

@@ -20,7 +20,6 @@ from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_offline.training.adaptation.trajectory import Corners, place_corners
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference import DepthEstimator, SparseDepth
-from drnet_ros.messages.reading import NS_PER_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,13 +120,9 @@ class PinnedDepth(RecordedFrames):
             msg = 'an estimate with a standard deviation was asked for, got none'
             raise RecordingError(msg)
         height, width = frame.rgb_hwc.shape[:2]
-        return LabelledFrame(
-            f'{self.name}:{frame.position}',
-            frame.position,
-            frame.stamp_ns / NS_PER_S,
+        return self.labelled(
+            frame,
             block,
-            frame.rgb_hwc,
-            self.camera_of(frame).focal_at(height, width),
             result.depth_hw,
             weight_of(result.depth_hw, result.stddev_hw),
             self._truth_of(frame, (height, width)),

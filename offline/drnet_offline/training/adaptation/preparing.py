@@ -69,11 +69,7 @@ def prepare_frames(
     Raises:
         DatasetError: If no image has data for a label.
     """
-    survey = survey_images(_counted(source.images(), on_frame))
-    labelled = source.may_have_label(survey.positions)
-    if not labelled.any():
-        msg = f'{source.name} must have {source.labels} with its images, got none'
-        raise DatasetError(msg)
+    survey, labelled = _survey(source, on_frame)
     blocks = split_blocks(survey.stamps_s)
     learned = choose_frames(survey, labelled & blocks.is_learned, limits.learned)
     each = -(-limits.held_out // blocks.count)
@@ -84,9 +80,8 @@ def prepare_frames(
     wanted |= {int(survey.positions[i]): int(blocks.block[i]) for i in held_out}
     about = _about(source, survey, labelled)
     about |= {'blocks': blocks.count, 'guard_s': blocks.guard_s}
-    stored = _counted(_usable(source.frames(wanted)), on_frame)
     size = stored_size(survey.image_hw, network_hw)
-    return write_frames(folder, stored, len(wanted), size, about)
+    return _store(source, folder, wanted, size, about, on_frame)
 
 
 def prepare_all(
@@ -108,12 +103,8 @@ def prepare_all(
     Raises:
         DatasetError: If no frame has a label.
     """
-    survey = survey_images(_counted(source.images(), on_frame))
-    labelled = source.may_have_label(survey.positions) & np.isfinite(survey.sharpness)
+    survey, labelled = _survey(source, on_frame)
     candidates = np.flatnonzero(labelled)
-    if not len(candidates):
-        msg = f'{source.name} must have {source.labels} with its images, got none'
-        raise DatasetError(msg)
     count = min(most, len(candidates))
     chosen = candidates[np.linspace(0, len(candidates) - 1, count).round().astype(int)]
     # Blocks of consecutive frames, as where there is something to learn.
@@ -121,9 +112,8 @@ def prepare_all(
     wanted = {
         int(survey.positions[i]): int(number) for i, number in zip(chosen, numbers, strict=True)
     }
-    stored = _counted(_usable(source.frames(wanted)), on_frame)
     size = stored_size(survey.image_hw, network_hw)
-    return write_frames(folder, stored, len(wanted), size, _about(source, survey, labelled))
+    return _store(source, folder, wanted, size, _about(source, survey, labelled), on_frame)
 
 
 def prepare_again(
@@ -146,8 +136,30 @@ def prepare_again(
     source.may_have_label(np.array(sorted(wanted), np.int64))
     image_hw = before.about['image_hw']
     size = stored_size((image_hw[0], image_hw[1]), network_hw)
+    return _store(source, folder, wanted, size, before.about, on_frame)
+
+
+def _survey(source: FrameSource, on_frame: Callable[[], None]) -> tuple[Survey, NDArray[np.bool_]]:
+    """Look at all images; return which of them can be decoded and may have a label, (N,)."""
+    survey = survey_images(_counted(source.images(), on_frame))
+    labelled = source.may_have_label(survey.positions) & np.isfinite(survey.sharpness)
+    if not labelled.any():
+        msg = f'{source.name} must have {source.labels} with its images, got none'
+        raise DatasetError(msg)
+    return survey, labelled
+
+
+def _store(
+    source: FrameSource,
+    folder: Path,
+    wanted: dict[int, int],
+    size_hw: tuple[int, int],
+    about: dict[str, Any],
+    on_frame: Callable[[], None],
+) -> FrameStore:
+    """Store the frames at some positions, each with the number of its block."""
     stored = _counted(_usable(source.frames(wanted)), on_frame)
-    return write_frames(folder, stored, len(wanted), size, before.about)
+    return write_frames(folder, stored, len(wanted), size_hw, about)
 
 
 def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_offline.training.adaptation.hindsight import frames_with_points
 from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_ros.inference.sparse_depth.projection import project
-from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.recordings.topics import TopicChoice
 
 if TYPE_CHECKING:
@@ -66,18 +65,9 @@ class ProjectedDepth(RecordedFrames):
         for frame, points in frames_with_points(alone, player, self._topics, blocks):
             if frame.rgb_hwc is None:
                 continue
-            camera = self.camera_of(frame)
-            height, width = frame.rgb_hwc.shape[:2]
             count += bool(len(points))
-            yield LabelledFrame(
-                f'{self.name}:{frame.position}',
-                frame.position,
-                frame.stamp_ns / NS_PER_S,
-                blocks[frame.position],
-                frame.rgb_hwc,
-                camera.focal_at(height, width),
-                project_depth(points, camera),
-            )
+            depth_hw = project_depth(points, self.camera_of(frame))
+            yield self.labelled(frame, blocks[frame.position], depth_hw)
         if not count:
             problem = player.status()['depth'].problem
             msg = f'recorded depth must be connected to the images by tf: {problem}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset
     from drnet_offline.replay.index import Index
     from drnet_ros.inference import Settings
-    from drnet_ros.inference.arrays import UInt8Array
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
 
 __all__ = [
@@ -135,16 +135,6 @@ class RecordedFrames:
         for frame in read_frames(alone, positions=surveyed):
             yield frame.position, frame.stamp_ns / NS_PER_S, frame.rgb_hwc
 
-    def read(self, positions: Collection[int]) -> Iterator[tuple[RecordedFrame, CameraModel]]:
-        """Yield frames that have an image, with the camera whose rays their pixels look along.
-
-        Raises:
-            DatasetError: If a CameraInfo does not fit its image.
-        """
-        for frame in read_frames(self.index, positions=positions):
-            if frame.rgb_hwc is not None:
-                yield frame, self.camera_of(frame)
-
     def camera_of(self, frame: RecordedFrame) -> CameraModel:
         """Return the camera whose rays the pixels of an image look along.
 
@@ -153,6 +143,41 @@ class RecordedFrames:
         """
         shape = (0, 0) if frame.rgb_hwc is None else frame.rgb_hwc.shape[:2]
         return check_camera(self.index, frame.stamp_ns, (shape[0], shape[1]), self.settings)
+
+    def labelled(
+        self,
+        frame: RecordedFrame,
+        block: int,
+        depth_hw: FloatArray,
+        weight_hw: FloatArray | None = None,
+        truth_hw: FloatArray | None = None,
+    ) -> LabelledFrame:
+        """Put a frame and its label together.
+
+        Args:
+            frame: A frame with an image.
+            block: Number of its held-out block, -1 if it is learned.
+            depth_hw: As of `LabelledFrame`, metres.
+            weight_hw: As of `LabelledFrame`, 0 to 1.
+            truth_hw: As of `LabelledFrame`, metres.
+
+        Raises:
+            DatasetError: The frame has no image, or no camera fits it.
+        """
+        if frame.rgb_hwc is None:
+            msg = f'{self.name}: a frame with a label must have an image, got none'
+            raise DatasetError(msg)
+        return LabelledFrame(
+            f'{self.name}:{frame.position}',
+            frame.position,
+            frame.stamp_ns / NS_PER_S,
+            block,
+            frame.rgb_hwc,
+            self.camera_of(frame).focal_at(*frame.rgb_hwc.shape[:2]),
+            depth_hw,
+            weight_hw,
+            truth_hw,
+        )
 
 
 class RecordedDepth(RecordedFrames):
@@ -171,19 +196,9 @@ class RecordedDepth(RecordedFrames):
         Raises:
             DatasetError: If a camera does not fit.
         """
-        for frame, camera in self.read(blocks):
-            if frame.rgb_hwc is None or frame.truth_hw is None:
-                continue
-            height, width = frame.rgb_hwc.shape[:2]
-            yield LabelledFrame(
-                f'{self.name}:{frame.position}',
-                frame.position,
-                frame.stamp_ns / NS_PER_S,
-                blocks[frame.position],
-                frame.rgb_hwc,
-                camera.focal_at(height, width),
-                frame.truth_hw,
-            )
+        for frame in read_frames(self.index, positions=blocks):
+            if frame.rgb_hwc is not None and frame.truth_hw is not None:
+                yield self.labelled(frame, blocks[frame.position], frame.truth_hw)
 
 
 def registration_problem(index: Index) -> str:
