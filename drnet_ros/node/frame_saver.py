@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,25 @@ def save_frame(
     folder = save_folder(settings) / name
     part = folder.with_name(f'.{name}.{os.getpid()}')
     part.mkdir(parents=True)
-    depth = result.depth_hw
+    try:
+        _write(part, camera_name, result, frame, settings)
+        about = f'Parameters of the frame with stamp {header.stamp.sec}.{header.stamp.nanosec:09d}'
+        text = params_file(settings, f'{about} in {header.frame_id}.')
+        (part / 'parameters.yaml').write_text(text)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write(
+    part: Path, camera_name: str, result: DepthFrame, frame: Frame, settings: Settings
+) -> None:
     bgr_hwc = np.asarray(cv2.cvtColor(frame.rgb_hwc, cv2.COLOR_RGB2BGR), np.uint8)
     _write_png(part / 'image.png', bgr_hwc)
-    _write_png(part / 'depth.png', to_millimetres(depth))
-    np.save(part / 'depth.npy', depth)
+    _write_png(part / 'depth.png', to_millimetres(result.depth_hw))
+    np.save(part / 'depth.npy', result.depth_hw)
     if result.stddev_hw is not None:
         np.save(part / 'stddev.npy', result.stddev_hw)
     if result.points is not None:
@@ -69,10 +84,6 @@ def save_frame(
         is_rectified = settings.image_is_rectified
         camera = result.camera.rectified() if is_rectified else result.camera
         (part / 'camera_info.yaml').write_text(_calibration(camera_name, camera))
-    about = f'Parameters of the frame with stamp {header.stamp.sec}.{header.stamp.nanosec:09d}'
-    (part / 'parameters.yaml').write_text(params_file(settings, f'{about} in {header.frame_id}.'))
-    part.rename(folder)
-    return folder
 
 
 def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

@@ -84,6 +84,7 @@ def test_only_one_frame_is_saved_and_a_failure_is_logged(
     call(graph, 'save_frame')
     images.publish(rgb_image(ramp(), header(1)))  # this frame is there already
     graph.wait(lambda: any('not saved' in each.msg for each in logs.messages), 'the reason')
+    assert len(list((tmp_path / 'frames').iterdir())) == 1, 'nothing half is left'
     assert node.health().counts.frames_failed == 0
 
 
