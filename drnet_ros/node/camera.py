@@ -115,7 +115,7 @@ class Camera:
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = self.calibration = None
         self.is_saving = False
-        self.output.derived.scan.use_transforms(transforms)
+        self.output.derived.use_transforms(transforms)
         if transforms is not None and settings.sparse_depth_names:
             self._sparse = SparseInput(self._node, self.prefix, settings, transforms)
         is_compressed = settings.image_transport == 'compressed'
@@ -153,7 +153,7 @@ class Camera:
         wants_points = model is not None and (
             self.is_saving
             or (
-                self.output.wants_points(settings)
+                (self.output.wants_points(settings) or self.output.derived.obstacles.is_wanted())
                 and self.points_rate.admits(taken_ns, settings.points_max_rate)
             )
         )
@@ -261,8 +261,7 @@ class Camera:
         return f'no camera_info: {type_problem or f"nothing comes on {infos.resolved_topic}"}'
 
     def _oddities(self) -> dict[str, str]:
-        problem = self.output.derived.scan.problem
-        return self.input_check.problems() | ({'scan': problem} if problem else {})
+        return self.input_check.problems() | self.output.derived.problems()
 
     def refresh(self) -> None:
         """Choose the QoS of subscriptions anew if publishers changed."""

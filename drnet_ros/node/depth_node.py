@@ -191,11 +191,12 @@ class DepthNode(LifecycleNode):
         return self.on_shutdown(state)
 
     def _open_cameras(self, worker: Worker) -> None:
-        if self.settings.sparse_depth_names or self.settings.scan_frame:
-            self._transforms = TransformListener(self, self.settings)
+        settings = self.settings
+        if settings.sparse_depth_names or settings.scan_frame or settings.ground_frame:
+            self._transforms = TransformListener(self, settings)
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():
-            camera.open(self.settings, worker.receive, transforms)
+            camera.open(settings, worker.receive, transforms)
 
     def _open_cameras_now(self) -> dict[str, Camera]:
         return self._cameras if self._worker is not None else {}

@@ -9,6 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from drnet_ros.inference.depth import colourise
 from drnet_ros.inference.images.encoding import encode_compressed_depth, encode_compressed_image
 from drnet_ros.node.messages import compressed_message, image_message
+from drnet_ros.node.obstacles_output import ObstaclesOutput
 from drnet_ros.node.output_publishers import create_output, has_subscribers, transport_topic
 from drnet_ros.node.scan_output import ScanOutput
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
     from drnet_ros.inference import DepthFrame, Frame, Settings
+    from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['DerivedOutputs']
 
@@ -26,6 +28,7 @@ class DerivedOutputs:
 
     Attributes:
         scan: That of the laser scan.
+        obstacles: That of the cloud without the floor.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
@@ -51,10 +54,25 @@ class DerivedOutputs:
             self._image_rect = create_output(node, Image, f'{prefix}image_rect')
             self._all.append(self._image_rect)
         self.scan = ScanOutput(node, prefix)
+        self.obstacles = ObstaclesOutput(node, prefix)
+
+    def use_transforms(self, transforms: TransformBuffer | None) -> None:
+        """Take what is known of the frames; None if no parameter needs any."""
+        self.scan.use_transforms(transforms)
+        self.obstacles.use_transforms(transforms)
 
     def is_wanted(self) -> bool:
         """Whether anybody listens to any of them."""
-        return self.scan.is_wanted() or any(map(has_subscribers, self._all))
+        return (
+            self.scan.is_wanted()
+            or self.obstacles.is_wanted()
+            or any(map(has_subscribers, self._all))
+        )
+
+    def problems(self) -> dict[str, str]:
+        """Return why an output is not what it should be, by its name."""
+        found = {'scan': self.scan.problem, 'obstacles': self.obstacles.problem}
+        return {name: problem for name, problem in found.items() if problem}
 
     def publish(
         self, result: DepthFrame, frame: Frame, header: Header, settings: Settings
@@ -82,11 +100,12 @@ class DerivedOutputs:
             if compressed:
                 encoded = encode_compressed_image(rgb_hwc)
                 self._compressed_preview.publish(compressed_message(*encoded, header))
-
         self.scan.publish(result, header, settings)
+        self.obstacles.publish(result.points, header, settings)
 
     def close(self) -> None:
         """Destroy the publishers."""
         self.scan.close()
+        self.obstacles.close()
         for publisher in self._all:
             self._node.destroy_lifecycle_publisher(publisher)
