@@ -100,6 +100,8 @@ def environment_with(prefix: Path, *packages: str) -> dict[str, str]:
 
 def written(path: Path, launched: Launched) -> Any:
     wait_for(lambda: path.exists() and path.read_text(), lambda: launched.output)
+    # A launch that is interrupted while it starts a process may never end.
+    launched.wait_for('active: waiting for images')
     return json.loads(path.read_text())
 
 

@@ -73,7 +73,8 @@ def depth_of(
         for thing in things:
             depth = np.fmin(depth, thing.cast(start, directions))
     depth[depth > far_m] = np.nan
-    return depth.astype(np.float32)
+    seen: NDArray[np.float32] = depth.astype(np.float32)
+    return seen
 
 
 def heights_of(

@@ -183,3 +183,23 @@ class OutputFields(SparseDepthFields):
             'in obstacles.',
         ),
     ] = 5.0
+    merged_frame: Annotated[
+        str,
+        ParameterInfo(
+            group='Several cameras',
+            text="Frame of the robot, such as 'base_link', in which the clouds of all cameras are "
+            'published as one, on points_merged; it needs tf or sparse_depth_extrinsics. '
+            "'' is off.",
+        ),
+    ] = ''
+    sync_slop: Annotated[
+        float,
+        ParameterInfo(
+            group='Several cameras',
+            unit='s',
+            minimum=0.0,
+            maximum=10.0,
+            live=True,
+            text='Clouds of several cameras become one if their stamps are at most so far apart.',
+        ),
+    ] = 0.05
