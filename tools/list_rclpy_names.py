@@ -14,14 +14,14 @@ from typing import Any
 
 
 def main() -> None:
-    """Print a JSON object: for each module its names; for each class and function what it takes."""
+    """Print a JSON object of modules, their names, and what classes and functions have."""
     root = Path(sys.argv[1]) / 'rclpy'
     modules = {}
     for path in sorted((root / 'rclpy').rglob('*.py')):
         parts = path.relative_to(root).with_suffix('').parts
         name = '.'.join(parts).removesuffix('.__init__')
         modules[name] = names_of(ast.parse(path.read_text(encoding='utf-8')).body)
-    json.dump(modules, sys.stdout, indent=0, sort_keys=True)
+    json.dump(modules, sys.stdout, sort_keys=True, separators=(',', ':'))
     print()
 
 

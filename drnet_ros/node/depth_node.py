@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
@@ -21,6 +19,7 @@ from drnet_ros.node.log_bridge import forward_logs
 from drnet_ros.node.merged_points import MergedPoints
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
+from drnet_ros.node.ros_versions import steady_clock
 from drnet_ros.node.services import FrameServices
 from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
@@ -85,7 +84,7 @@ class DepthNode(LifecycleNode):
         self._gpu: GpuMonitor | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock as yet, people look at diagnostics to see why.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        steady = steady_clock()
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         self.create_service(Trigger, '~/reset_scale', self._reset_scale)
