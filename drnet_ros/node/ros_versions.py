@@ -11,7 +11,7 @@ try:
     from rclpy.clock_type import ClockType
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
-    from rclpy.clock import ClockType
+    from rclpy.clock import ClockType  # type: ignore[attr-defined]  # mypy reads Jazzy
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 if TYPE_CHECKING:
