@@ -62,7 +62,7 @@ def _verdict(summary: dict[str, Any]) -> str:
     else:
         parts.append(
             f'<p>On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
-            f'(at most {summary["most_forgotten"]:+.0%} is allowed).</p>'
+            f'(at most {100 * summary["most_forgotten"]:+g}% is allowed).</p>'
         )
     if summary['is_accepted']:
         parts.append(
