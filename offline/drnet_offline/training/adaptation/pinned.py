@@ -131,7 +131,7 @@ class PinnedDepth(RecordedFrames):
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return depth and its standard deviation, better known by images from places apart."""
         image = None if self._corners is None else self._corners.views.at(frame.position)
-        if image is None or self._corners is None or frame.rgb_hwc is None:
+        if self._corners is None or image is None or frame.rgb_hwc is None:
             return first.depth_hw, _stddev_of(first)
         depth_m = float(np.median(first.depth_hw))
         earlier, later = self._corners.views.around(frame.position, depth_m)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation.views import PosedImage, at_size, pinhole
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.sparse_depth.sources.rigid import inverse
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from drnet_ros.inference.camera import CameraModel
 
     Array = NDArray[np.float32]
 
@@ -80,24 +83,22 @@ def sweep(
     if not groups:
         return None
     height, width = _size_of(image)
-    first = cv2.resize(first_hw, (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(first_hw, (width, height), interpolation=cv2.INTER_AREA)
+    first = np.asarray(small, np.float32)
     found = [[view_costs(image, view, first) for view in group] for group in groups]
     costs = [np.mean([view.costs for view in group], axis=0) for group in found]
     best = np.minimum.reduce(costs)
     still = np.minimum.reduce([view.still_hw for group in found for view in group])
     pixels = np.max([view.pixels_hw for group in found for view in group], axis=0)
     log_ratio, curvature, is_known = _minimum(best)
-    is_known &= best.min(axis=0) < still
-    is_known &= _is_confirmed(costs)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        stddev = np.sqrt(
-            _FLOOR**2
-            + _STEP**2 * (_NOISE_COST / np.maximum(curvature, 1e-6))
-            + (_STEP * _NOISE_PX / np.maximum(pixels, 1e-6)) ** 2
-        )
+    is_known &= (best.min(axis=0) < still) & _is_confirmed(costs)
+    noise = _FLOOR**2 + _STEP**2 * (
+        _NOISE_COST / np.maximum(curvature, 1e-6) + (_NOISE_PX / np.maximum(pixels, 1e-6)) ** 2
+    )
+    stddev = np.sqrt(noise).astype(np.float32)
     log_ratio[~is_known] = np.nan
     stddev[~is_known] = np.nan
-    return SweptDepth(log_ratio.astype(np.float32), stddev.astype(np.float32))
+    return SweptDepth(log_ratio, stddev)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,32 +124,53 @@ def view_costs(image: PosedImage, view: PosedImage, first_hw: Array) -> ViewCost
         image: The image.
         view: Another one.
         first_hw: The first depth, metres, at the size at which they are compared.
+
+    Raises:
+        DatasetError: If the pose of one of them is unknown.
     """
     height, width = first_hw.shape
     grey, still = (at_size(each, (height, width)) for each in (image, view))
     other, camera = pinhole(view, (height, width))
-    ray = rays(image.camera.scaled_to(height, width))
-    moved = inverse(view.pose) @ image.pose  # type: ignore[arg-type,operator]
-    k = np.array(((camera.fx, 0, camera.cx), (0, camera.fy, camera.cy), (0, 0, 1)))
-    turned, shift = (k @ moved[:3, :3]).astype(np.float32), (k @ moved[:3, 3]).astype(np.float32)
-    along = [m[0] * ray[..., 0] + m[1] * ray[..., 1] + m[2] for m in turned]
+    projection = _Projection(image, view, camera)
     correlate = _Correlation(grey)
     costs = np.empty((len(STEPS), height, width), np.float32)
-    places = {}
-    for number, factor in enumerate(np.exp(STEPS).astype(np.float32)):
-        depth = first_hw * factor
-        with np.errstate(divide='ignore', invalid='ignore'):
-            away = depth * along[2] + shift[2]
-            column = (depth * along[0] + shift[0]) / away
-            row = (depth * along[1] + shift[1]) / away
-        seen = (away > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    for cost, factor in zip(costs, np.exp(STEPS).astype(np.float32), strict=True):
+        column, row, is_seen = projection.pixels_of(first_hw * factor)
         warped = cv2.remap(other, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        costs[number] = np.where(seen, correlate.cost(warped), _HIDDEN)
-        places[number] = column, row
-    middle = len(STEPS) // 2
-    (c0, r0), (c1, r1) = places[middle - 1], places[middle + 1]
-    pixels = np.nan_to_num(np.hypot(c1 - c0, r1 - r0) / 2)
-    return ViewCosts(costs, correlate.cost(still), pixels)
+        cost[:] = np.where(is_seen, correlate.cost(np.asarray(warped, np.float32)), _HIDDEN)
+    half_step = np.float32(np.exp(_STEP / 2))
+    (c0, r0, _), (c1, r1, _) = (
+        projection.pixels_of(depth) for depth in (first_hw / half_step, first_hw * half_step)
+    )
+    return ViewCosts(costs, correlate.cost(still), np.nan_to_num(np.hypot(c1 - c0, r1 - r0)))
+
+
+class _Projection:
+    """Where the pixels of an image are in a view, by their depth."""
+
+    def __init__(self, image: PosedImage, view: PosedImage, camera: CameraModel) -> None:
+        """Take the camera of the view at the size at which they are compared."""
+        if image.pose is None or view.pose is None:
+            msg = f'images {image.position} and {view.position} must have poses to be compared'
+            raise DatasetError(msg)
+        self._size = camera.height, camera.width
+        ray = rays(image.camera.scaled_to(*self._size))
+        k = np.array(((camera.fx, 0, camera.cx), (0, camera.fy, camera.cy), (0, 0, 1)))
+        moved = (k @ (inverse(view.pose) @ image.pose)[:3]).astype(np.float32)
+        self._along = [m[0] * ray[..., 0] + m[1] * ray[..., 1] + m[2] for m in moved]
+        self._shift = moved[:, 3]
+
+    def pixels_of(self, depth_hw: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return column and row of each pixel in the view, and whether it is in it, (h, w)."""
+        height, width = self._size
+        with np.errstate(divide='ignore', invalid='ignore'):
+            x, y, away = (
+                depth_hw * along + shift
+                for along, shift in zip(self._along, self._shift, strict=True)
+            )
+            column, row = x / away, y / away
+            is_seen = (away > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        return column, row, is_seen
 
 
 def _size_of(image: PosedImage) -> tuple[int, int]:
@@ -189,7 +211,8 @@ def _minimum(costs: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
     is_apart = np.abs(np.arange(count)[:, None, None] - place) >= _APART_STEPS
     second = np.where(is_apart, costs, np.inf).min(axis=0)
     is_clear = (place == inner) & (second > c[2] + _LEAST_LEAD)
-    return (inner + offset - count // 2) * np.float32(_STEP), curvature, is_clear
+    log_ratio = np.asarray((inner + offset - count // 2) * _STEP, np.float32)
+    return log_ratio, curvature, is_clear
 
 
 def _is_confirmed(costs: Sequence[Array]) -> NDArray[np.bool_]:
