@@ -44,8 +44,8 @@ def path_verdict(summary: dict[str, Any]) -> list[str]:
     useless = [row for row in known if is_no_better_than_standing(row, still)]
     if len(useless) == len(known):
         sentences.append(
-            'Standing still would have done as well as each of these paths: depth is of no use '
-            'for odometry here.'
+            'Standing still would have done as well as each of these paths: estimated depth is of '
+            'no use for odometry here.'
         )
     elif useless:
         named = ', '.join(f'"{row["method"]}" with "{row["depth"]}"' for row in useless)
