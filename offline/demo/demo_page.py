@@ -87,6 +87,14 @@ def write_page(output: Path, summary: dict[str, Any], played: Played, seen: Seen
     write_text(output / PAGE_NAME, render_page('Depth of the demo', head, sections))
 
 
+_COUNTS = {
+    'frames_published': 'published',
+    'frames_in': 'received by the node',
+    'frames_out': 'turned into depth',
+    'frames_dropped': 'dropped for newer ones',
+    'frames_skipped': 'left out by max_rate',
+    'frames_failed': 'failed',
+}
 _HOW_TO_GO_ON = (
     '<p>Next to this page lie cloud.ply (the cloud, for MeshLab or CloudCompare), sheet.jpg (the '
     'pictures) and summary.json (the figures).</p>'
@@ -108,7 +116,9 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
         sentences.append(f'Depth was not compared with recorded depth: {summary["not_compared"]}.')
     for name, figures in summary['sources'].items():
         if figures['rel'] is not None:
-            sentences.append(f'With the scale from {name}, it is {figures["rel"]:.1%} off.')
+            sentences.append(
+                f'With the scale from the recorded {name}, it is {figures["rel"]:.1%} off.'
+            )
     return sentences
 
 
@@ -124,18 +134,12 @@ def _facts(summary: dict[str, Any], played: Played) -> list[tuple[str, str]]:
 
 
 def _figures(summary: dict[str, Any]) -> str:
-    counts = [
-        [name.removeprefix('frames_'), str(summary[name])]
-        for name in (
-            *('frames_published', 'frames_in', 'frames_out'),
-            *('frames_dropped', 'frames_skipped', 'frames_failed'),
-        )
-    ]
+    counts = [[words, str(summary[name])] for name, words in _COUNTS.items()]
     rows = [['the image alone', *_errors(summary)]]
     rows += [[f'with {name}', *_errors(each)] for name, each in summary['sources'].items()]
     errors = html_table(('depth', 'REL', 'delta1', 'RMSE [m]'), rows)
     p95 = summary['latency_ms_p95']
-    latency = [] if p95 is None else [['95 % within [ms]', f'{p95:.0f}']]
+    latency = [] if p95 is None else [['latency [ms]: 95 % are below', f'{p95:.0f}']]
     table = html_table(('images', 'count'), counts + latency)
     return (errors if summary['frames_scored'] else '') + table
 

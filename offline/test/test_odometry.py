@@ -120,7 +120,8 @@ def test_the_verdict_says_when_standing_still_would_do_as_well() -> None:
     still = {'ape_m': 0.5, 'length_m': 3.25}
     good, poor = a_row('dense', 'A', 0.125), a_row('features', 'A', 0.46)
     recorded = a_row('dense', 'recorded depth', 0.01)
-    summary = {'standing_still': still, 'paths': [recorded, good, poor]}
+    rescaled = a_row('dense', 'A, rescaled', 0.02)  # by the truth: no robot has it
+    summary = {'standing_still': still, 'paths': [recorded, good, poor, rescaled]}
     assert path_verdict(summary) == [
         (
             'The best path with estimated depth ("dense" with "A") is 125 mm off (APE) on a way '

@@ -45,6 +45,6 @@ def draw_paths(
         right.plot(other.timestamps - other.timestamps[0], distance, color=color, lw=1)
     left.set(xlabel='first principal axis [m]', ylabel='second principal axis [m]')
     left.set_aspect('equal', adjustable='datalim')
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False, fontsize=9, loc='upper right')
     right.set(xlabel='time [s]', ylabel='distance from ground truth [m]', ylim=(0, None))
     return figure

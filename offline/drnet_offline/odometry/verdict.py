@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drnet_offline.odometry.running import RECORDED
+from drnet_offline.odometry.running import RECORDED, RESCALED
 
 __all__ = ['is_no_better_than_standing', 'path_verdict']
 
@@ -29,8 +29,14 @@ def path_verdict(summary: dict[str, Any]) -> list[str]:
         summary: What `comparison.summarise` returned, as plain values.
     """
     still = summary['standing_still']
-    estimated = [row for row in summary['paths'] if row['depth'] != RECORDED]
-    known = [row for row in estimated if row['ape_m'] is not None]
+    # Depth that is rescaled by the recorded one is no robot's: it is in the tables only.
+    known = [
+        row
+        for row in summary['paths']
+        if row['depth'] != RECORDED
+        and not row['depth'].endswith(RESCALED)
+        and row['ape_m'] is not None
+    ]
     if not known or still['ape_m'] is None:
         return ['No path with estimated depth could be compared with the true one.']
     best = min(known, key=lambda row: row['ape_m'])

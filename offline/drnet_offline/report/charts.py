@@ -51,7 +51,7 @@ def draw_error_by_depth(
         left.plot(x, relative[is_filled] / n * 100, color=color, marker='.', label=name)
         right.plot(x, signed[is_filled] / n, color=color, marker='.')
     left.set(ylabel='mean relative error [%]', ylim=(0, None))
-    left.legend(frameon=False, fontsize=9)
+    left.legend(frameon=False, fontsize=9, loc='upper right')
     right.axhline(0, color='black', lw=0.8)
     right.set(ylabel='mean error, estimate too far above 0 [m]')
     reach = middles[share > 0]
@@ -125,7 +125,9 @@ def draw_frames(
             axis.plot(time_s, columns[name] * factor, color=color, lw=1, label=variant)
         axis.set_ylabel(label, fontsize=9)
         axis.grid(color='#eeeeee')
-    axes[-1].legend(frameon=False, fontsize=9, ncols=1 if layout.is_narrow else 3)
+    axes[-1].legend(
+        frameon=False, fontsize=9, loc='upper right', ncols=1 if layout.is_narrow else 3
+    )
     axes[-1].set_xlabel('time [s]')
     return figure
 

@@ -21,6 +21,7 @@ __all__ = ['frame_grid']
 
 _STOPS = 17
 _TICKS = 5
+_MOST_COLUMNS = 6
 
 
 def frame_grid(
@@ -35,6 +36,8 @@ def frame_grid(
     """
     has_truth = any(picture.truth_hw is not None for _, picture in pictures)
     titles = titles_of(names, has_truth=has_truth, captions=captions)
+    count = len(titles)
+    columns = count if count <= _MOST_COLUMNS else -(-count // 2)
     range_m = range_of([picture for _, picture in pictures])
     parts = [_bars(range_m, has_truth=has_truth)]
     for label, picture in pictures:
@@ -46,7 +49,11 @@ def frame_grid(
             if pixels is not None
         ]
         heading = escape(label.replace('\n', ', '))
-        parts.append(f'<h3>{heading}</h3><div class="views">{"".join(figures)}</div>')
+        parts.append(
+            f'<h3>{heading}</h3>'
+            f'<div class="views" style="--columns: {columns}">{"".join(figures)}</div>'
+        )
+        titles = titles_of(names, has_truth=has_truth)  # captions are of all frames
     return '\n'.join(parts)
 
 
