@@ -13,7 +13,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from drnet_offline.commands.options import Engine, Part
+from drnet_offline.errors import OfflineError
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.weights import EMBEDDED, resolve_weights
 
 if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset
@@ -43,12 +45,20 @@ def calibrate_command(
     engine: Engine = 'auto',
 ) -> None:
     """Measure how far depth is off, and store it in the weights, for the standard deviation."""
-    from drnet_offline.evaluation.calibration import calibrate, chosen_images, store_scale_model  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_file  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
 
+    if str(weights) == EMBEDDED:
+        msg = f"the file of the weights is changed: give the path of one, not '{EMBEDDED}'"
+        raise OfflineError(msg)
+    check_file(resolve_weights(str(weights)))
     named = _open(data, part, blocks_of)
     problems = Problems()
+
+    # PyTorch comes with this: what is refused is refused before.
+    from drnet_offline.evaluation.calibration import calibrate, chosen_images, store_scale_model  # noqa: PLC0415
+
     with (
         locked_outputs(weights),
         DepthEstimator(_WIDE.changed(weights=str(weights), engine=engine)) as estimator,

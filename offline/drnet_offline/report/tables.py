@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 from drnet_offline.report.sparse_words import sparse_problems, sparse_words
 
 if TYPE_CHECKING:
