@@ -23,6 +23,8 @@ REFUSALS = {
     'adapt data --set max_dept=3 --output out': 'did you mean max_depth?',
     'adapt data --output done': 'done holds adapted.safetensors already',
     'show absent': 'there is no absent',
+    'show data/rgb/0.png --image-topic /image': 'must be left out: data/rgb/0.png is no recording',
+    'show data/rgb/0.png --output done/adapted.safetensors': 'done/adapted.safetensors',
     'tum-to-bag absent out.mcap': 'camera.txt',
     'bench --weights absent': 'found no file at absent',
 }
