@@ -48,17 +48,11 @@ class FrameSource(Protocol):
         name: What reports call it.
         kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
-        damage: What of it cannot be read, '' if all can; known once it was read.
     """
 
     name: str
     kind: str
     labels: str
-
-    @property
-    def damage(self) -> str:
-        """What of it cannot be read."""
-        ...
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -72,13 +66,18 @@ class FrameSource(Protocol):
         """Yield the frames at some positions that have a label, each with its block."""
         ...
 
+    @property
+    def damage(self) -> str:
+        """What of it cannot be read, '' if all can; known once it was read."""
+        ...
+
 
 class DatasetFrames:
     """A data set with depth, whose images follow each other in time."""
 
+    damage = ''
     kind = 'depth'
     labels = 'depth of the data set'
-    damage = ''
 
     def __init__(self, name: str, samples: DepthDataset) -> None:
         """Keep what is read later."""
