@@ -90,7 +90,7 @@ check: setup  ## lint, format, types, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy drnet_ros test tools launch setup.py
-	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo clip benchmarks
+	cd offline && MYPYPATH=.. $(BIN)/mypy --config-file ../pyproject.toml drnet_offline test demo clip benchmarks examples
 	$(BIN)/python -m drnet_ros.inference.settings.docs --check
 	$(BIN)/python -m drnet_ros.inference.engines.openvino_portable --check
 

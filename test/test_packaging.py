@@ -27,6 +27,7 @@ BUILD_INPUTS = (
     'config',
     'drnet_ros',
 )
+OPENVINO = ('.xml', '.bin')
 PROGRAMS = {'bag_publisher': 'bag_publisher', 'depth_node': 'program'}
 
 
@@ -123,12 +124,16 @@ def test_shared_files_are_installed(prefix: Path, folder: str) -> None:
 
 def test_package_data_is_installed(prefix: Path) -> None:
     code = find_one(prefix, 'site-packages/drnet_ros')
-    for name in ('py.typed', *(f'weights/{path.name}' for path in weight_files())):
-        assert (code / name).is_file(), name
+    assert (code / 'py.typed').is_file()
+    for path in weight_files():
+        assert (code / 'weights' / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def weight_files() -> list[Path]:
-    return sorted((ROOT / 'drnet_ros' / 'weights').glob('*.safetensors'))
+    folder = ROOT / 'drnet_ros' / 'weights'
+    found = sorted(path for path in folder.iterdir() if path.suffix in {'.safetensors', *OPENVINO})
+    assert {path.suffix for path in found} == {'.safetensors', *OPENVINO}
+    return found
 
 
 def test_installed_code_finds_its_shared_files(prefix: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the demo leaves: summary.json, sheet.jpg and cloud.ply."""
+"""What the demo leaves: summary.json, report.html, sheet.jpg and cloud.ply."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from demo_page import PAGE_NAME, Played, Seen, write_page
 from robot_sources import replay_sources
 
 from drnet_offline.datasets.matching import match_stamps
@@ -16,7 +17,7 @@ from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.headers import header_of
-from drnet_offline.report.pictures import draw_examples
+from drnet_offline.report.pictures import draw_examples, write_examples
 from drnet_offline.report.ply import write_ply
 from drnet_ros.errors import DrnetError, ImageError, RecordingError
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
@@ -92,7 +93,7 @@ def write_outcome(
     Raises:
         OfflineError: A file cannot be written.
     """
-    for name in ('summary.json', 'sheet.jpg', 'cloud.ply'):
+    for name in ('summary.json', 'sheet.jpg', 'cloud.ply', PAGE_NAME):
         (output / name).unlink(missing_ok=True)
     problems: list[str] = []
     drawn = _spread(collector)
@@ -104,16 +105,29 @@ def write_outcome(
     # The figures first: drawing takes the longest.
     write_text(output / 'summary.json', json.dumps(summary, indent=2) + '\n')
     pictures = _pictures(recording, choice, collector, comparison, sources, problems)
+    names = ['the image alone', *(f'with {source.name}' for source in sources)]
+    metrics = [comparison.metrics, *(source.metrics for source in sources)]
+    captions = list(map(_caption, metrics))
     if pictures:
-        names = ['the image alone', *(f'with {source.name}' for source in sources)]
-        metrics = [comparison.metrics, *(source.metrics for source in sources)]
-        draw_examples(output / 'sheet.jpg', pictures, names, list(map(_caption, metrics)))
+        write_examples(output / 'sheet.jpg', draw_examples(pictures, names, captions))
         outcome.written.append('sheet.jpg')
-    if collector.cloud is not None:
-        points = np.frombuffer(collector.cloud.data, np.float32)
-        write_ply(output / 'cloud.ply', points.reshape(-1, collector.cloud.point_step // 4))
+    points = _points(collector)
+    if points is not None:
+        write_ply(output / 'cloud.ply', points.reshape(-1, points.shape[-1]))
         outcome.written.append('cloud.ply')
+    recorded = Played(str(recording.path), choice.image, min(collector.sent_ns, default=0))
+    write_page(output, summary, recorded, Seen(pictures, names, captions, points))
+    outcome.written.append(PAGE_NAME)
     return outcome
+
+
+def _points(collector: Collector) -> NDArray[np.float32] | None:
+    """Return the cloud that was kept, (H, W, 4): x, y, z and packed colour."""
+    cloud = collector.cloud
+    if cloud is None:
+        return None
+    points = np.frombuffer(cloud.data, np.float32)
+    return points.reshape(cloud.height, cloud.width, cloud.point_step // 4)
 
 
 def _spread(collector: Collector) -> set[int]:
@@ -151,7 +165,9 @@ def _caption(metrics: DepthMetrics) -> str:
     figures = _figures(metrics)
     if figures['rel'] is None:
         return ''
-    return f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, d1 {figures["delta1"]:.3f}'
+    return (
+        f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, delta1 {figures["delta1"]:.3f}'
+    )
 
 
 def _compare(

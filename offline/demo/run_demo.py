@@ -1,8 +1,8 @@
 """`make demo`: the node and a bag publisher as two processes over real DDS, and what came of it.
 
 Plays a recording (the bundled clip by default) at the pace of its recording, listens as any
-consumer would, and writes summary.json, sheet.jpg and cloud.ply. If the recording has a laser
-scan or odometry, the sheet shows depth with these too.
+consumer would, and writes report.html, summary.json, sheet.jpg and cloud.ply. If the recording has
+a laser scan or odometry, page and sheet show depth with these too.
 """
 
 from __future__ import annotations
@@ -276,17 +276,19 @@ def _print_outcome(outcome: Outcome, output: Path) -> None:
     if summary['frames_scored']:
         console.print(
             f'against recorded depth (protocol full, {summary["frames_scored"]} frames): '
-            f'RMSE {summary["rmse"]} m, delta1 {summary["delta1"]}'
+            f'REL {summary["rel"]}, delta1 {summary["delta1"]}, RMSE {summary["rmse"]} m'
         )
     else:
         console.print(f'not compared with recorded depth: {summary["not_compared"]}', markup=False)
     for name, figures in summary['sources'].items():
         if figures['rmse'] is not None:
-            said = f'RMSE {figures["rmse"]} m, delta1 {figures["delta1"]}'
+            said = f'REL {figures["rel"]}, delta1 {figures["delta1"]}, RMSE {figures["rmse"]} m'
             console.print(f'the same frames with the recorded {name}: {said}')
     console.print(f'written    {output}/{", ".join(outcome.written)}', markup=False)
     for problem in outcome.problems:
         console.print(f'[yellow]warning:[/] {escape(problem)}', highlight=False)
+    page = (output / 'report.html').resolve().as_uri()
+    console.print(f'open       {page}', markup=False, highlight=False)
 
 
 if __name__ == '__main__':

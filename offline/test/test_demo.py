@@ -66,12 +66,40 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     # The robot of the clip has recorded both; test_clip_sources.py looks at its points.
     assert set(summary['sources']) == {'scan', 'odometry'}
     assert all(figures['rel'] < summary['rel'] for figures in summary['sources'].values())
+    page = tmp_path / 'report.html'
+    assert f'open       {page.as_uri()}' in result.stdout
+    text = page.read_text()
+    assert f'Depth is {summary["rel"]:.1%} off on average (REL)' in text
+    assert f'turned {summary["frames_out"]} of {FRAMES_IN_CLIP} images' in text
+    assert '<th>REL</th>' in text
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None
     assert min(sheet.shape[:2]) > 500
     vertices = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
     assert len(vertices) > 100_000
     assert 0.5 * ROOM_DEPTH_M < np.percentile(vertices['z'], 99) < 2 * ROOM_DEPTH_M
+
+
+def test_demo_on_a_video(tmp_path: Path) -> None:
+    clip, output = tmp_path / 'clip.mp4', tmp_path / 'output'
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*'mp4v'), 10, (320, 240))
+    scene = np.random.default_rng(3).integers(0, 255, (12, 16, 3), np.uint8)
+    for index in range(12):
+        writer.write(cv2.resize(np.roll(scene, index, axis=1), (320, 240)))
+    writer.release()
+    result = _run('--bag', str(clip), '--output', str(output))
+    assert result.returncode == 0, result.stdout + result.stderr
+    summary = json.loads((output / 'summary.json').read_text())
+    assert summary['frames_published'] == 12
+    assert 0 < summary['frames_out'] <= 12
+    assert summary['not_compared'] == 'it has no depth topic'
+    text = (output / 'report.html').read_text()
+    assert 'was not compared with recorded depth: it has no depth topic' in text
+    assert '<th>REL</th>' not in text
+    assert 'data:image/jpeg;base64,' in text
+    # Without a calibration there is no camera_info, and without that no cloud.
+    assert not (output / 'cloud.ply').exists()
+    assert 'id="cloud"' not in text
 
 
 @pytest.fixture
@@ -149,7 +177,7 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
         choice = choose_topics(recording.topics)
         outcome = write_outcome(recording, choice, collector, tmp_path)
     summary = json.loads((tmp_path / 'summary.json').read_text())
-    assert outcome.written == ['summary.json', 'sheet.jpg']
+    assert outcome.written == ['summary.json', 'sheet.jpg', 'report.html']
     assert not (tmp_path / 'cloud.ply').exists()
     assert (summary['frames_in'], summary['frames_out'], summary['frames_received']) == (4, 4, 0)
     if reason is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,21 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shades = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
     cv2.imwrite(str(path), cv2.resize(shades, (64, 48), interpolation=cv2.INTER_CUBIC))
     return path
+
+
+def test_the_lines_of_the_readme(photo: Path, tmp_path: Path) -> None:
+    shutil.copy(photo, tmp_path / 'photo.jpg')
+    text = (EXAMPLES.parents[1] / 'README.md').read_text(encoding='utf-8')
+    lines = text.partition('## From Python\n```python\n')[2].partition('```')[0]
+    assert 'DepthEstimator' in lines
+    subprocess.run([sys.executable, '-c', lines], cwd=tmp_path, check=True)
+    depth = cv2.imread(str(tmp_path / 'depth.png'), cv2.IMREAD_UNCHANGED)
+    colours = cv2.imread(str(tmp_path / 'colours.png'))
+    assert depth is not None
+    assert colours is not None
+    assert (depth.dtype, depth.shape, colours.shape) == (np.uint16, (48, 64), (48, 64, 3))
+    points = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
+    assert len(points) == np.count_nonzero(depth)
 
 
 def test_image(photo: Path, tmp_path: Path) -> None:

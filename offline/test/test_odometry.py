@@ -16,6 +16,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
+from drnet_offline.odometry.verdict import is_no_better_than_standing, path_verdict
 from drnet_offline.replay import playback
 from drnet_offline.replay.decoding import read_depths
 from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
@@ -105,9 +106,38 @@ def test_exact_depth_gives_the_exact_path_and_a_factor_shows(
     still = summary['standing_still']
     assert still['ape_m'] > 5 * rows['dense', 'recorded depth']['ape_m']
     page = (folder / 'report.html').read_text()
-    assert page.count('data:image/png;base64,') == 3
+    assert page.count('data:image/png;base64,') == 2 * 3, 'for wide and for narrow screens'
+    assert 'standing still would be' in page.partition('<p class="verdict">')[2].partition('<')[0]
     lines = (folder / 'dense_recorded_depth.tum').read_text().splitlines()
     assert len([line for line in lines if not line.startswith('#')]) == FRAMES
+
+
+def a_row(method: str, depth: str, ape_m: float) -> dict[str, Any]:
+    return {'method': method, 'depth': depth, 'ape_m': ape_m}
+
+
+def test_the_verdict_says_when_standing_still_would_do_as_well() -> None:
+    still = {'ape_m': 0.5, 'length_m': 3.25}
+    good, poor = a_row('dense', 'A', 0.125), a_row('features', 'A', 0.46)
+    recorded = a_row('dense', 'recorded depth', 0.01)
+    rescaled = a_row('dense', 'A, rescaled', 0.02)  # by the truth: no robot has it
+    summary = {'standing_still': still, 'paths': [recorded, good, poor, rescaled]}
+    assert path_verdict(summary) == [
+        (
+            'The best path with estimated depth ("dense" with "A") is 125 mm off (APE) on a way '
+            'of 3.25 m; standing still would be 500 mm off.'
+        ),
+        'Standing still would have done as well as "features" with "A".',
+        'With recorded depth, "dense" is 10 mm off.',
+    ]
+    assert 'as well as each of these paths' in path_verdict(summary | {'paths': [poor]})[1]
+    # 0.5 m is within a tenth of 0.46 m, and not of 0.45 m.
+    assert is_no_better_than_standing(poor, still)
+    assert not is_no_better_than_standing(a_row('features', 'A', 0.45), still)
+    hard = [good | {'ape_m': 1.5}, a_row('dense', 'recorded depth', 0.6)]
+    first, *_, last = path_verdict(summary | {'paths': hard})
+    assert 'is 1.50 m off' in first
+    assert last.endswith('no better than standing still: the motion is hard to follow here.')
 
 
 def random_path(count: int, seed: int) -> list[NDArray[np.float64]]:

@@ -190,6 +190,46 @@ def test_decompress_publishes_raw_images_and_depth(
         assert set(np.frombuffer(depth.data, np.uint16)) == {1000 + index}
 
 
+VIDEO_CAMERA = """
+image_width: 128
+image_height: 96
+camera_matrix: {rows: 3, cols: 3, data: [100.0, 0, 63.5, 0, 100.0, 47.5, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}
+"""
+
+
+def test_a_video_is_published_as_images_with_the_camera_of_its_calibration(
+    graph: Graph, start_program: ProgramFactory, tmp_path: Path
+) -> None:
+    clip, calibration = tmp_path / 'clip.mp4', tmp_path / 'camera.yaml'
+    calibration.write_text(VIDEO_CAMERA)
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*'mp4v'), 10, (64, 48))
+    for index in range(COUNT):
+        writer.write(np.full((48, 64, 3), (0, 0, 40 * index), np.uint8))
+    writer.release()
+    start_program(
+        PLAYER, clip, '--calibration', calibration, '--delay', 1, '--wait', 60, '--subscribers', 2
+    )
+    infos = graph.collect(CameraInfo, '/camera/camera_info')
+    images = graph.collect(Image, '/camera/image_raw')
+    graph.collect(Image, '/camera/image_raw')  # it begins with this second one
+    found = images.wait_for(COUNT)
+    first_ns = clip.stat().st_mtime_ns
+    for index, (image, info) in enumerate(zip(found, infos.wait_for(COUNT), strict=True)):
+        assert image.header == info.header
+        assert image.header.frame_id == 'camera_optical_frame'
+        stamp = image.header.stamp
+        assert stamp.sec * 10**9 + stamp.nanosec == first_ns + index * PERIOD_NS
+        assert (image.encoding, image.height, image.width) == ('rgb8', 48, 64)
+        red, green, blue = np.frombuffer(image.data, np.uint8).reshape(-1, 3).mean(axis=0)
+        assert red == pytest.approx(40 * index, abs=4)
+        assert max(green, blue) < 6
+        # Half of the size that the calibration is of; the centre of a pixel is at 0.5.
+        assert (info.width, info.height, info.distortion_model) == (64, 48, 'plumb_bob')
+        assert list(info.k) == [50, 0, 31.5, 0, 50, 23.5, 0, 0, 1]
+
+
 def compressed(pixels: NDArray[Any], format_: str, before: bytes = b'') -> CompressedImage:
     suffix = '.jpg' if 'jpeg' in format_ else '.png'
     message = CompressedImage(header=header(7, 5, 'cam'), format=format_)

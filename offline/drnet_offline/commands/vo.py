@@ -94,7 +94,7 @@ def vo(
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
-        _report(summary, paths, truth, output, json_)
+        _report(summary, paths, truth, output, json_, index)
         _check_whole(index.damage, problems)
 
 
@@ -119,9 +119,11 @@ def _report(
     truth: Mapping[str, PoseTrajectory3D],
     output: Path | None,
     json_: Path | None,
+    index: Index,
 ) -> None:
     from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
     from drnet_offline.outputs.files import named_disk, write_text  # noqa: PLC0415
+    from drnet_offline.replay.frames import middle_image  # noqa: PLC0415
     from drnet_offline.replay.summary import plain  # noqa: PLC0415
 
     summary = plain({**summary, 'command': _command()})
@@ -131,7 +133,7 @@ def _report(
         write_text(json_, json.dumps(summary, indent=2) + '\n')
     if output is not None:
         with named_disk(output):
-            write_report(output, summary, paths, truth)
+            write_report(output, summary, paths, truth, middle_image(index))
         console.print(f'written {output / "report.html"}', markup=False, highlight=False)
 
 

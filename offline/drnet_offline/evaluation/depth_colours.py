@@ -17,11 +17,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from drnet_ros.inference.arrays import FloatArray
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
-__all__ = ['add_depth_bar', 'add_error_bar', 'draw_depth', 'draw_error']
+__all__ = [
+    'MAX_ERROR',
+    'add_depth_bar',
+    'add_error_bar',
+    'draw_depth',
+    'draw_error',
+    'paint_error',
+]
 
-_MAX_ERROR = 0.5
+MAX_ERROR = 0.5
+"""The relative error that has the last colour."""
 _LEVELS = 255  # of `colourise`, which keeps one of 256 for invalid depth
 
 
@@ -50,8 +58,21 @@ def draw_error(axis: Axes, error_hw: FloatArray) -> AxesImage:
     Returns:
         What `add_error_bar` explains.
     """
-    colours = colormaps['RdBu_r'].with_extremes(bad='0.6')
-    return axis.imshow(error_hw, cmap=colours, vmin=-_MAX_ERROR, vmax=_MAX_ERROR)
+    return axis.imshow(error_hw, cmap=_error_colours(), vmin=-MAX_ERROR, vmax=MAX_ERROR)
+
+
+def paint_error(error_hw: FloatArray) -> UInt8Array:
+    """Return the picture that `draw_error` draws, pixel by pixel.
+
+    Args:
+        error_hw: As there.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+    """
+    level = (error_hw / np.float32(MAX_ERROR) + np.float32(1)) / np.float32(2)
+    painted: UInt8Array = _error_colours()(level.clip(0, 1), bytes=True)[..., :3]
+    return painted
 
 
 def add_depth_bar(
@@ -82,6 +103,11 @@ def add_error_bar(
     label = 'relative error (red: too far)'
     bar = figure.colorbar(drawn, ax=axes, label=label, extend='both', **options)
     bar.ax.yaxis.set_major_formatter(lambda value, _: f'{value:+.0%}')
+
+
+@lru_cache(maxsize=1)
+def _error_colours() -> Colormap:
+    return colormaps['RdBu_r'].with_extremes(bad='0.6')
 
 
 @lru_cache(maxsize=1)

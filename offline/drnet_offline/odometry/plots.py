@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from drnet_offline.report.charts import COLORS, save
+from drnet_offline.report.chart_layout import COLORS, WIDE, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from evo.core.trajectory import PoseTrajectory3D
 
@@ -20,20 +19,16 @@ __all__ = ['draw_paths']
 
 
 def draw_paths(
-    path: Path, truth: PoseTrajectory3D, aligned: Mapping[str, PoseTrajectory3D]
-) -> Path:
+    truth: PoseTrajectory3D, aligned: Mapping[str, PoseTrajectory3D], layout: Layout = WIDE
+) -> Figure:
     """Draw paths over the true one, and their distance from it over time.
 
     Args:
-        path: The PNG file.
         truth: The true trajectory.
         aligned: Others by name, aligned to it, with the times of their poses in it.
-
-    Returns:
-        The path.
+        layout: For which screen.
     """
-    figure = Figure(figsize=(9.6, 4.2), layout='constrained')
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = layout.panels(2, 4.2)
     first = next(iter(aligned.values()), truth)
     seen = (truth.timestamps >= first.timestamps[0]) & (truth.timestamps <= first.timestamps[-1])
     places = truth.positions_xyz[seen]
@@ -50,6 +45,6 @@ def draw_paths(
         right.plot(other.timestamps - other.timestamps[0], distance, color=color, lw=1)
     left.set(xlabel='first principal axis [m]', ylabel='second principal axis [m]')
     left.set_aspect('equal', adjustable='datalim')
-    left.legend(frameon=False, fontsize=8)
+    left.legend(frameon=False, fontsize=9, loc='upper right')
     right.set(xlabel='time [s]', ylabel='distance from ground truth [m]', ylim=(0, None))
-    return save(figure, path)
+    return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,11 @@ from rich.table import Table
 from drnet_offline.odometry.plots import draw_paths
 from drnet_offline.odometry.trackers import METHODS
 from drnet_offline.odometry.trajectories import aligned_to, trajectory
+from drnet_offline.odometry.verdict import path_verdict
 from drnet_offline.outputs.files import write_text
-from drnet_offline.report.page import html_table, inline_image, render_page
+from drnet_offline.report.chart_layout import chart
+from drnet_offline.report.figure_words import explained
+from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,21 +28,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from drnet_offline.odometry.running import Path3D
+    from drnet_ros.inference.arrays import UInt8Array
 
 __all__ = ['print_summary', 'write_report']
 
 _HEAD = ('depth', 'APE', 'scaled APE', 'scale', 'RPE 1 s', 'rotation 1 s', 'lost')
-_ABOUT = (
-    'APE: distance of positions after the best rigid alignment; scaled APE: after one that may '
-    'scale, by the factor in the next column. RPE: error of the motion within one second, its '
-    'translation and its rotation. All root mean squares, by evo. Standing still: a camera that '
-    'never moves, for comparison. Lost: frames whose motion could not be told.'
-)
+_WORDS = ('APE', 'scale', 'RPE 1 s', 'standing still', 'lost')
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:
     """Print what the ground truth is, and a table for each method."""
     still = summary['standing_still']
+    for sentence in path_verdict(summary):
+        console.print(sentence, markup=False, highlight=False)
     console.print(
         f'ground truth: {summary["ground_truth"]}, {still["poses"]} poses over '
         f'{still["length_m"]:.2f} m',
@@ -56,6 +58,7 @@ def write_report(
     summary: dict[str, Any],
     paths: Sequence[Path3D],
     truth: Mapping[str, PoseTrajectory3D],
+    thumbnail: UInt8Array | None,
 ) -> None:
     """Write report.html, trajectories in TUM format and plots as PNG files.
 
@@ -65,24 +68,42 @@ def write_report(
             `scale_factors` and `command`.
         paths: The paths.
         truth: What they are compared with, by method.
+        thumbnail: An image of the recording, uint8 (H, W, 3) RGB, or None.
     """
-    about = f'Ground truth: {summary["ground_truth"]}. {_ABOUT}'
-    sections = [('What is compared', f'<p>{escape(about)}</p>')]
+    sections = []
     for method, reference in truth.items():
         own = [path for path in paths if path.method == method]
         plot = _write_paths(folder, method, own, reference)
         table = html_table(_HEAD, _rows(method, summary))
         note = f'<p class="note">{escape(METHODS[method])}</p>'
-        sections.append((method, note + table + inline_image(plot)))
-    sections.append(('Command', f'<pre>{escape(summary["command"])}</pre>'))
+        sections.append((method.capitalize(), note + table + plot))
+    sections += [
+        ('What the figures mean', explained(_WORDS)),
+        ('Command', f'<pre>{escape(summary["command"])}</pre>'),
+    ]
     title = f'Odometry on {Path(summary["recording"]).name}'
-    write_text(folder / 'report.html', render_page(title, sections))
+    head = PageHead(path_verdict(summary), _facts(summary, paths), thumbnail)
+    write_text(folder / 'report.html', render_page(title, head, sections))
+
+
+def _facts(summary: dict[str, Any], paths: Sequence[Path3D]) -> list[tuple[str, str]]:
+    still = summary['standing_still']
+    stamps_s = min((path.stamps_s for path in paths), key=lambda stamps: stamps[0])
+    began = time_in_words(round(stamps_s[0] * 1e9))
+    factors = [f'{name} times {by:.3f}' for name, by in summary['scale_factors'].items()]
+    return [
+        ('recording', summary['recording']),
+        ('recorded', began or 'at an unknown time: its clock was not set'),
+        ('ground truth', summary['ground_truth']),
+        ('motion', f'{still["length_m"]:.2f} m, {still["poses"]} poses'),
+        ('rescaled', ', '.join(factors)),
+    ]
 
 
 def _write_paths(
     folder: Path, method: str, paths: Sequence[Path3D], reference: PoseTrajectory3D
-) -> Path:
-    """Write the trajectories of a method, and draw them; returns the picture."""
+) -> str:
+    """Write the trajectories of a method, and draw them; returns the chart."""
     # An extra of the package: without it `trajectory` has said so before.
     from evo.tools.file_interface import write_tum_trajectory_file  # noqa: PLC0415
 
@@ -93,7 +114,8 @@ def _write_paths(
         file_name = re.sub(r'[^A-Za-z0-9._=-]+', '_', f'{method}_{path.name}')
         write_tum_trajectory_file(str(folder / f'{file_name}.tum'), found)
         aligned[path.name] = aligned_to(reference, found)
-    return draw_paths(folder / f'paths_{method}.png', reference, aligned)
+    draw = partial(draw_paths, reference, aligned)
+    return chart(folder / f'paths_{method}.png', draw, f'paths of {method}')
 
 
 def _rows(method: str, summary: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
-__all__ = ['RECORDED', 'Path3D', 'follow_camera']
+__all__ = ['RECORDED', 'RESCALED', 'Path3D', 'follow_camera']
 
 _NO_TOPICS = SparseTopics()
 
 RECORDED = 'recorded depth'
 """What reports call the depth of the recording."""
+RESCALED = ', rescaled'
+"""What they add to the name of depth that was multiplied by the scale of the whole sequence."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Path3D:
     @property
     def name(self) -> str:
         """The source in words."""
-        return f'{self.source}, rescaled' if self.is_rescaled else self.source
+        return f'{self.source}{RESCALED}' if self.is_rescaled else self.source
 
 
 @dataclass(slots=True)

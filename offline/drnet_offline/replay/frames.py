@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.recordings.recording import RecordedMessage
 
-__all__ = ['RecordedFrame', 'read_frames']
+__all__ = ['RecordedFrame', 'middle_image', 'read_frames']
 
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
 
@@ -91,6 +91,14 @@ def read_frames(
         if not index.damage:
             raise
     yield from reader.ready(is_ended=True)
+
+
+def middle_image(index: Index) -> UInt8Array | None:
+    """Return the image in the middle of a recording, uint8 (H, W, 3); None if it is damaged."""
+    position = len(index.images) // 2
+    for frame in read_frames(index, position, positions=(position,)):
+        return frame.rgb_hwc
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -94,7 +94,7 @@ class Results:
             each.update(sparse_fields(result.scale, sources))
         if results:
             depths = [result.depth_hw for result in results]
-            self.gallery.consider(frame, depths, figures[0].get('rmse'))
+            self.gallery.consider(frame, depths, figures[0].get('rel'))
         return {
             'position': frame.position,
             'stamp_ns': frame.stamp_ns,

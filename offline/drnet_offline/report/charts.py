@@ -1,4 +1,4 @@
-"""The charts of a report, as PNG files."""
+"""The charts of a report."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from drnet_offline.outputs.files import whole_file
 from drnet_offline.replay.scores import DEPTH_BINS_M, DEVIATIONS, RATIO_BINS, Scores
+from drnet_offline.report.chart_layout import COLORS, WIDE, Layout
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from matplotlib.axes import Axes
 
     from drnet_offline.replay.columns import Columns
 
@@ -25,37 +24,23 @@ __all__ = [
     'draw_error_map',
     'draw_frames',
     'draw_histogram',
-    'save',
 ]
 
-mpl.use('Agg')
-
-COLORS = ('#1b6ca8', '#d1495b', '#2e8b57', '#8e5ea2', '#c77d0a', '#555555')
 _LEAST_PIXELS = 1000
-_DPI = 100
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure, whole or not at all, and return its path.
-
-    Raises:
-        OfflineError: It cannot be written.
-    """
-    with whole_file(path) as part:
-        figure.savefig(part, dpi=_DPI)
-    return path
-
-
-def draw_error_by_depth(path: Path, scores: Sequence[Scores], names: Sequence[str]) -> Path:
+def draw_error_by_depth(
+    scores: Sequence[Scores], names: Sequence[str], layout: Layout = WIDE
+) -> Figure:
     """Draw relative error and bias against recorded depth, over the number of pixels."""
-    figure = Figure(figsize=(9.6, 3.6), layout='constrained')
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = layout.panels(2, 3.6)
     middles = (DEPTH_BINS_M[:-2] + DEPTH_BINS_M[1:-1]) / 2
     share = scores[0].arrays['recorded_histogram'][:-1]
     for axis in (left, right):
         behind = axis.twinx()
         behind.bar(middles, share / max(share.sum(), 1), width=0.22, color='#dddddd', zorder=0)
         behind.set(yticks=[])
+        behind.spines[:].set_visible(False)
         axis.set_zorder(behind.get_zorder() + 1)
         axis.patch.set_visible(False)
         axis.set(xlabel='recorded depth [m]')
@@ -66,19 +51,20 @@ def draw_error_by_depth(path: Path, scores: Sequence[Scores], names: Sequence[st
         left.plot(x, relative[is_filled] / n * 100, color=color, marker='.', label=name)
         right.plot(x, signed[is_filled] / n, color=color, marker='.')
     left.set(ylabel='mean relative error [%]', ylim=(0, None))
-    left.legend(frameon=False, fontsize=8)
+    left.legend(frameon=False, fontsize=9, loc='upper right')
     right.axhline(0, color='black', lw=0.8)
     right.set(ylabel='mean error, estimate too far above 0 [m]')
     reach = middles[share > 0]
     for axis in (left, right):
         axis.set_xlim(0, float(reach[-1]) + 0.5 if reach.size else 10)
-    return save(figure, path)
+    return figure
 
 
-def draw_calibration(path: Path, scores: Sequence[Scores], names: Sequence[str]) -> Path:
+def draw_calibration(
+    scores: Sequence[Scores], names: Sequence[str], layout: Layout = WIDE
+) -> Figure:
     """Draw how many pixels lie within k stated standard deviations, against a normal law."""
-    figure = Figure(figsize=(6.4, 3.6), layout='constrained')
-    axis = figure.subplots()
+    figure, (axis,) = layout.panels(1, 3.6)
     normal = [math.erf(k / math.sqrt(2)) * 100 for k in DEVIATIONS]
     axis.plot(DEVIATIONS, normal, color='black', lw=0.8, ls='--', label='normal distribution')
     for each, name, color in zip(scores, names, cycle(COLORS), strict=False):
@@ -91,14 +77,15 @@ def draw_calibration(path: Path, scores: Sequence[Scores], names: Sequence[str])
         ylim=(0, 100),
     )
     axis.grid(color='#eeeeee')
-    axis.legend(frameon=False, fontsize=8, loc='lower right')
-    return save(figure, path)
+    axis.legend(frameon=False, fontsize=9, loc='lower right')
+    return figure
 
 
-def draw_error_map(path: Path, scores: Sequence[Scores], names: Sequence[str]) -> Path:
+def draw_error_map(
+    scores: Sequence[Scores], names: Sequence[str], layout: Layout = WIDE
+) -> Figure:
     """Draw the mean relative error at each place of the image."""
-    figure = Figure(figsize=(4.8 * len(scores), 3.6), layout='constrained')
-    axes = figure.subplots(1, len(scores), squeeze=False)[0]
+    figure, axes = layout.panels(len(scores), 3.6)
     maps = []
     for each in scores:
         count, relative = each.arrays['map']
@@ -110,60 +97,71 @@ def draw_error_map(path: Path, scores: Sequence[Scores], names: Sequence[str]) -
     for axis, picture, name in zip(axes, maps, names, strict=True):
         drawn = axis.imshow(picture, cmap='magma', vmin=0, vmax=top, interpolation='nearest')
         axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
         axis.set_title(name, fontsize=9)
     if drawn is not None:
-        figure.colorbar(drawn, ax=list(axes), label='mean relative error [%]', shrink=0.85)
-    return save(figure, path)
+        figure.colorbar(drawn, ax=axes, label='mean relative error [%]', shrink=0.85)
+    return figure
 
 
 def draw_frames(
-    path: Path, shared: Columns, own: Sequence[Columns], names: Sequence[str], *, has_truth: bool
-) -> Path:
+    shared: Columns, own: Sequence[Columns], names: Sequence[str], layout: Layout = WIDE
+) -> Figure:
     """Draw figures of each frame over time."""
+    has_truth = any(np.isfinite(columns['rel']).any() for columns in own)
     rows = [('median_m', 'median depth [m]')]
     if has_truth:
-        rows = [('rmse', 'RMSE [m]'), ('delta1', 'd1'), ('scale', 'scale')]
+        rows = [('rel', 'REL [%]'), ('delta1', 'delta1 [%]'), ('scale', 'scale')]
     rows.append(('step', 'scale step [%]'))
     if any(np.isfinite(columns['factor']).any() for columns in own):
         rows += [('factor', 'factor of\nsparse depth'), ('points_used', 'points used')]
-    figure = Figure(figsize=(9.6, 1.9 * len(rows) + 0.4), layout='constrained')
-    axes = figure.subplots(len(rows), 1, sharex=True)
+    figure, axes = layout.rows(len(rows), 1.7)
     time_s = shared['stamp_s'] - np.nanmin(shared['stamp_s'])
     for axis, (name, label) in zip(axes, rows, strict=True):
-        factor = 100 if name == 'step' else 1
+        factor = 100 if '%' in label else 1
         if name == 'step' and has_truth:
             axis.plot(time_s, shared['step'] * factor, color='#bbbbbb', label='recorded depth')
         for columns, variant, color in zip(own, names, cycle(COLORS), strict=False):
             axis.plot(time_s, columns[name] * factor, color=color, lw=1, label=variant)
-        axis.set_ylabel(label, fontsize=8)
+        axis.set_ylabel(label, fontsize=9)
         axis.grid(color='#eeeeee')
-    axes[-1].legend(frameon=False, fontsize=8, ncols=3)
+    axes[-1].legend(
+        frameon=False, fontsize=9, loc='upper right', ncols=1 if layout.is_narrow else 3
+    )
     axes[-1].set_xlabel('time [s]')
-    return save(figure, path)
+    return figure
 
 
-def draw_histogram(path: Path, scores: Sequence[Scores], names: Sequence[str]) -> Path:
+def draw_histogram(
+    scores: Sequence[Scores], names: Sequence[str], layout: Layout = WIDE
+) -> Figure:
     """Draw how often depths occur, and how often ratios of estimated to recorded depth do."""
-    figure = Figure(figsize=(9.6, 3.2), layout='constrained')
-    left, right = figure.subplots(1, 2)
-    edges = DEPTH_BINS_M[:-1]
     recorded = scores[0].arrays['recorded_histogram'][:-1]
-    if recorded.any():
+    has_truth = bool(recorded.any())
+    figure, (left, *others) = layout.panels(1 + has_truth, 3.2)
+    edges = DEPTH_BINS_M[:-1]
+    if has_truth:
         left.stairs(recorded / recorded.sum(), edges, fill=True, color='#dddddd', label='recorded')
     for each, name, color in zip(scores, names, cycle(COLORS), strict=False):
         _stairs(left, each.arrays['estimated_histogram'][:-1], edges, color, name)
-        _stairs(right, each.arrays['ratio_histogram'][1:-1], RATIO_BINS[1:-1], color, name)
+        for right in others:
+            _stairs(right, each.arrays['ratio_histogram'][1:-1], RATIO_BINS[1:-1], color, name)
     left.set(xlabel='depth [m]', ylabel='share of pixels')
-    left.legend(frameon=False, fontsize=8)
-    right.set(xlabel='estimated / recorded depth', xscale='log', xlim=(1 / 3, 3))
-    right.set_xticks(
+    left.legend(frameon=False, fontsize=9, loc='upper right')
+    for right in others:
+        _mark_ratios(right)
+    return figure
+
+
+def _mark_ratios(axis: Axes) -> None:
+    axis.set(xlabel='estimated / recorded depth', xscale='log', xlim=(1 / 3, 3))
+    axis.set_xticks(
         [0.4, 0.6, 0.8, 1, 1.25, 1.6, 2.5], labels=['0.4', '0.6', '0.8', '1', '1.25', '1.6', '2.5']
     )
-    right.minorticks_off()
-    right.axvline(1, color='black', lw=0.8)
+    axis.minorticks_off()
+    axis.axvline(1, color='black', lw=0.8)
     for limit in (0.8, 1.25):
-        right.axvline(limit, color='#999999', lw=0.8, ls='--')
-    return save(figure, path)
+        axis.axvline(limit, color='#999999', lw=0.8, ls='--')
 
 
 def _stairs(axis: Any, counts: Any, edges: Any, color: str, name: str) -> None:

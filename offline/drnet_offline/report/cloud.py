@@ -11,10 +11,10 @@ from drnet_ros.inference.camera import rays
 
 if TYPE_CHECKING:
     from drnet_offline.replay.gallery import Picture
-    from drnet_ros.inference.arrays import FloatArray
+    from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['cloud_data']
+__all__ = ['cloud_data', 'cloud_of_points']
 
 _MOST_POINTS = 40_000
 _FARTHEST_M = 30.0
@@ -39,18 +39,42 @@ def cloud_data(picture: Picture, names: list[str]) -> dict[str, Any] | None:
     return {'clouds': clouds}
 
 
+def cloud_of_points(points_hwc: FloatArray, name: str) -> dict[str, Any]:
+    """Return an organised cloud, such as the node publishes it, as `cloud_data` does.
+
+    Args:
+        points_hwc: float32 (H, W, 4): x, y, z in metres in the optical frame, and the packed
+            colour; NaN where invalid.
+        name: What it is called.
+    """
+    every = _every(*points_hwc.shape[:2])
+    points = points_hwc[every, every]
+    with np.errstate(invalid='ignore'):
+        bearings = points[..., 0] / points[..., 2]
+        spacing = np.nanmedian(np.abs(np.diff(bearings, axis=1)))
+    packed = np.ascontiguousarray(points[..., 3]).view(np.uint32)
+    colours = np.dstack([packed >> shift & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
+    cloud = _encoded(points[..., :3], colours, float(np.nan_to_num(spacing)))
+    return {'clouds': [{'name': name, **cloud}]}
+
+
 def _quantised(depth_hw: FloatArray, picture: Picture, camera: CameraModel) -> dict[str, Any]:
-    height, width = depth_hw.shape
-    stride = max(1, int(np.ceil(np.sqrt(height * width / _MOST_POINTS))))
-    every = slice(stride // 2, None, stride)
+    every = _every(*depth_hw.shape)
     depth = depth_hw[every, every]
-    directions = rays(camera)[every, every]
-    points = np.dstack([directions * depth[..., np.newaxis], depth])
+    points = np.dstack([rays(camera)[every, every] * depth[..., np.newaxis], depth])
+    spacing = every.step / np.sqrt(camera.fx * camera.fy)
+    return _encoded(points, picture.rgb_hwc[every, every], float(spacing))
+
+
+def _every(height: int, width: int) -> slice:
+    stride = max(1, int(np.ceil(np.sqrt(height * width / _MOST_POINTS))))
+    return slice(stride // 2, None, stride)
+
+
+def _encoded(points: FloatArray, colours: UInt8Array, spacing: float) -> dict[str, Any]:
     valid = np.isfinite(points).all(axis=-1) & (np.abs(points).max(axis=-1) < _FARTHEST_M)
     millimetres = np.rint(points[valid] * 1000).astype('<i2')
-    colors = picture.rgb_hwc[every, every][valid]
-    spacing = stride / np.sqrt(camera.fx * camera.fy)
-    return {'points': _text(millimetres), 'colors': _text(colors), 'spacing': float(spacing)}
+    return {'points': _text(millimetres), 'colors': _text(colours[valid]), 'spacing': spacing}
 
 
 def _text(array: Any) -> str:

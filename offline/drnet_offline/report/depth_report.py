@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from html import escape
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,8 @@ import numpy as np
 
 from drnet_offline.outputs.files import write_text
 from drnet_offline.replay.columns import Columns, columns_of, write_csv
+from drnet_offline.report import depth_tables
+from drnet_offline.report.chart_layout import chart
 from drnet_offline.report.charts import (
     draw_calibration,
     draw_error_by_depth,
@@ -20,10 +20,11 @@ from drnet_offline.report.charts import (
     draw_histogram,
 )
 from drnet_offline.report.cloud import cloud_data
-from drnet_offline.report.page import html_table, inline_image, render_page
-from drnet_offline.report.pictures import draw_examples
-from drnet_offline.report.sparse_words import sparse_problems, sparse_words
-from drnet_offline.report.tables import figure_rows
+from drnet_offline.report.cloud_view import cloud_view
+from drnet_offline.report.frame_grid import frame_grid
+from drnet_offline.report.page import PageHead, render_page, time_in_words
+from drnet_offline.report.pictures import draw_examples, write_examples
+from drnet_offline.report.verdict import bag_verdict
 
 if TYPE_CHECKING:
     from drnet_offline.replay.gallery import Gallery, Picture
@@ -41,197 +42,113 @@ def write_report(folder: Path, summary: dict[str, Any], replay: Replay) -> None:
         replay: The finished run.
     """
     names = [variant.name for variant in replay.task.variants]
-    scores = replay.results.scores
     shared, own = columns_of(replay.records(), len(names))
     write_csv(folder / 'frames.csv', replay.records(), names)
-    has_truth = bool(np.isfinite(own[0]['rmse']).any())
     chosen = _chosen(replay.results.gallery, own[0])
-    sections = [('Results', _results(summary))]
+    sections = [
+        ('Figures', depth_tables.results(summary)),
+        *_frames(folder, chosen, names),
+        ('What the figures mean', depth_tables.words(summary)),
+    ]
     if any(variant['sparse_depth'] is not None for variant in summary['variants']):
-        sections.append(('Sparse depth', _sparse_depth(summary)))
-    if any(each.within is not None for each in scores):
-        calibration = draw_calibration(folder / 'calibration.png', scores, names)
-        sections.append(('Standard deviation', _deviations(summary) + inline_image(calibration)))
-    if chosen:
-        path = draw_examples(folder / 'examples.png', chosen, names)
-        title = 'Best, median and worst frame' if has_truth else 'Frames'
-        sections.append((title, inline_image(path)))
-        cloud = cloud_data(chosen[len(chosen) // 2][1], names)
-        if cloud is not None:
-            sections.append(('Cloud', _cloud(cloud, chosen[len(chosen) // 2][0])))
-    frames = draw_frames(folder / 'frames.png', shared, own, names, has_truth=has_truth)
-    sections.append(('Frame by frame', inline_image(frames)))
-    if has_truth:
-        by_depth = draw_error_by_depth(folder / 'error_by_depth.png', scores, names)
-        sections.append(('Error against depth', inline_image(by_depth)))
-        error_map = draw_error_map(folder / 'error_map.png', scores, names)
-        sections.append(('Error over the image', inline_image(error_map)))
-    histogram = draw_histogram(folder / 'histogram.png', scores, names)
-    sections.append(('Histograms', inline_image(histogram)))
-    sections.append(('Settings and commands', _settings(summary)))
+        sections.append(('Sparse depth', depth_tables.sparse_depth(summary)))
+    frames = chart(
+        folder / 'frames.png',
+        partial(draw_frames, shared, own, names),
+        'figures of each frame over time',
+    )
+    sections.append(('Frame by frame', frames))
+    sections += _charts(folder, summary, replay, names)
+    sections.append(('Settings and commands', depth_tables.settings(summary)))
+    thumbnail = chosen[len(chosen) // 2][1].rgb_hwc if chosen else None
+    head = PageHead(bag_verdict(summary), _facts(summary, replay), thumbnail)
     title = f'Depth on {Path(summary["recording"]).name}'
-    write_text(folder / 'report.html', render_page(title, sections))
+    write_text(folder / 'report.html', render_page(title, head, sections))
+
+
+def _facts(summary: dict[str, Any], replay: Replay) -> list[tuple[str, str]]:
+    images = summary['images']
+    compared = f'{summary["frames_matched"]} images, depth taken within '
+    compared += f'{summary["tolerance_s"] * 1000:.0f} ms'
+    began = time_in_words(min(replay.index.images.stamps_ns))
+    return [
+        ('recording', summary['recording']),
+        ('recorded', began or 'at an unknown time: its clock was not set'),
+        (
+            'images',
+            (
+                f'{summary["frames"]} of {summary["topics"]["image"]} over '
+                f'{summary["duration_s"]:.1f} s, {images["rate_hz"]:.1f} Hz'
+            ),
+        ),
+        ('with depth', compared if summary['frames_matched'] else ''),
+        ('settings', summary['variants'][0]['name']),
+    ]
+
+
+def _frames(
+    folder: Path, chosen: list[tuple[str, Picture]], names: list[str]
+) -> list[tuple[str, str]]:
+    if not chosen:
+        return []
+    write_examples(folder / 'examples.png', draw_examples(chosen, names))
+    is_ranked = chosen[0][0].startswith('best')
+    title = 'Best, median and worst frame by REL' if is_ranked else 'Frames'
+    sections = [(title, frame_grid(chosen, names))]
+    label, picture = chosen[len(chosen) // 2]
+    cloud = cloud_data(picture, names)
+    if cloud is not None:
+        sections.append(('Cloud', cloud_view(cloud, label.replace('\n', ', '))))
+    return sections
+
+
+def _charts(
+    folder: Path, summary: dict[str, Any], replay: Replay, names: list[str]
+) -> list[tuple[str, str]]:
+    scores = replay.results.scores
+    sections = []
+    if summary['frames_scored']:
+        by_depth = partial(draw_error_by_depth, scores, names)
+        sections.append(
+            (
+                'Error against depth',
+                chart(folder / 'error_by_depth.png', by_depth, 'relative and signed error'),
+            )
+        )
+        over_image = partial(draw_error_map, scores, names)
+        sections.append(
+            (
+                'Error over the image',
+                chart(folder / 'error_map.png', over_image, 'mean relative error', is_map=True),
+            )
+        )
+    if any(each.within is not None for each in scores):
+        within = partial(draw_calibration, scores, names)
+        picture = chart(folder / 'calibration.png', within, 'pixels within stated deviations')
+        sections.append(('Standard deviation', depth_tables.deviations(summary) + picture))
+    histograms = partial(draw_histogram, scores, names)
+    picture = chart(folder / 'histogram.png', histograms, 'how often depths and ratios occur')
+    return [*sections, ('Histograms', picture)]
 
 
 def _chosen(gallery: Gallery, columns: Columns) -> list[tuple[str, Picture]]:
-    """Choose frames to show: by their error, or a spread where there is none."""
+    """Choose frames to show: by their relative error, or a spread where there is none."""
     kept = gallery.positions
     if gallery.best is None or gallery.worst is None:
         places = np.linspace(0, len(kept) - 1, min(4, len(kept))).round().astype(int)
         return [
             (f'frame {kept[p]}', gallery.load(kept[p])) for p in dict.fromkeys(places.tolist())
         ]
-    errors = columns['rmse']
+    errors = columns['rel']
     middle = float(np.nanmedian(errors))
     # The records are in the order of positions, one for each.
     scored = [p for p in kept if np.isfinite(errors[p])]
     median = min(scored, key=lambda position: abs(errors[position] - middle))
     return [
-        (f'{label}\nframe {position}\nRMSE {errors[position]:.2f} m', gallery.load(position))
+        (f'{label}\nframe {position}\nREL {errors[position]:.1%}', gallery.load(position))
         for label, position in (
             ('best', gallery.best),
             ('median', median),
             ('worst', gallery.worst),
         )
     ]
-
-
-def _results(summary: dict[str, Any]) -> str:
-    images = summary['images']
-    about = (
-        f'{summary["recording"]}: {summary["frames"]} images of {summary["topics"]["image"]} over '
-        f'{summary["duration_s"]:.1f} s, {images["rate_hz"]:.1f} Hz; {summary["frames_matched"]} '
-        f'with recorded depth within {summary["tolerance_s"] * 1000:.0f} ms.'
-    )
-    parts = [f'<p>{escape(about)}</p>']
-    kinds = [f'{count} frames: {kind}' for kind, count in summary['problems'].items()]
-    parts += [f'<div class="warning">{escape(t)}</div>' for t in summary['warnings'] + kinds]
-    rows = [
-        [variant['name'] if not row else '', *cells]
-        for variant in summary['variants']
-        for row, cells in enumerate(figure_rows(variant))
-    ]
-    if rows:
-        head = ('', 'protocol', 'over', 'RMSE [m]', 'REL', 'log10', 'd1', 'd2', 'd3')
-        parts.append(html_table(head, rows))
-        descriptions = ', '.join(summary['protocols'].values())
-        note = (
-            f'{descriptions}. "scaled": each frame multiplied by its scale, the median of '
-            'recorded by estimated depth, so that what remains is an error of shape. Pixels count '
-            'where both depths are valid; coverage says how many of the recorded ones have an '
-            'estimate.'
-        )
-        parts.append(f'<p class="note">{escape(note)}</p>')
-    parts.append(_steadiness_table(summary))
-    return '\n'.join(parts)
-
-
-def _sparse_depth(summary: dict[str, Any]) -> str:
-    topics = ', '.join(f'{k} on {v}' for k, v in summary['topics']['sparse_depth'].items())
-    parts = [f'<p>{escape(topics)}.</p>', _sparse_table(summary)]
-    for variant in summary['variants']:
-        about = variant['sparse_depth']
-        if about is None:
-            parts.append(f'<p>{escape(variant["name"])}: the image alone.</p>')
-            continue
-        parts.append(f'<p>{escape(variant["name"])}: {escape(sparse_words(about))}.</p>')
-        parts += [f'<div class="warning">{escape(t)}</div>' for t in sparse_problems(about)]
-    return '\n'.join(parts)
-
-
-def _sparse_table(summary: dict[str, Any]) -> str:
-    rows = []
-    for variant in summary['variants']:
-        about = variant['sparse_depth'] or {}
-        error = about.get('scale_error') or {}
-        figures: dict[str, float] = next(iter(variant['figures'].values()), {})
-        rows.append(
-            [
-                variant['name'],
-                _cell(figures.get('rmse'), '.3f'),
-                _cell(figures.get('rel'), '.3f'),
-                _cell(figures.get('delta1'), '.3f'),
-                _cell(error.get('with_sources'), '.1%'),
-                _cell(error.get('image_alone'), '.1%'),
-                _cell(error.get('won'), '.0%'),
-                _cell(about.get('points_median'), '.0f'),
-                _cell(about.get('converged_s'), '.2f'),
-            ]
-        )
-    head = ('', 'RMSE [m]', 'REL', 'd1', 'scale error', 'image alone', 'won', 'points')
-    return html_table((*head, 'converged [s]'), rows) + (
-        '<p class="note">Scale error: how far the median of recorded by estimated depth is from '
-        '1, as the mean over frames of its absolute logarithm. Won: what share of the error of '
-        'the image alone the sources take away. Converged: seconds until the stated deviation of '
-        'the factor came within a tenth of its median.</p>'
-    )
-
-
-def _deviations(summary: dict[str, Any]) -> str:
-    rows = [
-        [variant['name'], f'{within["one_stddev"]:.1%}', f'{within["two_stddev"]:.1%}']
-        for variant in summary['variants']
-        if (within := variant['within'])
-    ]
-    return html_table(('pixels within', 'one', 'two'), rows) + (
-        '<p class="note">Stated standard deviations are right if as many pixels lie within them '
-        'as the dashed line says: 68 % within one, 95 % within two.</p>'
-    )
-
-
-def _steadiness_table(summary: dict[str, Any]) -> str:
-    sources = [('recorded depth', {'steadiness': summary['recorded_depth_steadiness']})]
-    sources += [(variant['name'], variant) for variant in summary['variants']]
-    rows = []
-    for name, values in sources:
-        scale, steady = values.get('scale') or {}, values['steadiness']
-        if not scale and not steady:
-            continue
-        rows.append(
-            [
-                name,
-                _cell(scale.get('median'), '.3f'),
-                f'{scale["p5"]:.3f} to {scale["p95"]:.3f}' if scale else '',
-                _cell(values.get('coverage') if scale else None, '.1%'),
-                _cell(steady.get('step_percent_median'), '.2f'),
-                _cell(steady.get('step_percent_p95'), '.2f'),
-                _cell(steady.get('flicker_percent_median'), '.2f'),
-            ]
-        )
-    head = ('', 'scale', '5 to 95 %', 'coverage', 'scale step [%]', 'p95', 'flicker [%]')
-    return html_table(head, rows) + (
-        '<p class="note">Scale: median of recorded by estimated depth. Scale step: change of '
-        'depth from one frame to the next, median over corners followed in the images; motion '
-        'changes it too, as the row of the recorded depth shows. Flicker: how far single corners '
-        'are from that median.</p>'
-    )
-
-
-def _cell(value: float | None, form: str) -> str:
-    return '' if value is None else format(value, form)
-
-
-def _cloud(data: dict[str, Any], label: str) -> str:
-    script = (files('drnet_offline') / 'report' / 'viewer.js').read_text(encoding='utf-8')
-    # Names are what a user typed: HTML looks for tags in scripts too, even in their strings.
-    literal = json.dumps(data).replace('<', '\\u003c')
-    return (
-        f'<p class="note">{escape(" ".join(label.split()))}. Drag to turn, scroll to come nearer.'
-        '</p><div id="choices"></div><canvas id="cloud" width="960" height="600"></canvas>\n'
-        f'<script>{script}\nshowCloud(document.getElementById("cloud"), '
-        f'document.getElementById("choices"), {literal});</script>'
-    )
-
-
-def _settings(summary: dict[str, Any]) -> str:
-    parts = [f'<pre>{escape(summary["command"])}</pre>']
-    for variant in summary['variants']:
-        about = ', '.join(f'{k} {v}' for k, v in variant['estimator'].items())
-        settings = '\n'.join(f'{name}: {value}' for name, value in variant['settings'].items())
-        parts.append(
-            f'<p>{escape(variant["name"])}: {escape(about)}, weights sha256 '
-            f'{variant["weights_sha256"][:16]}</p><details><summary>all parameters</summary>'
-            f'<pre>{escape(settings)}</pre></details>'
-        )
-    parts.append(f'<p class="note">{escape(json.dumps(summary["versions"]))}</p>')
-    return '\n'.join(parts)

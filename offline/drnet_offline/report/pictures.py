@@ -15,8 +15,9 @@ from drnet_offline.evaluation.depth_colours import (
     draw_depth,
     draw_error,
 )
+from drnet_offline.outputs.files import write_bytes
 from drnet_offline.replay.registration import at_size
-from drnet_offline.report.charts import save
+from drnet_offline.report.chart_layout import encode_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,38 +25,42 @@ if TYPE_CHECKING:
     from drnet_offline.replay.gallery import Picture
     from drnet_ros.inference.arrays import FloatArray
 
-__all__ = ['draw_examples']
+__all__ = ['cells_of', 'draw_examples', 'range_of', 'titles_of', 'write_examples']
+
+_LEAST_RANGE_M = 0.01
+
+
+def write_examples(path: Path, figure: Figure) -> None:
+    """Write what `draw_examples` drew; the suffix of the file, .png or .jpg, says how.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    write_bytes(path, encode_figure(figure, kind=path.suffix[1:]))
 
 
 def draw_examples(
-    path: Path,
-    pictures: Sequence[tuple[str, Picture]],
-    names: Sequence[str],
-    captions: Sequence[str] = (),
-) -> Path:
+    pictures: Sequence[tuple[str, Picture]], names: Sequence[str], captions: Sequence[str] = ()
+) -> Figure:
     """Draw frames in rows, all depths on one scale.
 
     Args:
-        path: The file.
         pictures: Frames with their labels.
         names: The variants.
         captions: A line under the name of each, if given.
     """
     has_truth = any(picture.truth_hw is not None for _, picture in pictures)
-    titles = ['image', *(['recorded depth'] if has_truth else [])]
-    for name, caption in zip_longest(names, captions, fillvalue=''):
-        title = f'{name}\n{caption}' if caption else name
-        titles += [title, *([f'error of {name}'] if has_truth else [])]
+    titles = titles_of(names, has_truth=has_truth, captions=captions)
     figure = Figure(
         figsize=(2.5 * len(titles) + 0.9, 2.0 * len(pictures) + 0.3), layout='constrained'
     )
     axes = figure.subplots(len(pictures), len(titles), squeeze=False)
-    low, high = _range([picture for _, picture in pictures])
+    low, high = range_of([picture for _, picture in pictures])
     drawn: dict[str, Any] = {}
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, fontsize=7)
     for row, (label, picture) in zip(axes, pictures, strict=True):
-        cells = _cells(picture, has_truth=has_truth)
+        cells = cells_of(picture, has_truth=has_truth)
         for axis, (kind, pixels) in zip(row, cells, strict=True):
             axis.set(xticks=[], yticks=[])
             if pixels is None:
@@ -71,10 +76,20 @@ def draw_examples(
         add_depth_bar(figure, drawn['depth'], axes, shrink=0.8, pad=0.01)
     if 'error' in drawn:
         add_error_bar(figure, drawn['error'], axes, shrink=0.8, pad=0.01)
-    return save(figure, path)
+    return figure
 
 
-def _cells(picture: Picture, *, has_truth: bool) -> list[tuple[str, Any]]:
+def titles_of(names: Sequence[str], *, has_truth: bool, captions: Sequence[str] = ()) -> list[str]:
+    """Return what the cells of a frame show, in the order of `cells_of`."""
+    titles = ['image', *(['recorded depth'] if has_truth else [])]
+    for name, caption in zip_longest(names, captions, fillvalue=''):
+        title = f'{name}\n{caption}' if caption else name
+        titles += [title, *([f'error of {name}'] if has_truth else [])]
+    return titles
+
+
+def cells_of(picture: Picture, *, has_truth: bool) -> list[tuple[str, Any]]:
+    """Return the kind ('image', 'depth' or 'error') and the pixels of each cell of a frame."""
     truth = picture.truth_hw
     cells: list[tuple[str, Any]] = [('image', picture.rgb_hwc)]
     if has_truth:
@@ -91,7 +106,8 @@ def _error(depth_hw: FloatArray, truth_hw: FloatArray) -> FloatArray | None:
     return None if fitted is None else fitted / truth_hw - np.float32(1)
 
 
-def _range(pictures: Sequence[Picture]) -> tuple[float, float]:
+def range_of(pictures: Sequence[Picture]) -> tuple[float, float]:
+    """Return the nearest and the farthest depth of most pixels of some frames, in metres."""
     values = [
         depth[::4, ::4][np.isfinite(depth[::4, ::4])]
         for picture in pictures
@@ -102,4 +118,4 @@ def _range(pictures: Sequence[Picture]) -> tuple[float, float]:
     if not together.size:
         return 0.0, 10.0
     low, high = np.percentile(together, [1, 99]).tolist()
-    return float(low), float(high)
+    return float(low), max(float(high), float(low) + _LEAST_RANGE_M)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, RunInProcess, Scene, known_depth, load, write
-from matplotlib.figure import Figure
 
 from drnet_offline.errors import OfflineError
 from drnet_offline.evaluation.protocols import PROTOCOLS
@@ -19,7 +18,10 @@ from drnet_offline.replay.decoding import read_depths
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.scores import Scores, score_frame
 from drnet_offline.replay.variants import parse_variants
-from drnet_offline.report import charts, pictures
+from drnet_offline.report.chart_layout import COLORS
+from drnet_offline.report.charts import draw_error_by_depth
+from drnet_offline.report.page import html_table, time_in_words
+from drnet_offline.report.pictures import draw_examples
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference import Settings
 from drnet_ros.recordings.recording import Recording
@@ -92,39 +94,67 @@ def test_without_depth_there_are_rates_and_steadiness(tmp_path: Path, drnet: Run
     assert drnet('bag', bag, '--depth-topic', 'none', '--report', report)[0] == 0
     assert not (report / 'error_map.png').exists()
     assert (report / 'examples.png').exists()
-    assert 'Best' not in (report / 'report.html').read_text()
+    page = (report / 'report.html').read_text()
+    assert 'Best' not in page
+    assert 'Nothing here says how exact the depth is' in page
+    # Columns that need recorded depth are left out, not empty.
+    assert '<th>flicker [%]</th>' in page
+    assert '<th>scale</th>' not in page
+    assert '<th>coverage</th>' not in page
 
 
-def test_pictures_say_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Figure] = []
+def test_a_report_says_first_how_exact_depth_is_and_ranks_frames_by_relative_error(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    # The network's stand-in sees 1 m and 3.5 m; recorded are 1.2 m and 3.85 m. By RMSE the first
+    # frame would be the best (0.2 against 0.35 m), by REL it is the second (1/6 against 1/11).
+    images = tuple(np.full((*HW, 3), red, np.uint8) for red in (0, 250))
+    truths = tuple(np.full(HW, depth_mm, np.uint16) for depth_mm in (1200, 3850))
+    stamps = (1_700_000_000_000_000_000, 1_700_000_000_050_000_000)
+    bag = write(tmp_path / 'bag', Scene(images, truths, stamps))
+    assert drnet('bag', bag, '--report', tmp_path / 'report')[0] == 0
+    page = (tmp_path / 'report' / 'report.html').read_text()
+    verdict = page.partition('<p class="verdict">')[2].partition('</p>')[0]
+    assert verdict == (
+        'Depth is 12.9% off on average (REL), and 100% of the pixels are within 25 % of the '
+        'recorded depth (delta1).'
+    )
+    assert 'with the right scale for each, 0.0% would remain' in page
+    assert '<dd>14 November 2023, 22:13 UTC</dd>' in page
+    assert '<h3>best, frame 1, REL 9.1%</h3>' in page
+    assert '<h3>worst, frame 0, REL 16.7%</h3>' in page
+    assert '{&#x27;' not in page, 'a dict of Python'
+    assert '{&quot;' not in page, 'a dict of JSON'
 
-    def keep(figure: Figure, path: Path) -> Path:
-        drawn.append(figure)
-        return path
 
-    monkeypatch.setattr(pictures, 'save', keep)
+def test_pieces_of_pages() -> None:
+    table = html_table(('', 'full', 'empty', '<b>'), [['x', '1', '', '2'], ['', '', '', '3']])
+    assert table.count('<th>') == 3
+    assert 'empty' not in table
+    assert '<th>&lt;b&gt;</th>' in table
+    assert time_in_words(1_718_000_000_000_000_000) == '10 June 2024, 06:13 UTC'
+    assert time_in_words(5_000_000_000) == ''
+
+
+def test_pictures_say_what_they_show() -> None:
     rgb, depth = np.zeros((*HW, 3), np.uint8), np.ones(HW, np.float32)
     picture = Picture(3, rgb, None, depth, (depth, depth))
     frames = [('best', picture), ('worst', picture)]
-    pictures.draw_examples(tmp_path / 'examples.png', frames, ['A', 'B'])
-    titles = [axis.get_title() for axis in drawn[0].axes]
+    figure = draw_examples(frames, ['A', 'B'])
+    titles = [axis.get_title() for axis in figure.axes]
     head = ['image', 'recorded depth', 'A', 'error of A', 'B', 'error of B']
     # Two rows and two colour bars: the first row has the titles.
     assert titles == head + [''] * (len(head) + 2)
-    assert [axis.get_ylabel() for axis in drawn[0].axes[:12:6]] == ['best', 'worst']
+    assert [axis.get_ylabel() for axis in figure.axes[:12:6]] == ['best', 'worst']
 
 
-def test_more_variants_than_colors_are_all_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[Figure] = []
-    monkeypatch.setattr(charts, 'save', lambda figure, _: drawn.append(figure))
-    names = [f'variant {number}' for number in range(len(charts.COLORS) + 2)]
+def test_more_variants_than_colors_are_all_drawn() -> None:
+    names = [f'variant {number}' for number in range(len(COLORS) + 2)]
     scores = [Scores([PROTOCOLS['full']]) for _ in names]
     for each in scores:
         score_frame(each, np.full(HW, 1.1, np.float32), np.ones(HW, np.float32))
-    charts.draw_error_by_depth(tmp_path / 'chart.png', scores, names)
-    assert [line.get_label() for line in drawn[0].axes[0].get_lines()] == names
+    figure = draw_error_by_depth(scores, names)
+    assert [line.get_label() for line in figure.axes[0].get_lines()] == names
 
 
 class Scripts(HTMLParser):
@@ -184,8 +214,9 @@ def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: Run
         'c.setPointerCapture = () => {};'
         'for (const [n, x] of [["down", 100], ["move", 200], ["up", 200]]) c.dispatchEvent('
         'new PointerEvent("pointer" + n, {clientX: x, clientY: 50, pointerId: 1}));'
-        'requestAnimationFrame(() => requestAnimationFrame(() => { document.title = '
-        '[before, c.dataset.view, c.dataset.drawn].join("|"); }));</script>'
+        'requestAnimationFrame(() => requestAnimationFrame(() => { '
+        'const wide = document.documentElement.scrollWidth; document.title = '
+        '[before, c.dataset.view, c.dataset.drawn, innerWidth, wide].join("|"); }));</script>'
     )
     turned = tmp_path / 'turned.html'
     turned.write_text(text.replace('</body>', f'{drag}</body>'))
@@ -195,6 +226,7 @@ def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: Run
             '--headless=new',
             '--no-sandbox',
             '--disable-gpu',
+            '--window-size=500,900',
             f'--user-data-dir={tmp_path / "profile"}',
             '--virtual-time-budget=5000',
             '--dump-dom',
@@ -206,7 +238,8 @@ def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: Run
         timeout=120,
     ).stdout
     title = dumped.partition('<title>')[2].partition('</title>')[0]
-    before, after, drawn = title.split('|')
+    before, after, drawn, window, wide = title.split('|')
+    assert int(wide) <= int(window) <= 520, 'the page must not be wider than a narrow window'
     assert before.startswith('0.350 0.200')
     assert after.startswith('0.950 0.200')
     assert int(drawn) > 1000

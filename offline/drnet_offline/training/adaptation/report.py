@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from drnet_offline.outputs.files import write_text
-from drnet_offline.report.charts import COLORS, draw_error_by_depth, save
-from drnet_offline.report.page import html_table, inline_image, render_page
-from drnet_offline.report.pictures import draw_examples
+from drnet_offline.report.chart_layout import COLORS, WIDE, Layout, chart
+from drnet_offline.report.charts import draw_error_by_depth
+from drnet_offline.report.figure_words import explained
+from drnet_offline.report.frame_grid import frame_grid
+from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
+from drnet_offline.report.pictures import draw_examples, write_examples
 from drnet_offline.training.adaptation.comparison import pictures_of
 
 if TYPE_CHECKING:
@@ -23,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ['write_report']
 
 _NAMES = ('old weights', 'new weights')
-_HEAD = ('frames', 'weights', 'RMSE [m]', 'REL', 'd1', 'REL, scaled', 'd1, scaled', 'd2', 'd3')
+_HEAD = (
+    *('frames', 'weights', 'RMSE [m]', 'REL', 'delta1'),
+    *('REL, scaled', 'delta1, scaled', 'delta2', 'delta3'),
+)
 
 
 def write_report(folder: Path, summary: dict[str, Any], outcome: Outcome) -> None:
@@ -35,43 +42,68 @@ def write_report(folder: Path, summary: dict[str, Any], outcome: Outcome) -> Non
         outcome: What came of the adaptation.
     """
     first = outcome.comparisons[0]
-    sections = [('Verdict', _verdict(summary)), ('Before and after', _figures(summary))]
     pictures = pictures_of(first, outcome.weights)
+    sections = [('Before and after', _warning(summary) + _figures(summary))]
     if pictures:
-        path = draw_examples(folder / 'examples.png', pictures, _NAMES)
-        sections.append(('Held-out frames: most gained, median, least', inline_image(path)))
-    by_depth = draw_error_by_depth(folder / 'error_by_depth.png', first.scores, _NAMES)
-    sections.append(('Error against depth, held-out blocks', inline_image(by_depth)))
-    over_time = _draw_over_time(folder / 'over_time.png', first)
-    sections.append(('Held-out frames over time', inline_image(over_time)))
-    sections.append(('Blocks and mixtures', _mixtures(summary)))
-    sections.append(('Labels and training', _training(summary)))
-    if summary['losses']:
-        sections.append(('', inline_image(_draw_loss(folder / 'loss.png', summary['losses']))))
+        write_examples(folder / 'examples.png', draw_examples(pictures, _NAMES))
+        title = 'Held-out frames: most gained, median, least'
+        sections.append((title, frame_grid(pictures, _NAMES)))
+    sections.append(('What the figures mean', explained(('REL', 'delta1', 'RMSE', 'scaled'))))
+    by_depth = partial(draw_error_by_depth, first.scores, _NAMES)
+    over_time = partial(_draw_over_time, first)
+    sections += [
+        (
+            'Error against depth, held-out blocks',
+            chart(folder / 'error_by_depth.png', by_depth, 'relative and signed error'),
+        ),
+        (
+            'Held-out frames over time',
+            chart(folder / 'over_time.png', over_time, 'REL and scale of each frame'),
+        ),
+        ('Blocks and mixtures', _mixtures(summary)),
+        ('Labels and training', _training(summary) + _loss(folder, summary)),
+    ]
     names = ', '.join(recording['name'] for recording in summary['recordings'])
-    write_text(folder / 'report.html', render_page(f'Weights adapted to {names}', sections))
+    thumbnail = pictures[len(pictures) // 2][1].rgb_hwc if pictures else None
+    head = PageHead(_verdict(summary), _facts(summary, first), thumbnail)
+    write_text(folder / 'report.html', render_page(f'Weights adapted to {names}', head, sections))
 
 
-def _verdict(summary: dict[str, Any]) -> str:
-    parts = [f'<p><b>{escape(summary["verdict"])}</b></p>']
-    if summary['forgotten'] is None:
-        parts.append(
-            '<div class="warning">There was no replay set: how much the new weights forget of '
-            'other places is not known. Give one by --replay-data.</div>'
-        )
-    else:
-        parts.append(
-            f'<p>On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
-            f'(at most {summary["most_forgotten"]:+.0%} is allowed).</p>'
+def _verdict(summary: dict[str, Any]) -> list[str]:
+    sentences = [summary['verdict']]
+    if summary['forgotten'] is not None:
+        sentences.append(
+            f'On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
+            f'(at most {summary["most_forgotten"]:+.0%} is allowed).'
         )
     if summary['is_accepted']:
-        parts.append(
-            f'<p>adapted.safetensors is {summary["mixture"]:.0%} of the way from the old weights '
-            'to the new ones.</p>'
+        sentences.append(
+            f'adapted.safetensors is {summary["mixture"]:.0%} of the way from the old weights '
+            'to the new ones.'
         )
     else:
-        parts.append('<p>No weights were written.</p>')
-    return '\n'.join(parts)
+        sentences.append('No weights were written.')
+    return sentences
+
+
+def _facts(summary: dict[str, Any], first: Comparison) -> list[tuple[str, str]]:
+    stamps_s = [frame['stamp_s'] for frame in first.frames]
+    return [
+        ('recordings', ', '.join(recording['path'] for recording in summary['recordings'])),
+        ('recorded', time_in_words(round(min(stamps_s, default=0) * 1e9))),
+        ('labels', ', '.join(recording['labels'] for recording in summary['recordings'])),
+        ('trained', f'{summary["steps"]} steps, {summary["spent_s"] / 60:.1f} minutes in all'),
+        ('old weights', summary['weights_before']),
+    ]
+
+
+def _warning(summary: dict[str, Any]) -> str:
+    if summary['forgotten'] is not None:
+        return ''
+    return (
+        '<div class="warning">There was no replay set: how much the new weights forget of '
+        'other places is not known. Give one by --replay-data.</div>'
+    )
 
 
 def _figures(summary: dict[str, Any]) -> str:
@@ -84,12 +116,7 @@ def _figures(summary: dict[str, Any]) -> str:
             values += [as_is[n] for n in ('delta2', 'delta3')]
             name = f'{figures["name"]}, {figures["frames"]} frames' if word == 'old' else ''
             rows.append([name, word, *(f'{value:.3f}' for value in values)])
-    note = (
-        'Means over frames, of the image alone, as the node estimates it. REL: mean error divided '
-        'by depth. d1, d2, d3: share of pixels within a factor of 1.25, 1.25² and 1.25³. Scaled: '
-        'with the scale of each frame set from its depth, so that what remains is an error of '
-        'shape.'
-    )
+    note = 'Means over frames, of the image alone, as the node estimates it.'
     return html_table(_HEAD, rows) + f'<p class="note">{escape(note)}</p>'
 
 
@@ -140,10 +167,9 @@ def _training(summary: dict[str, Any]) -> str:
     )
 
 
-def _draw_over_time(path: Path, comparison: Comparison) -> Path:
+def _draw_over_time(comparison: Comparison, layout: Layout = WIDE) -> Figure:
     """Draw REL and scale of each held-out frame; blocks are apart."""
-    figure = Figure(figsize=(9.6, 4.2), layout='constrained')
-    axes = figure.subplots(2, 1, sharex=True)
+    figure, axes = layout.rows(2, 1.9)
     frames = comparison.frames
     stamps = np.array([frame['stamp_s'] for frame in frames])
     for when, name, color in zip(('before', 'after'), _NAMES, COLORS, strict=False):
@@ -153,18 +179,24 @@ def _draw_over_time(path: Path, comparison: Comparison) -> Path:
     axes[0].set(ylabel='REL', ylim=(0, None))
     axes[1].set(ylabel='true / estimated scale', xlabel='time [s]')
     axes[1].axhline(1, color='black', lw=0.8)
-    axes[0].legend(frameon=False, fontsize=8, ncols=2)
+    axes[0].legend(frameon=False, fontsize=9, loc='upper right', ncols=2)
     for axis in axes:
         axis.grid(color='#eeeeee')
-    return save(figure, path)
+    return figure
 
 
-def _draw_loss(path: Path, losses: list[float]) -> Path:
-    figure = Figure(figsize=(9.6, 2.4), layout='constrained')
-    axis = figure.subplots()
+def _loss(folder: Path, summary: dict[str, Any]) -> str:
+    if not summary['losses']:
+        return ''
+    draw = partial(_draw_loss, summary['losses'])
+    return chart(folder / 'loss.png', draw, 'training loss over steps')
+
+
+def _draw_loss(losses: list[float], layout: Layout = WIDE) -> Figure:
+    figure, (axis,) = layout.panels(1, 2.4)
     window = max(1, len(losses) // 50)
     smooth = np.convolve(losses, np.ones(window) / window, 'valid')
     axis.plot(np.arange(len(smooth)) + window, smooth, color=COLORS[0])
     axis.set(xlabel='step', ylabel='training loss')
     axis.grid(color='#eeeeee')
-    return save(figure, path)
+    return figure
