@@ -45,14 +45,10 @@ def calibrate_command(
     engine: Engine = 'auto',
 ) -> None:
     """Measure how far depth is off, and store it in the weights, for the standard deviation."""
-    from drnet_offline.outputs.files import check_file  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
 
-    if str(weights) == EMBEDDED:
-        msg = f"the file of the weights is changed: give the path of one, not '{EMBEDDED}'"
-        raise OfflineError(msg)
-    check_file(resolve_weights(str(weights)))
+    _check(weights)
     named = _open(data, part, blocks_of)
     problems = Problems()
 
@@ -76,6 +72,16 @@ def calibrate_command(
         store_scale_model(weights, found.model)
     _print(found, [name for name, _ in named])
     problems.check(f'{len(problems.lines)} images could not be read; the others were measured')
+
+
+def _check(weights: Path) -> None:
+    """Refuse weights that cannot be changed, before the measurement."""
+    from drnet_offline.outputs.files import check_file  # noqa: PLC0415
+
+    if str(weights) == EMBEDDED:
+        msg = f"the file of the weights is changed: give the path of one, not '{EMBEDDED}'"
+        raise OfflineError(msg)
+    check_file(resolve_weights(str(weights)))
 
 
 def _open(data: list[Path], part: str, blocks_of: str) -> list[tuple[str, DepthDataset]]:

@@ -86,4 +86,4 @@ def _scale_words(variant: dict[str, Any]) -> str:
             f'one stated standard deviation holds {within["one_stddev"]:.1%} of pixels, two '
             f'{within["two_stddev"]:.1%}'
         )
-    return '; '.join(words) or 'no frame could be estimated'
+    return '; '.join(words) or 'no figures: there is nothing to compare with'
