@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from node_graph import DEADLINE_S, Graph, NodeFactory
 from rclpy.node import Node
 
@@ -98,13 +99,20 @@ def test_foxglove_layout_shows_topics_of_the_node(graph: Graph, start_node: Node
         f'all of {topics}, but {seen_of(graph.node)} of {graph.node.get_node_names()}',
     )
     assert {'/points', '/depth/preview', '/depth/image_rect', '/diagnostics'} <= topics
+    shown = layout['configById']['3D!drnet_points']['topics']
+    visible = {topic: each['visible'] for topic, each in shown.items()}
+    assert visible == {'/points': True, '/obstacles': False, '/scan_out': False}
 
 
 def test_rviz_file_shows_topics_of_the_node(graph: Graph, start_node: NodeFactory) -> None:
     text = (CONFIG / 'depth.rviz').read_text()
     blocks = re.findall(r'Reliability Policy: Reliable\n +Value: (\S+)', text)
     topics = {f'/{name}' for name in blocks if not name.startswith('/')}
-    assert topics == {'/points', '/depth/preview', '/image'}
+    assert topics == {'/points', '/depth/preview', '/image', '/obstacles', '/scan_out'}
+    # What nobody asked for is not subscribed to, since it would be computed then.
+    displays = yaml.safe_load(text)['Visualization Manager']['Displays']
+    shown = {each['Topic']['Value'] for each in displays if each['Enabled'] and 'Topic' in each}
+    assert shown == {'points', 'depth/preview', 'image'}
     start_node(arguments=NAMED)
     graph.wait(
         lambda: topics <= seen_of(graph.node)['publish'] | seen_of(graph.node)['subscribe'],

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.outputs.files import write_text
+from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.model_card import model_card
 from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, sha256_of
 from drnet_offline.training.adaptation.report import write_report
@@ -127,6 +128,7 @@ def _summary(plan: AdaptationPlan, outcome: Outcome, command: str) -> dict[str, 
         'recordings': [
             {**store.about, 'path': str(path), 'sha256': sha256_of(path)}
             | {'frames_learned': len(store.learned()), 'frames_held_out': len(store.held_out())}
+            | {'label_errors': label_errors(store)}
             for path, store in zip(plan.recordings, outcome.stores, strict=True)
         ],
         'weights_before': plan.weights,

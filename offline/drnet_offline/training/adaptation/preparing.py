@@ -167,6 +167,7 @@ def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> 
         'name': source.name,
         'kind': source.kind,
         'labels': source.labels,
+        'follows_network': source.follows_network,
         'images': len(survey),
         'images_with_data': int(labelled.sum()),
         'images_unreadable': int(np.isnan(survey.sharpness).sum()),

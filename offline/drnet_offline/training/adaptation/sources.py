@@ -48,11 +48,14 @@ class FrameSource(Protocol):
         name: What reports call it.
         kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
+        follows_network: Whether labels have the shape that the network sees: better weights make
+            better labels.
     """
 
     name: str
     kind: str
     labels: str
+    follows_network: bool
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -78,6 +81,7 @@ class DatasetFrames:
     damage = ''
     kind = 'depth'
     labels = 'depth of the data set'
+    follows_network = False
 
     def __init__(self, name: str, samples: DepthDataset) -> None:
         """Keep what is read later."""
@@ -129,7 +133,10 @@ class RecordedFrames:
         name: What reports call it.
         index: The index of the recording, which must stay open.
         settings: `image_is_rectified` and the sources of sparse depth are read.
+        follows_network: As of `FrameSource`.
     """
+
+    follows_network = False
 
     def __init__(self, index: Index, settings: Settings) -> None:
         """Keep what is read later.
