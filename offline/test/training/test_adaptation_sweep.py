@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -22,11 +24,12 @@ BOX_M, BOX_HALF_M = 1.5, 0.25
 SECOND_NS = 1_000_000_000
 
 
-def texture(seed: int, x: Array, y: Array) -> Array:
+def texture(seed: int, x: NDArray[Any], y: NDArray[Any]) -> Array:
     """Smooth noise on a plane, of 3 cm patches, grey."""
     noise = np.random.default_rng(seed).uniform(0, 255, (400, 400)).astype(np.float32)
-    places = [(200 + each / 0.03).astype(np.float32) for each in (x, y)]
-    return np.asarray(cv2.remap(noise, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP))
+    columns, rows = ((200 + each / 0.03).astype(np.float32) for each in (x, y))
+    seen = cv2.remap(noise, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(seen, np.float32)
 
 
 def render(x_m: float, camera: CameraModel = CAMERA, *, has_box: bool = True) -> Rendered:

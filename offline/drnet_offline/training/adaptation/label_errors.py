@@ -9,6 +9,8 @@ import numpy as np
 from drnet_offline.training.adaptation.scoring import SURE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from drnet_offline.training.adaptation.frame_store import FrameStore
 
 __all__ = ['label_errors']
@@ -25,7 +27,8 @@ def label_errors(store: FrameStore) -> dict[str, float] | None:
         pixels sure enough to judge by; 'sure', their share of the pixels with recorded depth. None
         if no depth was recorded, or it is the label.
     """
-    errors, weights = [], []
+    errors: list[NDArray[np.float32]] = []
+    weights: list[NDArray[np.float32]] = []
     for index in range(len(store.entries)):
         truth, weight = store.truth_hw(index), store.weight_hw(index)
         if truth is None or weight is None:
@@ -34,12 +37,14 @@ def label_errors(store: FrameStore) -> dict[str, float] | None:
         is_known = np.isfinite(error)
         errors.append(error[is_known])
         weights.append(weight[is_known])
-    error, weight = (np.concatenate(each) if each else np.empty(0) for each in (errors, weights))
-    is_sure = weight >= SURE
+    if not errors:
+        return None
+    all_errors, all_weights = np.concatenate(errors), np.concatenate(weights)
+    is_sure = all_weights >= SURE
     if not is_sure.any():
         return None
     return {
-        'rel': float(np.average(error, weights=weight)),
-        'rel_sure': float(error[is_sure].mean()),
+        'rel': float(np.average(all_errors, weights=all_weights)),
+        'rel_sure': float(all_errors[is_sure].mean()),
         'sure': float(is_sure.mean()),
     }

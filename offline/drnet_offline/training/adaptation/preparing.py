@@ -170,6 +170,8 @@ def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> 
         'follows_network': source.follows_network,
         'images': len(survey),
         'images_with_data': int(labelled.sum()),
+        'images_unreadable': int(np.isnan(survey.sharpness).sum()),
+        'damage': source.damage,
         'duration_s': float(np.ptp(survey.stamps_s)),
         'image_hw': list(survey.image_hw),
         'path_widths': float(survey.path[-1]) if len(survey) else 0.0,

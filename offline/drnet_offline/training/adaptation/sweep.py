@@ -191,7 +191,8 @@ class _Correlation:
         mean = _mean_of(other_hw, _WINDOW)
         variance = _mean_of(other_hw * other_hw, _WINDOW) - mean * mean + _NOISE_GREY**2
         covariance = _mean_of(self._grey * other_hw, _WINDOW) - self._mean * mean
-        return _mean_of(1 - covariance / np.sqrt(self._variance * variance), _SMOOTH)
+        correlation = np.asarray(covariance / np.sqrt(self._variance * variance), np.float32)
+        return _mean_of(1 - correlation, _SMOOTH)
 
 
 def _mean_of(values_hw: Array, window: int) -> Array:
@@ -218,10 +219,11 @@ def _minimum(costs: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
 def _is_confirmed(costs: Sequence[Array]) -> NDArray[np.bool_]:
     """Return where earlier and later views see the same depth, or one of them sees it clearly."""
     least = [each.min(axis=0) for each in costs]
-    is_clear = np.minimum.reduce(least) < _MOST_COST_ALONE
+    is_clear: NDArray[np.bool_] = np.minimum.reduce(least) < _MOST_COST_ALONE
     if len(costs) == 1:
         return is_clear
     first, second = (each.argmin(axis=0) for each in costs)
     is_same = np.abs(first - second) <= _DISAGREE_STEPS
     is_in_both = np.maximum.reduce(least) < _MOST_COST
-    return np.where(is_in_both, is_same, is_clear)
+    is_confirmed: NDArray[np.bool_] = np.where(is_in_both, is_same, is_clear)
+    return is_confirmed
