@@ -15,6 +15,7 @@ __all__ = [
     'DeviceMemoryError',
     'DrnetError',
     'EngineError',
+    'GroundError',
     'ImageError',
     'RecordingError',
     'SettingsError',
@@ -79,6 +80,10 @@ class CameraError(DrnetError):
 
 class SparseDepthError(DrnetError):
     """Sparse depth has arrays of a wrong shape or type, or cannot be used for an image."""
+
+
+class GroundError(DrnetError):
+    """What is seen in place of the floor is too steep, or the camera is not above the ground."""
 
 
 class RecordingError(DrnetError):

@@ -10,7 +10,6 @@ the robot knows. tf must lead from base_link to the frame of the images, or give
 
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -22,13 +21,13 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from drnet_ros.errors import SettingsError
-from drnet_ros.node.launch_exit import fail_at_the_end
+from drnet_ros.node.launch_nodes import recording_as_camera, require_package
 from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 CONFIG = Path(__file__).parents[1] / 'config'
 NAV2_PACKAGES = ('nav2_costmap_2d', 'nav2_lifecycle_manager')
+REMEDY = 'apt install ros-$ROS_DISTRO-navigation2, or leave costmap:=true out'
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -82,43 +81,16 @@ def _check(context: LaunchContext) -> None:
         return
     existing_path('costmap_params_file', _value(context, 'costmap_params_file'))
     for package in NAV2_PACKAGES:
-        _require(package)
-
-
-def _require(package: str) -> None:
-    try:
-        get_package_prefix(package)
-    except PackageNotFoundError as error:
-        msg = (
-            f'{package} must be installed for costmap:=true; '
-            'apt install ros-$ROS_DISTRO-navigation2, or leave costmap:=true out'
-        )
-        raise SettingsError(msg) from error
+        require_package(package, 'costmap:=true', REMEDY)
 
 
 def _others(context: LaunchContext) -> list[Node]:
     nodes = []
     if bag := _value(context, 'bag'):
-        nodes.append(_camera(str(existing_path('bag', bag)), _value(context, 'image')))
+        nodes.append(recording_as_camera(bag, _value(context, 'image')))
     if _value(context, 'costmap') == 'true':
         nodes += _costmap(_value(context, 'costmap_params_file'))
     return nodes
-
-
-def _camera(bag: str, image: str) -> Node:
-    parent, slash, _ = image.rpartition('/')
-    return Node(
-        package='drnet_ros',
-        executable='bag_publisher',
-        name='camera',
-        arguments=[bag, '--decompress', '--loop', '--wait', '60'],
-        remappings=[
-            ('/camera/image_raw', image),
-            ('/camera/camera_info', f'{parent}{slash}camera_info'),
-        ],
-        output='screen',
-        on_exit=fail_at_the_end,
-    )
 
 
 def _costmap(params_file: str) -> list[Node]:

@@ -3,134 +3,34 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import re
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from launch_runs import (
+    DEADLINE_S,
+    LAUNCH_FILE,
+    ROOT,
+    Start,
+    is_installed,
+    make_observer,
+    make_start,
+    needs_launch,
+    needs_ros2_launch,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
-LAUNCH_FILE = ROOT / 'launch' / 'depth.launch.py'
+start = pytest.fixture(make_start, name='start')
+observer = pytest.fixture(make_observer, name='observer')
+SLAM_PACKAGES = ('rtabmap_launch', 'orbslam3')
 CONTRACT = {'params_file', 'image', 'camera_info', 'namespace', 'weights', 'rviz', 'log_level'}
-DEADLINE_S = 120.0  # the first start may convert the network, on a busy machine
-
-Start = Callable[..., 'Launched']
-T = TypeVar('T')
-
-
-def is_built() -> bool:
-    """Whether `ros2 launch drnet_ros` would find a built package."""
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    return shutil.which('ros2') is not None and any(
-        (Path(prefix) / 'share/drnet_ros/launch' / LAUNCH_FILE.name).is_file()
-        for prefix in prefixes
-    )
-
-
-needs_launch = pytest.mark.skipif(
-    importlib.util.find_spec('launch_ros') is None,
-    reason='launch and launch_ros are not installed (they come with ROS 2, not from PyPI)',
-)
-needs_ros2_launch = pytest.mark.skipif(
-    not is_built(),
-    reason='no `ros2 launch`, or no drnet_ros that colcon built, in this environment',
-)
-
-
-class Launched:
-    """A running `ros2 launch drnet_ros FILE`, or `ros2 launch PATH`."""
-
-    def __init__(
-        self, file: str, arguments: list[str], log: Path, environment: dict[str, str]
-    ) -> None:
-        self._log = log
-        with log.open('w') as output:
-            self._process = subprocess.Popen(
-                ['ros2', 'launch', *(() if '/' in file else ('drnet_ros',)), file, *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=environment,
-            )
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text()
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return the first match in the output."""
-        return wait_for(
-            lambda: re.search(pattern, self.output), lambda: f'{pattern}: {self.output}'
-        )
-
-    def wait_until_it_ends(self) -> int:
-        return self._process.wait(DEADLINE_S)
-
-    def stop(self) -> None:
-        """Interrupt as Ctrl-C does, and make sure that nothing is left."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGINT)
-            try:
-                self._process.wait(DEADLINE_S)
-            finally:
-                if self._process.poll() is None:
-                    os.killpg(self._process.pid, signal.SIGKILL)
-
-    def pid_of(self, number: int) -> int:
-        """Return the process of the node that was started as that one."""
-        started = rf'\[depth_node-{number}\]: process started with pid \[(\d+)\]'
-        return int(self.wait_for(started)[1])
-
-    def environment_of_node(self) -> dict[str, str]:
-        """Return what the launch system handed to the node's process."""
-        pid = self.pid_of(1)
-        text = wait_for(Path(f'/proc/{pid}/environ').read_text, lambda: f'environment of {pid}')
-        return dict(entry.split('=', 1) for entry in text.split('\0') if '=' in entry)
-
-
-def wait_for(condition: Callable[[], T | None], what: Callable[[], str]) -> T:
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.05)
-    pytest.fail(f'not within {DEADLINE_S:g} s: {what()}')
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start the launch file with arguments; whatever runs is stopped at the end."""
-    running: list[Launched] = []
-
-    def start_one(*arguments: str, file: str = LAUNCH_FILE.name, **environment: str) -> Launched:
-        log = tmp_path / f'launch{len(running)}.log'
-        running.append(Launched(file, list(arguments), log, dict(os.environ) | environment))
-        return running[-1]
-
-    yield start_one
-    for launched in running:
-        launched.stop()
-
-
-@pytest.fixture
-def observer() -> Iterator[Any]:
-    """An rclpy node of its own in the domain of the launched one (see conftest.py)."""
-    rclpy = pytest.importorskip('rclpy')
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node('observer', context=context)
-    yield node
-    node.destroy_node()
-    rclpy.shutdown(context=context)
 
 
 def description() -> Any:
@@ -308,6 +208,9 @@ def test_launch_ends_with_exit_code_0_after_ctrl_c(start: Start) -> None:
         ('robot_example.launch.py', 'bag:=. params_file:=/nope.yaml', 'params_file must exist'),
         ('depth_for_nav2.launch.py', 'bag:=/nope', "bag must exist, found nothing at '/nope'"),
         ('depth_for_nav2.launch.py', 'costmap:=true', 'nav2_costmap_2d must be installed'),
+        ('depth_for_rtabmap.launch.py', 'rtabmap:=true', 'rtabmap_launch must be installed'),
+        ('depth_for_orb_slam3.launch.py', 'slam:=true', 'orbslam3 must be installed'),
+        ('depth_for_orb_slam3.launch.py', 'package:=drnet_ros', 'vocabulary must exist'),
     ],
 )
 def test_what_is_not_there_is_one_line_and_exit_code_1_before_anything_starts(
@@ -317,6 +220,8 @@ def test_what_is_not_there_is_one_line_and_exit_code_1_before_anything_starts(
         pytest.skip('rviz2 is installed here')
     if 'costmap' in argument and is_installed('nav2_costmap_2d'):
         pytest.skip('Nav2 is installed here')
+    if any(f'{package} must' in message and is_installed(package) for package in SLAM_PACKAGES):
+        pytest.skip('it is installed here')
     launched = start(*argument.split(), file=file)
     assert launched.wait_until_it_ends() == 1
     (error,) = [line for line in launched.output.splitlines() if 'ERROR' in line]
@@ -471,16 +376,6 @@ def test_a_recording_gives_nav2_a_scan_in_the_base_frame(start: Start, observer:
     assert scans[0].range_max == 4.0
     near = [each for each in scans[0].ranges if 0.1 < each < 4.0]
     assert len(near) > 0.1 * len(scans[0].ranges)
-
-
-def is_installed(package: str) -> bool:
-    from ament_index_python.packages import PackageNotFoundError, get_package_prefix  # noqa: PLC0415
-
-    try:
-        get_package_prefix(package)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def parameter(observer: Any, node: str, name: str) -> Any:

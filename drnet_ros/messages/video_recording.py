@@ -110,18 +110,23 @@ class VideoRecording(Recording):
             The messages, header stamps equal to the times of recording.
 
         Raises:
-            RecordingError: A topic is not in the recording, or the video cannot be opened again.
+            RecordingError: A topic is not in the recording, the video cannot be opened again, or,
+                after all that can be read, it has fewer frames than it says.
         """
         self.require(topics)
         wanted = [name for name in (INFO_TOPIC, IMAGE_TOPIC) if name in (topics or self.topics)]
         with Video(self._source) as video:
+            count = 0
             for frame in video:
+                count += 1
                 stamp_ns = time.time_ns() if self._is_live else self.start_ns + frame.stamp_ns
                 for name in wanted:
                     fields = self._fields
                     if name == IMAGE_TOPIC:
                         fields = image_fields(frame.rgb_hwc, 'rgb8')
                     yield self._message(name, stamp_ns, fields)
+            if missing := video.missing(count):
+                raise RecordingError(missing)
 
     def add_topics_to(self, writer: Writer) -> dict[str, Connection]:
         """Prepare another recording for messages of this one.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
     from drnet_ros.node.gpu_health import GpuState
     from drnet_ros.node.image_conversion import ImageConverter
+    from drnet_ros.node.merged_points import MergedPoints
     from drnet_ros.node.scale_calibration import ScaleCalibration
 
 __all__ = ['Camera', 'camera_prefix']
@@ -63,6 +64,7 @@ class Camera:
         converter: ImageConverter,
         *,
         is_rectifying: bool = False,
+        merged: MergedPoints | None = None,
     ) -> None:
         """Create the publishers.
 
@@ -71,10 +73,11 @@ class Camera:
             prefix: What topic names start with.
             converter: Decodes its images.
             is_rectifying: Whether there are rectified images to publish.
+            merged: Where the clouds of all cameras become one; None for nowhere.
         """
         self.prefix = prefix
         self.converter = converter
-        self.output = CameraOutput(node, prefix, is_rectifying=is_rectifying)
+        self.output = CameraOutput(node, prefix, is_rectifying=is_rectifying, merged=merged)
         self.statistics = CameraStatistics()
         self.input_check = InputCheck()
         self.image_rate, self.points_rate = RateLimit(), RateLimit()
@@ -115,7 +118,7 @@ class Camera:
         self._intrinsics = IntrinsicsCache()
         self._sparse = self._scale = self.calibration = None
         self.is_saving = False
-        self.output.derived.scan.use_transforms(transforms)
+        self.output.derived.use_transforms(transforms)
         if transforms is not None and settings.sparse_depth_names:
             self._sparse = SparseInput(self._node, self.prefix, settings, transforms)
         is_compressed = settings.image_transport == 'compressed'
@@ -153,7 +156,7 @@ class Camera:
         wants_points = model is not None and (
             self.is_saving
             or (
-                self.output.wants_points(settings)
+                (self.output.wants_points(settings) or self.output.derived.needs_points())
                 and self.points_rate.admits(taken_ns, settings.points_max_rate)
             )
         )
@@ -261,8 +264,7 @@ class Camera:
         return f'no camera_info: {type_problem or f"nothing comes on {infos.resolved_topic}"}'
 
     def _oddities(self) -> dict[str, str]:
-        problem = self.output.derived.scan.problem
-        return self.input_check.problems() | ({'scan': problem} if problem else {})
+        return self.input_check.problems() | self.output.derived.problems()
 
     def refresh(self) -> None:
         """Choose the QoS of subscriptions anew if publishers changed."""

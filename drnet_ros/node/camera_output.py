@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
     from drnet_ros.inference import DepthFrame, Frame, Settings
+    from drnet_ros.node.merged_points import MergedPoints
 
 __all__ = ['CameraOutput']
 
@@ -34,13 +35,16 @@ class CameraOutput:
         derived: Those of what is made from depth.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
+    def __init__(
+        self, node: LifecycleNode, prefix: str, *, is_rectifying: bool, merged: MergedPoints | None
+    ) -> None:
         """Create the publishers; they publish while the node is active.
 
         Args:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
             is_rectifying: Whether there are rectified images to publish.
+            merged: Where the clouds of all cameras become one; None for nowhere.
         """
         self._node = node
         self._name = f'{node.get_name()}: {prefix.rstrip("/") or "camera"}'
@@ -49,7 +53,7 @@ class CameraOutput:
         self._points = create_output(node, PointCloud2, f'{prefix}points')
         self._stddev = create_output(node, Image, f'{prefix}depth/stddev')
         self._scale = create_output(node, DiagnosticArray, f'{prefix}depth/scale')
-        self.derived = DerivedOutputs(node, prefix, is_rectifying=is_rectifying)
+        self.derived = DerivedOutputs(node, prefix, is_rectifying=is_rectifying, merged=merged)
 
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
@@ -18,8 +16,10 @@ from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status,
 from drnet_ros.node.gpu_health import GpuMonitor, open_monitor
 from drnet_ros.node.image_conversion import ImageConverter
 from drnet_ros.node.log_bridge import forward_logs
+from drnet_ros.node.merged_points import MergedPoints
 from drnet_ros.node.parameters import NodeParameters
 from drnet_ros.node.problem_log import ProblemLog
+from drnet_ros.node.ros_versions import steady_clock
 from drnet_ros.node.services import FrameServices
 from drnet_ros.node.transform_listener import TransformListener
 from drnet_ros.node.transitions import log_exceptions
@@ -78,12 +78,13 @@ class DepthNode(LifecycleNode):
         self._description: dict[str, str] = {}
         self._cameras: dict[str, Camera] = {}
         self._problem_logs: dict[str, ProblemLog] = {}
+        self._merged: MergedPoints | None = None
         self._worker: Worker | None = None
         self._transforms: TransformListener | None = None
         self._gpu: GpuMonitor | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady: with use_sim_time and no clock as yet, people look at diagnostics to see why.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        steady = steady_clock()
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         self.create_service(Trigger, '~/reset_scale', self._reset_scale)
@@ -132,10 +133,12 @@ class DepthNode(LifecycleNode):
             self._description = self._estimator.describe()
             self._gpu = open_monitor(self._description['device'])
             converter = ImageConverter(self.settings.image_conversion)
-            for prefix in map(camera_prefix, self.settings.cameras):
-                self._cameras[prefix] = Camera(
-                    self, prefix, converter, is_rectifying=self.settings.rectify
-                )
+            prefixes = [camera_prefix(name) for name in self.settings.cameras]
+            self._merged = MergedPoints(self, prefixes) if self.settings.merged_frame else None
+            rectify, merged = self.settings.rectify, self._merged
+            for prefix in prefixes:
+                camera = Camera(self, prefix, converter, is_rectifying=rectify, merged=merged)
+                self._cameras[prefix] = camera
                 source = f'{prefix.rstrip("/")}: ' if prefix else ''
                 self._problem_logs[prefix] = ProblemLog(self.get_logger(), source)
         except DrnetError as error:
@@ -191,7 +194,7 @@ class DepthNode(LifecycleNode):
         return self.on_shutdown(state)
 
     def _open_cameras(self, worker: Worker) -> None:
-        if self.settings.sparse_depth_names or self.settings.scan_frame:
+        if self.settings.needs_transforms:
             self._transforms = TransformListener(self, self.settings)
         transforms = self._transforms.transforms if self._transforms else None
         for camera in self._cameras.values():
@@ -254,7 +257,9 @@ class DepthNode(LifecycleNode):
         for camera in self._cameras.values():
             camera.destroy()
         self._cameras = {}
-        estimator, self._estimator = self._estimator, None
+        if self._merged is not None:
+            self._merged.close()
+        estimator, self._estimator, self._merged = self._estimator, None, None
         self._gpu = None
         if estimator is not None:
             estimator.close()

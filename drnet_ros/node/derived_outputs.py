@@ -8,7 +8,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from drnet_ros.inference.depth import colourise
 from drnet_ros.inference.images.encoding import encode_compressed_depth, encode_compressed_image
+from drnet_ros.node.merged_points import MergedPoints
 from drnet_ros.node.messages import compressed_message, image_message
+from drnet_ros.node.obstacles_output import ObstaclesOutput
 from drnet_ros.node.output_publishers import create_output, has_subscribers, transport_topic
 from drnet_ros.node.scan_output import ScanOutput
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from std_msgs.msg import Header
 
     from drnet_ros.inference import DepthFrame, Frame, Settings
+    from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['DerivedOutputs']
 
@@ -26,17 +29,21 @@ class DerivedOutputs:
 
     Attributes:
         scan: That of the laser scan.
+        obstacles: That of the cloud without the floor.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, *, is_rectifying: bool) -> None:
+    def __init__(
+        self, node: LifecycleNode, prefix: str, *, is_rectifying: bool, merged: MergedPoints | None
+    ) -> None:
         """Create the publishers; they publish while the node is active.
 
         Args:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
             is_rectifying: Whether there are rectified images to publish.
+            merged: Where the clouds of all cameras become one; None for nowhere.
         """
-        self._node = node
+        self._node, self._prefix, self._merged = node, prefix, merged
         depth, preview = f'{prefix}depth/image_rect', f'{prefix}depth/preview'
         self._compressed_depth = create_output(
             node, CompressedImage, transport_topic(node, depth, 'compressedDepth')
@@ -51,10 +58,31 @@ class DerivedOutputs:
             self._image_rect = create_output(node, Image, f'{prefix}image_rect')
             self._all.append(self._image_rect)
         self.scan = ScanOutput(node, prefix)
+        self.obstacles = ObstaclesOutput(node, prefix)
+
+    def use_transforms(self, transforms: TransformBuffer | None) -> None:
+        """Take what is known of the frames; None if no parameter needs any."""
+        self.scan.use_transforms(transforms)
+        self.obstacles.use_transforms(transforms)
+        if self._merged is not None:
+            self._merged.start(transforms)
 
     def is_wanted(self) -> bool:
         """Whether anybody listens to any of them."""
-        return self.scan.is_wanted() or any(map(has_subscribers, self._all))
+        return self.scan.is_wanted() or self.needs_points() or any(map(has_subscribers, self._all))
+
+    def needs_points(self) -> bool:
+        """Whether anybody listens to what is made of the cloud."""
+        return self.obstacles.is_wanted() or (
+            self._merged is not None and self._merged.is_wanted()
+        )
+
+    def problems(self) -> dict[str, str]:
+        """Return why an output is not what it should be, by its name."""
+        found = {'scan': self.scan.problem, 'obstacles': self.obstacles.problem}
+        if self._merged is not None:
+            found['points_merged'] = self._merged.problem
+        return {name: problem for name, problem in found.items() if problem}
 
     def publish(
         self, result: DepthFrame, frame: Frame, header: Header, settings: Settings
@@ -82,11 +110,14 @@ class DerivedOutputs:
             if compressed:
                 encoded = encode_compressed_image(rgb_hwc)
                 self._compressed_preview.publish(compressed_message(*encoded, header))
-
         self.scan.publish(result, header, settings)
+        self.obstacles.publish(result.points, header, settings)
+        if self._merged is not None:
+            self._merged.add(self._prefix, result.points, header, settings)
 
     def close(self) -> None:
         """Destroy the publishers."""
         self.scan.close()
+        self.obstacles.close()
         for publisher in self._all:
             self._node.destroy_lifecycle_publisher(publisher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def save_frame(
     """
     camera_name = prefix.strip('/').replace('/', '_') or 'camera'
     name = f'{camera_name}_{header.stamp.sec}_{header.stamp.nanosec:09d}'
-    folder = save_folder(settings) / name
+    folder = _unused(save_folder(settings) / name)
     part = folder.with_name(f'.{name}.{os.getpid()}')
     part.mkdir(parents=True)
     try:
@@ -67,6 +68,12 @@ def save_frame(
         shutil.rmtree(part, ignore_errors=True)
         raise
     return folder
+
+
+def _unused(folder: Path) -> Path:
+    """Return a folder that is not there: images may have no stamp, or be played again."""
+    names = chain([folder.name], (f'{folder.name}_{number}' for number in count(2)))
+    return next(path for path in map(folder.with_name, names) if not path.exists())
 
 
 def _write(

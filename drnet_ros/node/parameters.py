@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from drnet_ros.errors import SettingsError, known_names
 from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.settings import PARAMETERS, ParameterSpec, Settings
+from drnet_ros.node.ros_versions import on_set_parameters
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -54,9 +55,7 @@ class NodeParameters:
             {spec.name: self._declare(spec) for spec in PARAMETERS}
         )
         self._warn_of_unknown()
-        node.add_pre_set_parameters_callback(_integers_to_floats)
-        node.add_on_set_parameters_callback(self._check)
-        node.add_post_set_parameters_callback(self._apply)
+        on_set_parameters(node, _integers_to_floats, self._check, self._apply)
 
     def _declare(self, spec: ParameterSpec) -> object:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.node.lost_messages import LossCounter
 from drnet_ros.node.qos_overrides import named_overrides
+from drnet_ros.node.ros_versions import SubscriptionEventCallbacks, with_information
 
 if TYPE_CHECKING:
     from rclpy.event_handler import QoSMessageLostInfo
     from rclpy.node import Node
-    from rclpy.subscription import MessageInfo, Subscription
+    from rclpy.subscription import Subscription
 
 __all__ = ['MatchingSubscription']
 
@@ -149,7 +149,7 @@ class MatchingSubscription:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def _receive(self, message: Any, information: MessageInfo) -> None:
+    def _receive(self, message: Any, information: Mapping[str, Any]) -> None:
         self.received_count += 1
         self._losses.received(information)
         self._callback(message)
@@ -191,7 +191,7 @@ class MatchingSubscription:
             return self._node.create_subscription(
                 self._message_type,
                 self._topic,
-                self._receive,
+                with_information(self._receive),
                 profile,
                 # A publisher that does not fit is a reason to choose anew, not to complain.
                 event_callbacks=SubscriptionEventCallbacks(

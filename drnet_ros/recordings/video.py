@@ -28,6 +28,8 @@ _URL = re.compile(r'(rtsps?|https?)://.', re.IGNORECASE)
 _TIMEOUT_MS = 5000
 _DEFAULT_RATE_HZ = 30.0
 _NS_PER_S = 1_000_000_000
+# Some containers say only how long a video is: the number of frames is then an estimate.
+_LEAST_SHARE = 0.9
 
 # What FFmpeg says of damaged packets goes to the terminal; the frames that it leaves out are gone
 # all the same. Read when the first video is opened.
@@ -131,6 +133,19 @@ class Video(Closing):
         """Yield the frames from here to the end."""
         while (frame := self.read()) is not None:
             yield frame
+
+    def missing(self, count: int) -> str:
+        """Return what to say of a video that ended before its time, '' if it did not.
+
+        Args:
+            count: How many frames could be read.
+        """
+        if count >= _LEAST_SHARE * self.frame_count:
+            return ''
+        return (
+            f'{self.source} says that it has {self.frame_count} frames, but only {count} can be '
+            'read: it is cut or damaged'
+        )
 
     def _grab(self) -> bool:
         if not self._capture.grab():

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,9 @@ from drnet_offline.outputs.files import (
     write_text,
 )
 from drnet_offline.outputs.lock import OutputLock, locked_outputs
+from drnet_offline.outputs.video_file import VideoFile
+from drnet_offline.show.recorder import FORMATS, start_recording
+from drnet_ros.inference import DepthFrame
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 LIMIT_BYTES = 2000
@@ -59,6 +62,43 @@ def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path
         named_disk(tmp_path),
     ):
         (tmp_path / 'part').write_bytes(bytes(LIMIT_BYTES + 1))
+
+
+def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, 240, 320, 3), np.uint8)
+    path = tmp_path / 'a.mp4'
+    # OpenCV only warns of a full disk, and what it leaves cannot be played.
+    with full_disk():
+        video = VideoFile(path, 20.0)
+        for picture in noise:
+            video.write(picture)
+        with pytest.raises(OfflineError, match=rf'cannot write {path}: its disk may be full'):
+            video.close()
+    with suppress(KeyboardInterrupt), VideoFile(path, 20.0) as video:
+        video.write(noise[0])
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with VideoFile(path, 20.0) as video:
+        video.write(noise[0])
+    assert [each.name for each in tmp_path.iterdir()] == ['a.mp4']
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_recording_that_a_full_disk_cuts_says_so(tmp_path: Path, kind: str) -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    depth = DepthFrame(rgb[..., 0].astype(np.float32) / 50 + 1, None, None)
+    recorder = start_recording(kind, tmp_path)
+
+    def record() -> None:
+        for _ in range(40):
+            recorder.add(rgb, depth, (1.0, 6.0))
+
+    with full_disk():
+        with suppress(OfflineError):
+            record()
+        with pytest.raises(OfflineError, match=rf'cannot write {recorder.path}'):
+            recorder.close()
+    assert [path.suffix for path in tmp_path.iterdir()] == ([] if kind == 'mp4' else ['.mcap'])
 
 
 def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:

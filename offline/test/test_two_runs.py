@@ -48,6 +48,15 @@ def test_vo_holds_its_outputs(tmp_path: Path, drnet: RunInProcess, option: str) 
     check_refused(drnet, tmp_path / 'out', 'vo', bag, option)
 
 
+@pytest.mark.parametrize(('form', 'held'), [('onnx', 'a.onnx'), ('openvino', 'a.bin')])
+def test_export_holds_its_files(tmp_path: Path, drnet: RunInProcess, form: str, held: str) -> None:
+    output = tmp_path / {'onnx': 'a.onnx', 'openvino': 'a.xml'}[form]
+    with OutputLock(tmp_path / held):
+        code, said = drnet('export', '--format', form, '--output', output)
+    assert (code, f'{tmp_path / held} is being written by process' in said) == (1, True), said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_tum_to_bag_holds_its_output(tmp_path: Path, drnet: RunInProcess) -> None:
     check_refused(drnet, tmp_path / 'out.mcap', 'tum-to-bag', tmp_path)
 

@@ -86,3 +86,25 @@ def test_a_calibration_is_not_for_recordings(tmp_path: Path, calibration: Path) 
         open_recording(tmp_path / 'gone.mp4')
     with pytest.raises(RecordingError, match='webcam 93 cannot be opened'):
         VideoRecording('93')
+
+
+def test_a_video_that_is_cut_is_an_error_after_all_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / 'cut.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (64, 48))
+    for number in range(20):
+        writer.write(np.random.default_rng(number).integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    seen = []
+
+    def read() -> None:
+        with open_recording(path) as recording:
+            seen.append(recording.topics[IMAGE_TOPIC].count)
+            seen.extend(message.stamp_ns for message in recording.messages())
+
+    said = r'says that it has 20 frames, but only (\d+) can be read: it is cut or damaged'
+    with pytest.raises(RecordingError, match=said) as caught:
+        read()
+    assert seen[0] == 20
+    assert f'only {len(seen) - 1} can' in str(caught.value)
+    assert 5 <= len(seen) - 1 < 15

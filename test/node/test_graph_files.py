@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from node_graph import DEADLINE_S, Graph, NodeFactory
 from rclpy.node import Node
 
@@ -98,15 +99,61 @@ def test_foxglove_layout_shows_topics_of_the_node(graph: Graph, start_node: Node
         f'all of {topics}, but {seen_of(graph.node)} of {graph.node.get_node_names()}',
     )
     assert {'/points', '/depth/preview', '/depth/image_rect', '/diagnostics'} <= topics
+    shown = layout['configById']['3D!drnet_points']['topics']
+    visible = {topic: each['visible'] for topic, each in shown.items()}
+    assert visible == {'/points': True, '/obstacles': False, '/scan_out': False}
 
 
 def test_rviz_file_shows_topics_of_the_node(graph: Graph, start_node: NodeFactory) -> None:
     text = (CONFIG / 'depth.rviz').read_text()
     blocks = re.findall(r'Reliability Policy: Reliable\n +Value: (\S+)', text)
     topics = {f'/{name}' for name in blocks if not name.startswith('/')}
-    assert topics == {'/points', '/depth/preview', '/image'}
+    assert topics == {'/points', '/depth/preview', '/image', '/obstacles', '/scan_out'}
+    # What nobody asked for is not subscribed to, since it would be computed then.
+    displays = yaml.safe_load(text)['Visualization Manager']['Displays']
+    shown = {each['Topic']['Value'] for each in displays if each['Enabled'] and 'Topic' in each}
+    assert shown == {'points', 'depth/preview', 'image'}
     start_node(arguments=NAMED)
     graph.wait(
         lambda: topics <= seen_of(graph.node)['publish'] | seen_of(graph.node)['subscribe'],
         f'all of {topics}, but {seen_of(graph.node)} of {graph.node.get_node_names()}',
     )
+
+
+def listed(section: str) -> set[str]:
+    """Names in the first column of a table of docs/topics.md."""
+    page = (CONFIG.parent / 'docs' / 'topics.md').read_text()
+    table = page.split(f'## {section}\n')[1].split('\n## ')[0]
+    cells = re.findall(r'^\| (`.*?) \|', table, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r'`([^`]+)`', cell)}
+
+
+def test_the_page_of_topics_lists_what_the_live_node_has(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    mount = 'base_link optical 0 0 0 0 0 0 1'
+    sources = ['scan', 'range', 'points', 'depth', 'odometry']
+    start_node(
+        arguments=NAMED,
+        rectify=True,
+        merged_frame='base_link',
+        sparse_depth_sources=sources,
+        sparse_depth_extrinsics=[mount],
+    )
+    of_ros = {'/parameter_events', '/rosout', '/depth_node/transition_event', '/clock'}
+    # tf is subscribed to where tf2_msgs is installed; the other transport of images, never both.
+    optional = {'/tf', '/tf_static', '/image/compressed'}
+
+    def differences() -> tuple[set[str], set[str]]:
+        seen = seen_of(graph.node)
+        published = {f'/{name.lstrip("/")}' for name in listed('Published')}
+        subscribed = {f'/{name.lstrip("/")}' for name in listed('Subscribed')}
+        return (
+            published ^ (seen['publish'] - of_ros),
+            (subscribed ^ (seen['subscribe'] - of_ros)) - optional,
+        )
+
+    graph.wait(lambda: not any(differences()), 'all topics of the page')
+    services = {name.replace('~', '/depth_node') for name in listed('Services')}
+    assert len(services) == 3
+    assert services <= seen_of(graph.node)['reply']

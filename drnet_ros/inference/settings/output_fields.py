@@ -138,3 +138,68 @@ class OutputFields(SparseDepthFields):
             'nothing within it is +inf.',
         ),
     ] = 0.0
+    ground_frame: Annotated[
+        str,
+        ParameterInfo(
+            group='Ground',
+            text="Frame with z up that stands on the floor, such as 'base_footprint'; it needs tf "
+            'or sparse_depth_extrinsics. The topic obstacles then has the cloud without the '
+            "floor. '' is off.",
+        ),
+    ] = ''
+    ground_height: Annotated[
+        float,
+        ParameterInfo(
+            group='Ground',
+            unit='m',
+            minimum=-100.0,
+            maximum=100.0,
+            live=True,
+            text='Height of the floor in ground_frame; negative if the frame is above the floor, '
+            'as base_link mostly is.',
+        ),
+    ] = 0.0
+    ground_tolerance: Annotated[
+        float,
+        ParameterInfo(
+            group='Ground',
+            unit='m',
+            minimum=0.005,
+            maximum=1.0,
+            live=True,
+            text='Points that are at most so far above or below the floor belong to it. Lower '
+            'obstacles disappear with it.',
+        ),
+    ] = 0.08
+    ground_max_slope: Annotated[
+        float,
+        ParameterInfo(
+            group='Ground',
+            unit='deg',
+            minimum=0.0,
+            maximum=30.0,
+            live=True,
+            text='A plane that is steeper in ground_frame is not the floor: all its points stay '
+            'in obstacles.',
+        ),
+    ] = 5.0
+    merged_frame: Annotated[
+        str,
+        ParameterInfo(
+            group='Several cameras',
+            text="Frame of the robot, such as 'base_link', in which the clouds of all cameras are "
+            'published as one, on points_merged; it needs tf or sparse_depth_extrinsics. '
+            "'' is off.",
+        ),
+    ] = ''
+    sync_slop: Annotated[
+        float,
+        ParameterInfo(
+            group='Several cameras',
+            unit='s',
+            minimum=0.0,
+            maximum=10.0,
+            live=True,
+            text='Clouds of several cameras become one if their stamps are at most so far apart.',
+        ),
+    ] = 0.05

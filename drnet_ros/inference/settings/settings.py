@@ -77,6 +77,13 @@ class Settings(OutputFields):
         """The sources of sparse depth that are set, each once, in the order of their listing."""
         return tuple(name for name in SPARSE_DEPTH_SOURCES if name in self.sparse_depth_sources)
 
+    @property
+    def needs_transforms(self) -> bool:
+        """Whether anything that is set needs to know where frames are."""
+        return bool(
+            self.sparse_depth_names or self.scan_frame or self.ground_frame or self.merged_frame
+        )
+
     def to_mapping(self) -> dict[str, Value]:
         """Return all values by name, in the order of `PARAMETERS`."""
         return {spec.name: getattr(self, spec.name) for spec in PARAMETERS}

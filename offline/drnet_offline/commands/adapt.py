@@ -21,6 +21,7 @@ from drnet_offline.commands.recording_options import (
     progress_bars,
     source_topics_of,
 )
+from drnet_offline.errors import OfflineError
 
 if TYPE_CHECKING:
     from drnet_offline.training.adaptation.plan import AdaptationPlan
@@ -125,16 +126,16 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
     from drnet_offline.outputs.files import make_folder, named_disk  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
-    from drnet_offline.training.adaptation.outputs import (  # noqa: PLC0415
-        check_output,
-        print_outcome,
-        write_outputs,
-    )
+    from drnet_offline.training.adaptation.opening import check_sources  # noqa: PLC0415
+    from drnet_offline.training.adaptation.plan import WEIGHTS_NAME  # noqa: PLC0415
     from drnet_offline.training.adaptation.state import State  # noqa: PLC0415
     from drnet_ros.weights import resolve_weights  # noqa: PLC0415
 
     weights_file = resolve_weights(plan.weights)
-    check_output(output)
+    check_sources(plan)
+    if (output / WEIGHTS_NAME).is_file():
+        msg = f'{output} holds {WEIGHTS_NAME} already: name another folder, or delete it'
+        raise OfflineError(msg)
     make_folder(output)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with ExitStack() as stack:
@@ -148,6 +149,7 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
         if state.is_resumed:
             progress.console.print(f'going on with {state.folder}', markup=False)
         # PyTorch is imported after what can be refused.
+        from drnet_offline.training.adaptation.outputs import print_outcome, write_outputs  # noqa: PLC0415
         from drnet_offline.training.adaptation.run import Adaptation  # noqa: PLC0415
 
         outcome = Adaptation(plan, state, progress).run()

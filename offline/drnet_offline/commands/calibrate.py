@@ -13,11 +13,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from drnet_offline.commands.options import Engine, Part
+from drnet_offline.errors import OfflineError
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.weights import EMBEDDED, resolve_weights
 
 if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset
     from drnet_offline.evaluation.calibration import Calibration
+    from drnet_offline.outputs.problems import Problems
 
 __all__ = ['calibrate_command']
 
@@ -43,29 +46,48 @@ def calibrate_command(
     engine: Engine = 'auto',
 ) -> None:
     """Measure how far depth is off, and store it in the weights, for the standard deviation."""
-    from drnet_offline.evaluation.calibration import calibrate, chosen_images, store_scale_model  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
 
+    _check(weights)
     named = _open(data, part, blocks_of)
     problems = Problems()
-    with (
-        locked_outputs(weights),
-        DepthEstimator(_WIDE.changed(weights=str(weights), engine=engine)) as estimator,
-        Progress(console=Console(stderr=True)) as progress,
-    ):
-        total = sum(len(chosen_images(len(samples), images)) for _, samples in named)
+    settings = _WIDE.changed(weights=str(weights), engine=engine)
+    with locked_outputs(weights):
+        found = _measure(settings, [samples for _, samples in named], images, problems)
+    _print(found, [name for name, _ in named])
+    problems.check(f'{len(problems.lines)} images could not be read; the others were measured')
+
+
+def _measure(
+    settings: Settings, datasets: list[DepthDataset], images: int, problems: Problems
+) -> Calibration:
+    """Measure, and store what was found in the weights."""
+    # PyTorch comes with this: what is refused is refused before.
+    from drnet_offline.evaluation.calibration import calibrate, chosen_images, store_scale_model  # noqa: PLC0415
+
+    with DepthEstimator(settings) as estimator, Progress(console=Console(stderr=True)) as progress:
+        total = sum(len(chosen_images(len(samples), images)) for samples in datasets)
         task = progress.add_task('images', total=total)
         found = calibrate(
             estimator,
-            [samples for _, samples in named],
+            datasets,
             images=images,
             on_image=lambda: progress.advance(task),
             collected=problems.collected,
         )
-        store_scale_model(weights, found.model)
-    _print(found, [name for name, _ in named])
-    problems.check(f'{len(problems.lines)} images could not be read; the others were measured')
+    store_scale_model(Path(settings.weights), found.model)
+    return found
+
+
+def _check(weights: Path) -> None:
+    """Refuse weights that cannot be changed, before the measurement."""
+    from drnet_offline.outputs.files import check_file  # noqa: PLC0415
+
+    if str(weights) == EMBEDDED:
+        msg = f"the file of the weights is changed: give the path of one, not '{EMBEDDED}'"
+        raise OfflineError(msg)
+    check_file(resolve_weights(str(weights)))
 
 
 def _open(data: list[Path], part: str, blocks_of: str) -> list[tuple[str, DepthDataset]]:

@@ -63,9 +63,9 @@ def examine() -> Iterator[Finding]:
     """
     yield Finding('Python', 'ok', f'{platform.python_version()}, {sys.executable}')
     yield _weights()
-    yield _package('OpenVINO', 'openvino', 'bad', 'pip install openvino')
-    yield _package('PyTorch', 'torch', 'note', 'for training, other weights and GPUs: pip install')
-    yield _package('ONNX Runtime', 'onnxruntime', 'note', 'for engine onnxruntime: pip install')
+    yield _package('OpenVINO', 'openvino', 'bad', 'engine openvino needs it')
+    yield _package('PyTorch', 'torch', 'note', 'training, other weights and GPUs need it')
+    yield _package('ONNX Runtime', 'onnxruntime', 'note', 'engine onnxruntime needs it')
     yield _gpu()
     yield _cache()
     yield _ros()
@@ -84,11 +84,11 @@ def _weights() -> Finding:
     return Finding('weights', 'ok', f'embedded, {metadata.network.backbone}')
 
 
-def _package(name: str, package: str, if_missing: Literal['note', 'bad'], advice: str) -> Finding:
+def _package(name: str, package: str, if_missing: Literal['note', 'bad'], why: str) -> Finding:
     try:
         return Finding(name, 'ok', version(package))
     except PackageNotFoundError:
-        return Finding(name, if_missing, 'not installed', advice)
+        return Finding(name, if_missing, 'not installed', f'{why}: pip install {package}')
 
 
 def _gpu() -> Finding:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.sample import DepthDataset, DepthSample
-    from drnet_offline.evaluation.metrics import ImageMetrics
+    from drnet_offline.evaluation.figures import ImageMetrics
     from drnet_offline.evaluation.protocols import Protocol
     from drnet_offline.evaluation.worst_images import WorstImages
     from drnet_offline.outputs.problems import Problems

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 
 from drnet_offline.benchmark.choosing import parse_size
+from drnet_offline.outputs.files import check_file, named_disk
+from drnet_offline.outputs.lock import locked_outputs
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
@@ -36,8 +38,6 @@ def export(
     dynamic: Dynamic = False,
 ) -> None:
     """Write the network for another runtime, and compare its result with PyTorch."""
-    from drnet_offline.training import export as exporting  # noqa: PLC0415 - PyTorch
-
     suffix = _SUFFIXES[format_]
     if output.suffix != suffix or not output.absolute().parent.is_dir():
         msg = f'must be a {suffix} file in a folder that is there, got {output}'
@@ -53,11 +53,7 @@ def export(
             size_hw = parse_size(size)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint='--size') from error
-    if format_ == 'onnx':
-        exporting.export_onnx(path, output, size_hw, is_free=dynamic)
-    else:
-        exporting.export_openvino(path, output, size_hw)
-    difference = exporting.difference_m(path, output, size_hw)
+    difference = _write(path, output, size_hw, is_free=dynamic)
     height, width = size_hw
     Console().print(
         f'{output}: {"any size" if dynamic else f"{height}x{width}"}, at most {difference:.1e} m '
@@ -65,3 +61,20 @@ def export(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _write(weights: Path, output: Path, size_hw: tuple[int, int], *, is_free: bool) -> float:
+    """Write the file, or both, and return their difference from PyTorch in metres."""
+    is_onnx = output.suffix == '.onnx'
+    files = [output] if is_onnx else [output, output.with_suffix('.bin')]
+    for file in files:
+        check_file(file)
+    with locked_outputs(*files), named_disk(output):
+        # PyTorch comes with this: what is refused is refused before.
+        from drnet_offline.training import export as exporting  # noqa: PLC0415
+
+        if is_onnx:
+            exporting.export_onnx(weights, output, size_hw, is_free=is_free)
+        else:
+            exporting.export_openvino(weights, output, size_hw)
+        return exporting.difference_m(weights, output, size_hw)

@@ -59,7 +59,9 @@ def predict(
         prediction = Prediction(estimator, output, camera_of, ply)
         left = [each for each in inputs if again or not prediction.is_done(each)]
         _predict_all(prediction, left, len(inputs) - len(left), problems)
-    problems.check(f'{len(problems.lines)} of {len(inputs)} inputs have no depth')
+    problems.check(
+        f'{len(problems.lines)} of {len(inputs)} inputs have no depth, or not all of it'
+    )
 
 
 def _predict_all(

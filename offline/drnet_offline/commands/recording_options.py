@@ -127,13 +127,22 @@ def sparse_topics_of(
     """Choose the topics of all sources that some variant has set.
 
     Raises:
-        OfflineError: A word is no SOURCE=TOPIC.
+        OfflineError: A word is no SOURCE=TOPIC, or is of a source that is not set.
         RecordingError: A source has no topic, several, or one that is not usable.
     """
+    from drnet_offline.errors import OfflineError  # noqa: PLC0415
     from drnet_offline.replay.sparse_topics import choose_sparse_topics  # noqa: PLC0415
 
     given = source_topics_of(words)
     names = {name: None for each in variants for name in each.settings.sparse_depth_names}
+    for name in given:
+        source = 'depth' if name == 'camera_info' else name
+        if source not in names:
+            msg = (
+                f'--source-topic {name}={given[name]} is for a source that is not used: leave it '
+                f"out, or add --set 'sparse_depth_sources=[{source}]'"
+            )
+            raise OfflineError(msg)
     return choose_sparse_topics(recording.topics, tuple(names), choice, given)
 
 

@@ -6,71 +6,21 @@ processes: sums add, means of means do not.
 
 from __future__ import annotations
 
-import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from drnet_offline.errors import OfflineError
+from drnet_offline.evaluation.figures import NAMES, compute_errors
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from drnet_offline.evaluation.protocols import Protocol
 
-__all__ = ['NAMES', 'DepthMetrics', 'ImageMetrics', 'compute_errors']
-
-
-NAMES = ('rmse', 'rel', 'log10', 'delta1', 'delta2', 'delta3')
-"""RMSE in metres, mean |e| / g, mean |log10 d - log10 g|, share of max(d/g, g/d) < 1.25^k."""
-
-
-class ImageMetrics(typing.Protocol):
-    """What is fed with the estimate and the truth of each image and then gives its figures."""
-
-    def update(self, estimate_hw: NDArray[np.float32], truth_hw: NDArray[np.float32], /) -> None:
-        """Add one image: float32 (H, W), metres; estimates are dense, truth may have holes."""
-
-    def compute(self) -> dict[str, Any]:
-        """Return the figures."""
-
-
-def compute_errors(
-    prediction: NDArray[np.float32], truth: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Return the sums that all metrics are made of.
-
-    Args:
-        prediction: Float32 (N,), metres, positive.
-        truth: Float32 (N,), metres, positive.
-
-    Returns:
-        float64 (7,): sums of e^2, |e| / g, |log10 d - log10 g|, three threshold counts, and N.
-
-    Raises:
-        OfflineError: A prediction is not a positive number.
-    """
-    d, g = prediction.astype(np.float64), truth.astype(np.float64)
-    if not bool(np.all((d > 0) & np.isfinite(d))):
-        msg = (
-            'metrics need a dense prediction, got a depth that is NaN, infinite, zero or negative'
-        )
-        raise OfflineError(msg)
-    ratio = np.maximum(d / g, g / d)
-    error = np.abs(d - g)
-    return np.array(
-        [
-            np.sum(error**2),
-            np.sum(error / g),
-            # The ratio is at least 1, and so is its logarithm at least 0.
-            np.sum(np.log10(ratio)),
-            *(np.count_nonzero(ratio < 1.25**k) for k in (1, 2, 3)),
-            d.size,
-        ]
-    )
+__all__ = ['DepthMetrics']
 
 
 def _to_figures(sums: Tensor) -> Tensor:

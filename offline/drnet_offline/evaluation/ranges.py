@@ -9,7 +9,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from drnet_offline.evaluation.metrics import NAMES, compute_errors
+from drnet_offline.evaluation.figures import NAMES, compute_errors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

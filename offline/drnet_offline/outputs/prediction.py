@@ -130,8 +130,10 @@ class Prediction:
                 written.write(depth_picture(shown.rgb_hwc, result.depth_hw, range_m))
                 nearest, farthest = min(nearest, range_m[0]), max(farthest, range_m[1])
                 on_frame(count, video.frame_count)
-        if not count:
-            msg = f'{item.path} must have a frame that can be decoded, got none'
+            missing = video.missing(count)
+        if missing or not count:
+            none = f'{item.path} must have a frame that can be decoded, got none'
+            msg = f'{missing}; there is depth of those' if count else none
             raise DatasetError(msg)
         per_frame_ms = (time.monotonic() - start_s) * 1000 / count
         known_by = 'the camera given' if camera is not None else 'camera unknown'

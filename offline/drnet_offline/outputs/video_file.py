@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ _CODEC = 'mp4v'
 
 
 class VideoFile(Closing):
-    """A video that is being written; it takes its name when it is closed.
+    """A video that is being written; it takes its name when it is closed and whole.
 
     Nothing is left of one without a frame.
     """
@@ -35,6 +35,7 @@ class VideoFile(Closing):
         self._path = path
         self._part = path.with_name(f'.{os.getpid()}.part{path.suffix}')
         self._rate_hz = rate_hz
+        self._count = 0
         self._writer: cv2.VideoWriter | None = None
         self._shape: tuple[int, ...] = ()
 
@@ -54,13 +55,36 @@ class VideoFile(Closing):
         if rgb_hwc.shape != self._shape:
             rgb_hwc = cv2.resize(rgb_hwc, self._shape[1::-1])  # type: ignore[assignment]
         self._writer.write(np.ascontiguousarray(rgb_hwc[..., ::-1]))
+        self._count += 1
 
     def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
+        """Finish the file.
+
+        Raises:
+            OfflineError: It is not whole, and removed: OpenCV does not say that a disk is full.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        if _frames_of(self._part) < self._count:
+            self._part.unlink(missing_ok=True)
+            msg = f'cannot write {self._path}: its disk may be full; free space, or name another'
+            raise OfflineError(msg)
+        self._part.replace(self._path)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the file, or remove what there is of it after an error."""
+        if kind is None:
+            self.close()
+        elif self._writer is not None:
             self._writer.release()
-            with suppress(FileNotFoundError):
-                self._part.replace(self._path)
+            self._part.unlink(missing_ok=True)
 
     def _open(self, rgb_hwc: UInt8Array) -> cv2.VideoWriter:
         size = (rgb_hwc.shape[1], rgb_hwc.shape[0])
@@ -72,3 +96,10 @@ class VideoFile(Closing):
             msg = f'cannot write {self._path}: name another folder, or free space on its disk'
             raise OfflineError(msg)
         return writer
+
+
+def _frames_of(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    capture.release()
+    return count

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 from drnet_offline.outputs.files import whole_file
 
 if TYPE_CHECKING:

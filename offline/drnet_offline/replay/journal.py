@@ -18,6 +18,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from drnet_offline.outputs.unfinished import begin_unfinished, is_same_run
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,19 +45,19 @@ class Journal:
         """Open the folder, and go on from it if it is of a run with the same key.
 
         Args:
-            folder: The folder; made, or emptied if it is of another run.
+            folder: The folder; made if it is not there.
             key: What the results depend on; plain JSON.
+
+        Raises:
+            OfflineError: The folder has the work of a run with another key.
         """
         self.folder = folder
         self.frames_done = 0
         self.arrays: Arrays = {}
         self.notes: dict[str, Any] = {}
         self._lines_path = folder / 'frames.jsonl'
-        text = json.dumps(key, indent=1, sort_keys=True)
-        if not self._resume(text):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            (folder / 'key.json').write_text(text, encoding='utf-8')
+        if not (is_same_run(folder, key) and self._resume()):
+            begin_unfinished(folder, key, 'state.npz')
         self._lines = self._lines_path.open('ab')
         self._saved_s = time.monotonic()
 
@@ -105,11 +107,9 @@ class Journal:
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _resume(self, key: str) -> bool:
-        """Load the saved state; False if there is none of this run."""
+    def _resume(self) -> bool:
+        """Load the saved state; False if there is none."""
         try:
-            if (self.folder / 'key.json').read_text(encoding='utf-8') != key:
-                return False
             with np.load(self.folder / 'state.npz', allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files if name != 'about'}
                 about = json.loads(str(saved['about']))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drnet_offline.errors import OfflineError
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 from drnet_ros.errors import known_names
 
 __all__ = ['Requirement', 'RequirementError', 'check_requirements', 'parse_requirements']
@@ -33,7 +33,7 @@ class Requirement:
     """A limit of one figure.
 
     Attributes:
-        figure: Its name: one of `evaluation.metrics.NAMES`, over all pixels, or 'coverage'.
+        figure: Its name: one of `evaluation.figures.NAMES`, over all pixels, or 'coverage'.
         comparison: '<=', '>=', '<' or '>'.
         limit: What it is compared with.
     """

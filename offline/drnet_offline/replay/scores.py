@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_offline.evaluation.metrics import NAMES, compute_errors
+from drnet_offline.evaluation.figures import NAMES, compute_errors
 
 if TYPE_CHECKING:
     from drnet_offline.evaluation.protocols import Protocol

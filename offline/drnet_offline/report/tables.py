@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 from drnet_offline.report.sparse_words import sparse_problems, sparse_words
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ def _scale_words(variant: dict[str, Any]) -> str:
             f'one stated standard deviation holds {within["one_stddev"]:.1%} of pixels, two '
             f'{within["two_stddev"]:.1%}'
         )
-    return '; '.join(words) or 'no frame could be estimated'
+    return '; '.join(words) or 'no figures: there is nothing to compare with'

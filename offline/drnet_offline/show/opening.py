@@ -34,9 +34,13 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
         OfflineError: There is nothing of that name, or nothing that can be shown.
         RecordingError: A video or recording cannot be read.
     """
+    path = Path(name)
+    is_recording = path.suffix.lower() in _RECORDING_SUFFIXES or (path / 'metadata.yaml').is_file()
+    if image_topic is not None and not is_recording and (is_live(name) or path.exists()):
+        msg = f'--image-topic {image_topic} must be left out: {name} is no recording'
+        raise OfflineError(msg)
     if is_live(name):
         return LiveSource(name)
-    path = Path(name)
     if not path.exists():
         msg = f'there is no {name}: give a file, a folder, the index of a webcam, or a URL'
         raise OfflineError(msg)
@@ -46,7 +50,7 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
         return PlayedSource(path.name, video)
     if path.is_file() and is_image(path):
         return PlayedSource(path.name, ImageFiles([path]))
-    if path.suffix.lower() in _RECORDING_SUFFIXES or (path / 'metadata.yaml').is_file():
+    if is_recording:
         return _open_recording(path, image_topic)
     images = sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else []
     if images:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drnet_offline.datasets.image_files import read_photo
+from drnet_offline.errors import DatasetError
 from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.index import Index
 from drnet_offline.show.source import Source, SourceImage
+from drnet_ros.errors import one_line
 from drnet_ros.inference import CameraModel
 from drnet_ros.inference.arrays import UInt8Array
 from drnet_ros.recordings.video import Video
@@ -46,9 +48,11 @@ class Timed(ABC):
 
     Attributes:
         last_ns: How long the last one is shown.
+        problem: What of them cannot be shown, '' if all can.
     """
 
     last_ns = _FRAME_NS
+    problem = ''
 
     @abstractmethod
     def start(self) -> None:
@@ -107,7 +111,8 @@ class ImageFiles(Timed):
     last_ns = _IMAGE_NS
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+        self._paths = list(paths)
+        self._count = len(paths)
         self._position = 0
 
     def start(self) -> None:
@@ -116,13 +121,24 @@ class ImageFiles(Timed):
             self._position = 0
 
     def read(self, not_before_ns: int) -> TimedImage | None:  # noqa: ARG002 - none is left out
-        """Read the next file."""
-        if self._position >= len(self._paths):
-            return None
-        stamp_ns = self._position * _IMAGE_NS
-        photo = read_photo(self._paths[self._position])
-        self._position += 1
-        return TimedImage(stamp_ns, photo.rgb_hwc)
+        """Read the next file; one that cannot be read is left out from then on.
+
+        Raises:
+            DatasetError: None can be read.
+        """
+        while self._position < len(self._paths):
+            try:
+                photo = read_photo(self._paths[self._position])
+            except DatasetError as error:
+                del self._paths[self._position]
+                bad = self._count - len(self._paths)
+                self.problem = f'{bad} of {self._count} images cannot be read: {one_line(error)}'
+                if not self._paths:
+                    raise
+                continue
+            self._position += 1
+            return TimedImage((self._position - 1) * _IMAGE_NS, photo.rgb_hwc)
+        return None
 
     def close(self) -> None:
         """Nothing is open."""
@@ -203,8 +219,8 @@ class PlayedSource(Source):
 
     @property
     def problem(self) -> str:
-        """Files do not come and go: always ''."""
-        return ''
+        """What cannot be shown, '' if all can."""
+        return self._images.problem
 
     def close(self) -> None:
         """Close what is played."""

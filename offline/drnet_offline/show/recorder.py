@@ -13,7 +13,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 
 from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.depth_picture import depth_picture
-from drnet_offline.outputs.files import encode_image
+from drnet_offline.outputs.files import encode_image, named_disk
 from drnet_offline.outputs.video_file import VideoFile
 from drnet_offline.replay.messages import TYPESTORE, header, serialize
 from drnet_ros.closing import Closing
@@ -39,6 +39,8 @@ _IMAGE, _INFO, _DEPTH, _DEPTH_INFO = _TOPICS
 
 class Recorder(Closing):
     """Takes frames until it is closed; only then the file has its name.
+
+    `close` raises OfflineError if the file is not whole.
 
     Attributes:
         path: The file.
@@ -148,13 +150,18 @@ class _BagRecorder(Recorder):
             fields = camera_fields(result.camera)
             info = types[_TOPICS[_INFO]](head, **fields, roi=region)
             messages |= {_INFO: info, _DEPTH_INFO: info}
-        for name, message in messages.items():
-            self._writer.write(
-                self._connections[name], stamp_ns, serialize(message, _TOPICS[name])
-            )
+        with named_disk(self.path):
+            for name, message in messages.items():
+                self._writer.write(
+                    self._connections[name], stamp_ns, serialize(message, _TOPICS[name])
+                )
         self.count += 1
 
     def close(self) -> None:
-        self._writer.close()
-        shutil.move(self._folder / f'{self._folder.name}.mcap', self.path)
-        shutil.rmtree(self._folder)
+        try:
+            with named_disk(self.path):
+                self._writer.close()
+        finally:
+            # One that a full disk has cut can be read up to there.
+            shutil.move(self._folder / f'{self._folder.name}.mcap', self.path)
+            shutil.rmtree(self._folder)

@@ -97,7 +97,7 @@ class Server:
         try:
             await web.TCPSite(self._runner, self._host, port).start()
         except OSError as error:
-            msg = f'cannot listen on {self._host}:{port}: {error.strerror}; name another --port'
+            msg = f'cannot listen on {self._host}:{port}: {error.strerror}; name another'
             raise OfflineError(msg) from error
         self._port = self._runner.addresses[0][1]
         # 0.0.0.0 is where it listens, not where others find it.

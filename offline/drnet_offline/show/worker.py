@@ -194,10 +194,11 @@ class Worker:
                 self._recorder.add(shown, result, range_m)
         except (OfflineError, OSError) as error:
             self._end_recording()
-            self._refusal = one_line(error)
+            self._refuse(error)
             self._publish_state(session)
 
     def _obey(self, session: Session, command: Command) -> None:
+        self._refusal = ''
         try:
             if 'set' in command:
                 session.change(command['set'])
@@ -212,7 +213,6 @@ class Worker:
                 if command['record']:
                     self._recorder = start_recording(command['record'], self._output)
             self._is_changed = 'record' not in command and 'pause' not in command
-            self._refusal = ''
         except DrnetError as error:
             self._refusal = one_line(error)
         self._publish_state(session)
@@ -250,9 +250,18 @@ class Worker:
         self._hub.send_text(self.state)
 
     def _end_recording(self) -> None:
-        if self._recorder is not None:
-            recorder, self._recorder = self._recorder, None
+        if self._recorder is None:
+            return
+        recorder, self._recorder = self._recorder, None
+        try:
             recorder.close()
+        except (OfflineError, OSError) as error:
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        """Say on the page and in the terminal that nothing more is recorded."""
+        self._refusal = one_line(error)
+        self._on_problem(self._refusal)
 
     def _smoothed_range(self, result: DepthFrame) -> tuple[float, float]:
         """Return the depths of the first and the last colour; they change slowly."""

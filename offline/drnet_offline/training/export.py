@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import write_bytes
 from drnet_ros.inference.engines.onnx_convert import onnx_model
 from drnet_ros.inference.engines.openvino_convert import convert_network
 from drnet_ros.network.checkpoint import load_network
@@ -65,7 +66,7 @@ def export_onnx(weights: Path, path: Path, size_hw: tuple[int, int], *, is_free:
         is_free: Leave height and width open: the file takes any from 32 on.
 
     Raises:
-        OfflineError: A library is missing.
+        OfflineError: A library is missing, or the file cannot be written.
         WeightsError: The weights cannot be loaded.
     """
     try:
@@ -79,12 +80,7 @@ def export_onnx(weights: Path, path: Path, size_hw: tuple[int, int], *, is_free:
     facts = describe(metadata, None if is_free else size_hw)
     onnx.helper.set_model_props(model, {f'{_SECTION}.{name}': facts[name] for name in facts})
     onnx.checker.check_model(model)
-    part = path.with_name(f'{path.name}.part')
-    try:
-        part.write_bytes(model.SerializeToString())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, model.SerializeToString())
 
 
 def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None:

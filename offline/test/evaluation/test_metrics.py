@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import distributed
 
 from drnet_offline.errors import OfflineError
-from drnet_offline.evaluation.metrics import NAMES, DepthMetrics, compute_errors
+from drnet_offline.evaluation.figures import NAMES, compute_errors
+from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
 
 Depth = NDArray[np.float32]

@@ -26,6 +26,7 @@ from known_scenes import (
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from drnet_offline.errors import OfflineError
 from drnet_offline.replay import journal
 from drnet_ros.recordings.recording import Recording
 
@@ -150,6 +151,25 @@ def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
     anew.close()
 
 
+def test_the_work_of_another_run_is_not_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / 'unfinished'
+    journal.Journal(folder, {'asked': 1}).close()
+    first = journal.Journal(folder, {'asked': 2})  # nothing was done before
+    first.add({'position': 0})
+    first.save(1, {}, {})
+    first.close()
+    with pytest.raises(OfflineError, match=r'unfinished has what an interrupted run with other'):
+        journal.Journal(folder, {'asked': 1})
+    again = journal.Journal(folder, {'asked': 2})
+    assert again.frames_done == 1
+    again.remove()
+    folder.mkdir()
+    (folder / 'notes.txt').write_text('mine')
+    with pytest.raises(OfflineError, match=r'but has other files: move them'):
+        journal.Journal(folder, {'asked': 1})
+    assert (folder / 'notes.txt').read_text() == 'mine'
+
+
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
@@ -159,6 +179,7 @@ def test_a_saved_state_cut_short_is_none(tmp_path: Path, left: float) -> None:
         (('--set', 'colour=red'), 'must be NAME=VALUE'),
         (('--set', 'max_dept=3'), 'did you mean max_depth?'),
         (('--set', 'cameras=a'), 'cameras must be left out: it is for the running node'),
+        (('--source-topic', 'scan=/scan'), 'scan=/scan is for a source that is not used'),
         (('--set', 'max_rate=5.0'), 'max_rate must be left out: it is for the running node'),
         (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),

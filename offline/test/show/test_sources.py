@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, Scene, write
 
-from drnet_offline.errors import OfflineError
+from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.show.live_source import LiveSource
 from drnet_offline.show.opening import open_source
 from drnet_offline.show.source import Source, SourceImage
@@ -70,6 +70,18 @@ def test_images_last_two_seconds_and_one_alone_stays(tmp_path: Path) -> None:
     with open_source(str(tmp_path / '1.png')) as source:
         assert grey_of(take(source, 1)[0]) == 1
         assert source.next(0.05) is None
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_said(tmp_path: Path) -> None:
+    for index, grey in enumerate(GREYS[:2]):
+        cv2.imwrite(str(tmp_path / f'{index}.png'), np.full((48, 64, 3), grey, np.uint8))
+    (tmp_path / '00.png').write_bytes(b'no image')
+    (tmp_path / '._0.png').write_bytes(b'of a Mac')
+    with open_source(str(tmp_path)) as source:
+        assert [grey_of(image) for image in take(source, 3)] == [0, 1, 0]
+        assert source.problem.startswith('1 of 3 images cannot be read: ')
+    with open_source(str(tmp_path / '00.png')) as source, pytest.raises(DatasetError):
+        source.next(0.1)
 
 
 def test_a_recording_brings_its_camera(tmp_path: Path) -> None:

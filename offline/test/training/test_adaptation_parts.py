@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from drnet_offline.training.adaptation.frame_store import (
     write_frames,
 )
 from drnet_offline.training.adaptation.gate import judge
+from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.learner import Learner, LearningRates
 from drnet_offline.training.adaptation.mixing import mix
 from drnet_offline.training.adaptation.pinned import weight_of
@@ -128,6 +130,23 @@ def test_stored_frames_come_back_in_millimetres_with_their_weights(tmp_path: Pat
     assert store.held_out_truth() is None
 
 
+def test_labels_are_compared_with_depth_that_is_not_learned(tmp_path: Path) -> None:
+    depth, weight = np.full(HW, 2.2, np.float32), np.ones(HW, np.float32)
+    depth[:, 48:], weight[:, 48:] = 3.0, 0.25
+    truth = np.full(HW, 2.0, np.float32)
+    truth[0] = np.nan
+    labelled = replace(frame(-1, depth, weight), truth_hw=truth)
+    errors = label_errors(write_frames(tmp_path / 's', [labelled], 1, HW, {}))
+    assert errors is not None
+    # A tenth too far with the weight 1, a half too far with 1/4 (64 of 255).
+    assert errors['rel'] == pytest.approx((0.1 + 0.5 * 64 / 255) / (1 + 64 / 255), rel=1e-5)
+    assert errors['rel_sure'] == pytest.approx(0.1, rel=1e-5)
+    assert errors['sure'] == 0.5
+    assert (
+        label_errors(write_frames(tmp_path / 't', [frame(-1, depth, weight)], 1, HW, {})) is None
+    )
+
+
 def test_images_are_stored_a_third_larger_than_the_network_sees_them_but_never_enlarged() -> None:
     assert stored_size((480, 640), (288, 384)) == (384, 512)
     assert stored_size((240, 320), (288, 384)) == (240, 320)
@@ -190,6 +209,20 @@ def test_a_mixture_that_forgets_too_much_is_not_taken() -> None:
     assert refused.mixture == 0
     assert not refused.is_accepted
     assert '5%' in refused.sentence()
+
+
+def test_of_mixtures_that_are_as_good_the_one_nearest_to_the_old_weights_is_taken() -> None:
+    old = np.full(6, 0.3)
+    best = old - 0.105
+    # Worse by 0.005 on average, whose standard error is 0.0089.
+    noisy = old - 0.1 + 0.02 * np.array([1, -1, 1, -1, 1, -1])
+    assert judge(old, {0.25: noisy, 0.5: best}, {}, most_forgotten=0.05).mixture == 0.25
+    # The standard error is 0.0009: that is no chance.
+    clear = old - 0.1 + 0.002 * np.array([1, -1, 1, -1, 1, -1])
+    assert judge(old, {0.25: clear, 0.5: best}, {}, most_forgotten=0.05).mixture == 0.5
+    # It may be that the best of them forgets too much.
+    shares = {0.25: clear, 0.5: best}
+    assert judge(old, shares, {0.25: 0.0, 0.5: 0.06}, most_forgotten=0.05).mixture == 0.25
 
 
 def test_a_gain_that_may_be_chance_is_refused() -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from known_scenes import HW, KnownEngine, Scene, known_depth, write
@@ -20,6 +21,7 @@ from drnet_offline.training.adaptation.projected import ProjectedDepth, project_
 from drnet_offline.training.adaptation.replay_set import CLIP
 from drnet_offline.training.adaptation.sources import RecordedDepth, check_camera
 from drnet_offline.training.adaptation.trajectory import place_corners
+from drnet_offline.training.adaptation.views import Views
 from drnet_ros.inference import DepthEstimator, Settings, SparseDepth
 from drnet_ros.inference.camera import CameraModel
 
@@ -150,3 +152,24 @@ def test_corners_of_the_clip_are_placed_where_its_depth_says(opened: ExitStack) 
         truth = frame.depth_hw[rows[inside].astype(int), columns[inside].astype(int)]
         errors.append(np.abs(points[inside, 2] / truth - 1))
     assert float(np.nanmedian(np.concatenate(errors))) < 0.03
+
+
+@pytest.mark.slow
+def test_images_from_places_apart_make_labels_better(
+    monkeypatch: pytest.MonkeyPatch, opened: ExitStack
+) -> None:
+    errors: dict[str, list[float]] = {'corners': [], 'views': []}
+    for name, found in errors.items():
+        source = open_source(CLIP, AdaptationPlan((CLIP,)), 'odometry', opened)
+        source.may_have_label(np.arange(64))
+        if name == 'corners':
+            monkeypatch.setattr(Views, 'at', lambda *_: None)
+        for frame in source.frames({4: -1, 20: -1, 30: -1}):
+            assert frame.truth_hw is not None
+            size = frame.depth_hw.shape[::-1]
+            truth = cv2.resize(frame.truth_hw, size, interpolation=cv2.INTER_NEAREST)
+            found.append(float(np.nanmean(np.abs(frame.depth_hw / truth - 1))))
+        monkeypatch.undo()
+    assert isinstance(source, pinned.PinnedDepth)
+    assert not source.follows_network
+    assert np.mean(errors['views']) < 0.9 * np.mean(errors['corners'])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.evaluation.metrics import NAMES
+from drnet_offline.evaluation.figures import NAMES
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.scores import Scores, score_frame

@@ -184,11 +184,6 @@ class FrameStore:
             return None
         return np.asarray(self._weights[index] / np.float32(_MOST_WEIGHT), np.float32)
 
-    @property
-    def has_weights(self) -> bool:
-        """Whether labels differ in how sure they are."""
-        return self._weights is not None
-
     def learned(self) -> StoredFrames:
         """Return the frames that are learned from."""
         return StoredFrames(self, [i for i, e in enumerate(self.entries) if e.block < 0])

@@ -29,8 +29,8 @@ class Verdict:
     """What the held-out blocks and the replay set say.
 
     Attributes:
-        mixture: Share of the new weights in the best mixture that does not forget too much; 0 if
-            there is none.
+        mixture: Share of the new weights: the least that is as good as the best mixture of those
+            that do not forget too much; 0 if there is none.
         gain: By how much REL falls on held-out blocks, mean over blocks. Each block is judged by
             the mixture that the blocks of the other half (every second one) prefer, so that
             choosing makes no gain by itself.
@@ -58,9 +58,10 @@ class Verdict:
     def sentence(self) -> str:
         """Return the verdict in a sentence."""
         if self.mixture == 0:
+            most = f'{100 * self.most_forgotten:g}%'
             return (
                 'The old weights stay: every mixture with the new ones is worse on the held-out '
-                f'blocks, or raises REL on the replay set by more than {self.most_forgotten:.0%}.'
+                f'blocks, or raises REL on the replay set by more than {most}.'
             )
         words = (
             f'REL on held-out blocks falls by {self.gain:.3f} (95 % sure of at least '
@@ -101,7 +102,7 @@ def judge(
     shares = np.array([0.0, *allowed])
     gains = old - _cross_fitted(errors)
     low = float(gains.mean()) - _margin(gains, seed)
-    mixture = float(shares[errors.mean(axis=1).argmin()])
+    mixture = float(shares[_chosen(errors)])
     return Verdict(
         mixture=mixture,
         gain=float(gains.mean()),
@@ -122,8 +123,26 @@ def _cross_fitted(errors: NDArray[np.float64]) -> NDArray[np.float64]:
     half = np.arange(errors.shape[1]) % 2 == 0
     fitted = np.empty(errors.shape[1])
     for judged in (half, ~half):
-        fitted[judged] = errors[errors[:, ~judged].mean(axis=1).argmin()][judged]
+        fitted[judged] = errors[_chosen(errors[:, ~judged])][judged]
     return fitted
+
+
+def _chosen(errors: NDArray[np.float64]) -> int:
+    """Return the mixture nearest to the old weights that is as good as the best.
+
+    That is within one standard error of it, over blocks (the one-standard-error rule of Breiman et
+    al., Classification and Regression Trees, 1984): the less weights change, the less they forget.
+
+    Args:
+        errors: Of each mixture in each block, (M, B); the old weights first, which are chosen only
+            if they are the best.
+    """
+    best = int(errors.mean(axis=1).argmin())
+    if best == 0:
+        return 0
+    worse = errors[1 : best + 1] - errors[best]
+    error = worse.std(axis=1, ddof=1) / math.sqrt(errors.shape[1])
+    return 1 + int((worse.mean(axis=1) <= error).argmax())
 
 
 def _margin(gains: NDArray[np.float64], seed: int) -> float:

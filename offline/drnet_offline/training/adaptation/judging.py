@@ -55,7 +55,7 @@ def judge_mixtures(
         errors[0.0],
         {share: errors[share] for share in MIXTURES},
         {share: kept[share] / kept[0.0] - 1 for share in MIXTURES if kept},
-        most_forgotten=plan.most_forgotten,
+        most_forgotten=plan.most_forgotten * (1.0 if checked is None else checked.allowance),
         seed=plan.seed,
     )
     table = {

@@ -22,7 +22,7 @@ from drnet_offline.training.adaptation.trajectory import POSE_TYPE
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference import Settings
 from drnet_ros.recordings.recording import Recording
-from drnet_ros.recordings.topics import choose_topics
+from drnet_ros.recordings.topics import TopicChoice, choose_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,10 +32,30 @@ if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_offline.training.adaptation.plan import AdaptationPlan
 
-__all__ = ['open_source']
+__all__ = ['check_sources', 'open_source']
 
 _TOLERANCE_S = 0.02
 _SENSORS = ('scan', 'points', 'depth', 'range')
+
+
+def check_sources(plan: AdaptationPlan) -> None:
+    """Refuse what can be refused at once: paths, topics and settings.
+
+    Raises:
+        DatasetError: There is no such data set.
+        OfflineError: A setting is not understood.
+        RecordingError: A recording cannot be opened, or has no such topic.
+        SettingsError: A setting is not allowed.
+    """
+    Settings.from_mapping({'weights': plan.weights, **parse_settings(plan.topics.settings)})
+    for path in (*plan.recordings, *plan.test):
+        if _is_dataset(path):
+            open_dataset(path)
+            continue
+        with Recording(path) as recording:
+            _choose_topics(recording, plan)
+    if plan.replay_data is not None:
+        open_dataset(plan.replay_data)
 
 
 def open_source(
@@ -64,10 +84,7 @@ def open_source(
             raise DatasetError(msg)
         return DatasetFrames(path.name, open_dataset(path))
     recording = opened.enter_context(Recording(path))
-    topics = plan.topics
-    choice = choose_topics(
-        recording.topics, image=topics.image, camera_info=topics.camera_info, depth=topics.depth
-    )
+    topics, choice = plan.topics, _choose_topics(recording, plan)
     index = index_recording(recording, choice, _TOLERANCE_S, on_message=on_message)
     settings = Settings.from_mapping({'weights': plan.weights, **parse_settings(topics.settings)})
     chosen = _choose_labels(index, labels, settings, dict(topics.sources))
@@ -77,6 +94,13 @@ def open_source(
     settings = settings.changed(sparse_depth_sources=names)
     found = _topics_of(index, names, dict(topics.sources))
     return PinnedDepth(index, settings, found, on_message)
+
+
+def _choose_topics(recording: Recording, plan: AdaptationPlan) -> TopicChoice:
+    named = plan.topics
+    return choose_topics(
+        recording.topics, image=named.image, camera_info=named.camera_info, depth=named.depth
+    )
 
 
 def _recorded_depth(index: Index, settings: Settings) -> FrameSource:

@@ -14,10 +14,10 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import write_text
+from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.model_card import model_card
-from drnet_offline.training.adaptation.plan import sha256_of
+from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, sha256_of
 from drnet_offline.training.adaptation.report import write_report
 from drnet_ros.network.checkpoint import save_network
 from drnet_ros.weights import resolve_weights
@@ -28,21 +28,9 @@ if TYPE_CHECKING:
     from drnet_offline.training.adaptation.plan import AdaptationPlan
     from drnet_offline.training.adaptation.run import Outcome
 
-__all__ = ['WEIGHTS_NAME', 'check_output', 'figure_rows', 'print_outcome', 'write_outputs']
+__all__ = ['figure_rows', 'print_outcome', 'write_outputs']
 
-WEIGHTS_NAME = 'adapted.safetensors'
 REPORT_NAME = 'report.html'
-
-
-def check_output(output: Path) -> None:
-    """Refuse a folder that holds adapted weights already.
-
-    Raises:
-        OfflineError: It does.
-    """
-    if (output / WEIGHTS_NAME).is_file():
-        msg = f'{output} holds {WEIGHTS_NAME} already: name another folder, or delete it'
-        raise OfflineError(msg)
 
 
 def write_outputs(
@@ -88,6 +76,8 @@ def print_outcome(console: Console, outcome: Outcome, written: list[Path]) -> No
         for cells in figure_rows(comparison.figures()):
             table.add_row(*map(escape, cells))
     console.print(table)
+    for line in _unread(outcome):
+        console.print(f'warning: {line}', markup=False, highlight=False)
     for path in written:
         console.print(f'written {path}', markup=False, highlight=False)
 
@@ -103,6 +93,18 @@ def figure_rows(figures: dict[str, Any]) -> list[list[str]]:
         name = figures['name'] if word == 'old' else ''
         rows.append([name, word, str(figures['frames']) if name else '', *cells])
     return rows
+
+
+def _unread(outcome: Outcome) -> list[str]:
+    """Return what of the recordings was left out since it cannot be read, a line for each."""
+    lines = []
+    for about in (store.about for store in outcome.stores):
+        if damage := about.get('damage'):
+            lines.append(f'{about["name"]}: {damage}; the rest was used')
+        if unreadable := about.get('images_unreadable'):
+            count = f'{unreadable} of {about["images"]} images'
+            lines.append(f'{about["name"]}: {count} cannot be read; the others were used')
+    return lines
 
 
 def _licence(before: str) -> str:
@@ -126,6 +128,7 @@ def _summary(plan: AdaptationPlan, outcome: Outcome, command: str) -> dict[str, 
         'recordings': [
             {**store.about, 'path': str(path), 'sha256': sha256_of(path)}
             | {'frames_learned': len(store.learned()), 'frames_held_out': len(store.held_out())}
+            | {'label_errors': label_errors(store)}
             for path, store in zip(plan.recordings, outcome.stores, strict=True)
         ],
         'weights_before': plan.weights,

@@ -15,8 +15,10 @@ from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.registration import has_same_aspect, registration_warnings
 from drnet_offline.replay.sparse_player import SparsePlayer
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
+from drnet_offline.training.adaptation.fusing import fuse, points_of
 from drnet_offline.training.adaptation.hindsight import frames_with_points
 from drnet_offline.training.adaptation.sources import RecordedFrames
+from drnet_offline.training.adaptation.sweep import sweep
 from drnet_offline.training.adaptation.trajectory import Corners, place_corners
 from drnet_ros.errors import RecordingError
 from drnet_ros.inference import DepthEstimator, SparseDepth
@@ -42,6 +44,7 @@ class PinnedDepth(RecordedFrames):
     Attributes:
         kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
+        follows_network: Whether labels have the shape that the network sees.
         topics: Where the sources are recorded.
     """
 
@@ -64,6 +67,8 @@ class PinnedDepth(RecordedFrames):
         names = settings.sparse_depth_names
         self.kind = 'odometry' if names == ('odometry',) else 'sparse'
         self.labels = f'depth scaled by {" and ".join(names)}'
+        # Images from places apart show the shape as well.
+        self.follows_network = 'odometry' not in names
         self._sensors = tuple(name for name in names if name != 'odometry')
         self._has_odometry = 'odometry' in names
         self.topics = topics
@@ -98,8 +103,10 @@ class PinnedDepth(RecordedFrames):
                 result = estimator.estimate(
                     frame.rgb_hwc, frame.camera, sparse_depth=points, stddev=True
                 )
-                if result.scale is not None and result.scale.points >= _LEAST_POINTS:
-                    yield self._labelled(frame, result, blocks[frame.position])
+                if result.scale is None or result.scale.points < _LEAST_POINTS:
+                    continue
+                depth_hw, stddev_hw = self._swept(estimator, frame, points, result)
+                yield self._labelled(frame, depth_hw, stddev_hw, blocks[frame.position])
 
     def _with_points(
         self, blocks: Mapping[int, int]
@@ -115,17 +122,40 @@ class PinnedDepth(RecordedFrames):
             known = [points, *([corners[frame.position]] if frame.position in corners else [])]
             yield frame, SparseDepth.fused(known)
 
-    def _labelled(self, frame: RecordedFrame, result: DepthFrame, block: int) -> LabelledFrame:
-        if frame.rgb_hwc is None or result.stddev_hw is None:
-            msg = 'an estimate with a standard deviation was asked for, got none'
-            raise RecordingError(msg)
-        height, width = frame.rgb_hwc.shape[:2]
+    def _swept(
+        self,
+        estimator: DepthEstimator,
+        frame: RecordedFrame,
+        points: SparseDepth,
+        first: DepthFrame,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return depth and its standard deviation, better known by images from places apart."""
+        image = None if self._corners is None else self._corners.views.at(frame.position)
+        if self._corners is None or image is None or frame.rgb_hwc is None:
+            return first.depth_hw, _stddev_of(first)
+        depth_m = float(np.median(first.depth_hw))
+        earlier, later = self._corners.views.around(frame.position, depth_m)
+        swept = sweep(image, earlier, later, first.depth_hw)
+        if swept is None:
+            return first.depth_hw, _stddev_of(first)
+        known = SparseDepth.fused([points, points_of(swept, first.depth_hw, image.camera)])
+        second = estimator.estimate(frame.rgb_hwc, frame.camera, sparse_depth=known, stddev=True)
+        return fuse(second.depth_hw, _stddev_of(second), swept, first.depth_hw)
+
+    def _labelled(
+        self,
+        frame: RecordedFrame,
+        depth_hw: NDArray[np.float32],
+        stddev_hw: NDArray[np.float32],
+        block: int,
+    ) -> LabelledFrame:
+        size = (0, 0) if frame.rgb_hwc is None else frame.rgb_hwc.shape[:2]
         return self.labelled(
             frame,
             block,
-            result.depth_hw,
-            weight_of(result.depth_hw, result.stddev_hw),
-            self._truth_of(frame, (height, width)),
+            depth_hw,
+            weight_of(depth_hw, stddev_hw),
+            self._truth_of(frame, (size[0], size[1])),
         )
 
     def _truth_of(
@@ -138,6 +168,13 @@ class PinnedDepth(RecordedFrames):
         if not has_same_aspect(image_hw, size) or registration_warnings(self.index, size, size):
             return None
         return frame.truth_hw
+
+
+def _stddev_of(result: DepthFrame) -> NDArray[np.float32]:
+    if result.stddev_hw is None:
+        msg = 'an estimate with a standard deviation was asked for, got none'
+        raise RecordingError(msg)
+    return result.stddev_hw
 
 
 def weight_of(

@@ -7,10 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ['LABELS', 'AdaptationPlan', 'TopicNames', 'sha256_of']
+__all__ = ['LABELS', 'WEIGHTS_NAME', 'AdaptationPlan', 'TopicNames', 'sha256_of']
 
 LABELS = ('depth', 'sparse', 'odometry')
 """What a network can learn from: recorded depth, what sensors know, images with odometry."""
+
+
+WEIGHTS_NAME = 'adapted.safetensors'
+"""The file of the new weights in the output folder."""
 
 
 @dataclass(frozen=True, slots=True)

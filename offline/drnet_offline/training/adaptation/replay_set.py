@@ -41,6 +41,9 @@ CLIP = Path(drnet_offline.__file__).parents[1] / 'clip' / 'room'
 
 _MOST_CHECKED = 64
 _NYU_BORDER_PX = 8
+# Other images of the clip are learned again, so that less is forgotten on it than elsewhere:
+# weights that had 4 % more REL on it had 8 % more on NYU Depth v2 (docs/adapt.md).
+_CLIP_ALLOWANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,13 @@ class Checked:
         name: What reports call them.
         samples: Images with depth.
         places: Block and stamp of each.
+        allowance: Of what may be forgotten at most, the share that is allowed on these images.
     """
 
     name: str
     samples: DepthDataset
     places: Sequence[tuple[int, float]]
+    allowance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ def clip_replay(old: DRNet, metadata: WeightsMetadata, folder: Path, share: floa
     learned, held_out = store.learned(), store.held_out()
     return ReplaySet(
         Source('clip', learned, SourceConfig(weight=share)),
-        Checked('the bundled clip', held_out, held_out.places),
+        Checked('the bundled clip', held_out, held_out.places, _CLIP_ALLOWANCE),
         f'{len(learned)} images of the bundled clip with the depth that the old weights give',
     )
 
@@ -161,6 +166,7 @@ class _AsBefore:
         self.name = source.name
         self.kind = source.kind
         self.labels = source.labels
+        self.follows_network = source.follows_network
         self._source = source
         self._network = network
         self._metadata = metadata

@@ -74,7 +74,7 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
     if summary['forgotten'] is not None:
         sentences.append(
             f'On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
-            f'(at most {summary["most_forgotten"]:+.0%} is allowed).'
+            f'(at most {100 * summary["most_forgotten"]:+g}% is allowed).'
         )
     if summary['is_accepted']:
         sentences.append(
@@ -150,11 +150,13 @@ def _training(summary: dict[str, Any]) -> str:
             str(recording['frames_learned']),
             str(recording['frames_held_out']),
             f'{recording["guard_s"]:.2f}',
+            _label_errors(recording['label_errors']),
             recording['sha256'][:16],
         ]
         for recording in summary['recordings']
     ]
-    head = ('', 'labels', 'images', 'seconds', 'learned', 'held out', 'guard gap [s]', 'sha256')
+    counts = ('images', 'seconds', 'learned', 'held out', 'guard gap [s]')
+    head = ('', 'labels', *counts, 'REL of labels', 'sha256')
     words = (
         f'{summary["steps"]} steps of {summary["batch_size"]} images, {summary["step_s"]:.2f} s '
         f'each; {summary["spent_s"] / 60:.1f} minutes in all. Replay set: '
@@ -164,6 +166,14 @@ def _training(summary: dict[str, Any]) -> str:
     return (
         f'{html_table(head, rows)}<p>{escape(words)}</p><pre>{escape(summary["command"])}</pre>'
         f'<p class="note">{escape(versions)}</p>'
+    )
+
+
+def _label_errors(errors: dict[str, float] | None) -> str:
+    if errors is None:
+        return ''
+    return (
+        f'{errors["rel_sure"]:.3f} on the surest {errors["sure"]:.0%}, {errors["rel"]:.3f} in all'
     )
 
 

@@ -173,14 +173,14 @@ class Adaptation:
     def _learn(
         self, stores: Sequence[FrameStore], replay: ReplaySet | None
     ) -> tuple[DRNet, dict[str, Any]]:
-        """Train, in two rounds where labels depend on the weights; return weights and notes."""
+        """Train, in two rounds where labels follow the weights; return weights and notes."""
         if self._state.get('prepared_s') is None:
             self._state.note(prepared_s=self._state.spent_s)
         image_hw = stores[0].about['image_hw']
         size = network_size((image_hw[0], image_hw[1]), self._network_hw)
         training = Training(self._plan, self._state, self._progress, self._metadata, size)
         mixture = self._mixture(stores, replay)
-        rounds = 2 if any(store.has_weights for store in stores) else 1
+        rounds = 2 if any(store.about['follows_network'] for store in stores) else 1
         reserved_s = self._scoring_s(stores, replay) + _RESERVED_S
         reserved_s += (rounds - 1) * self._state.get('prepared_s')
         steps = training.plan_steps(self._old, mixture, reserved_s)

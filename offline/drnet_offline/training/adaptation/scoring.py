@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from drnet_offline.evaluation.metrics import NAMES, compute_errors
+from drnet_offline.evaluation.figures import NAMES, compute_errors
 from drnet_offline.replay.scores import figures_of
 from drnet_offline.training.adaptation.learner import normalise
 from drnet_offline.training.augment import resize_sample
@@ -35,7 +35,7 @@ class FrameScore:
     Attributes:
         block: Its held-out block; unique over recordings.
         stamp_s: When it was taken.
-        figures: The metrics of `evaluation.metrics.NAMES`, and 'scale', the median of label over
+        figures: The metrics of `evaluation.figures.NAMES`, and 'scale', the median of label over
             estimate.
     """
 

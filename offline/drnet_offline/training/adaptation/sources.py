@@ -19,7 +19,7 @@ from drnet_ros.recordings.topics import TopicChoice
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.datasets.sample import DepthDataset, DepthSample
     from drnet_offline.replay.index import Index
     from drnet_ros.inference import Settings
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
@@ -48,11 +48,14 @@ class FrameSource(Protocol):
         name: What reports call it.
         kind: One of `plan.LABELS`.
         labels: What the labels are, in words.
+        follows_network: Whether labels have the shape that the network sees: better weights make
+            better labels.
     """
 
     name: str
     kind: str
     labels: str
+    follows_network: bool
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -66,12 +69,19 @@ class FrameSource(Protocol):
         """Yield the frames at some positions that have a label, each with its block."""
         ...
 
+    @property
+    def damage(self) -> str:
+        """What of it cannot be read, '' if all can; known once it was read."""
+        ...
+
 
 class DatasetFrames:
     """A data set with depth, whose images follow each other in time."""
 
+    damage = ''
     kind = 'depth'
     labels = 'depth of the data set'
+    follows_network = False
 
     def __init__(self, name: str, samples: DepthDataset) -> None:
         """Keep what is read later."""
@@ -81,7 +91,9 @@ class DatasetFrames:
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, time at 30 images a second, and image."""
         for position in self._surveyed():
-            yield position, position / _FRAMES_PER_S, self._samples[position].rgb_hwc
+            sample = self._read(position)
+            rgb_hwc = None if sample is None else sample.rgb_hwc
+            yield position, position / _FRAMES_PER_S, rgb_hwc
 
     def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return that all have one."""
@@ -90,7 +102,9 @@ class DatasetFrames:
     def frames(self, blocks: Mapping[int, int]) -> Iterator[LabelledFrame]:
         """Yield the samples at some positions."""
         for position, block in sorted(blocks.items()):
-            sample = self._samples[position]
+            sample = self._read(position)
+            if sample is None:
+                continue
             yield LabelledFrame(
                 sample.name,
                 position,
@@ -100,6 +114,13 @@ class DatasetFrames:
                 sample.focal_px,
                 sample.depth_hw,
             )
+
+    def _read(self, position: int) -> DepthSample | None:
+        """Return a sample, None if it cannot be read: the others can."""
+        try:
+            return self._samples[position]
+        except DatasetError:
+            return None
 
     def _surveyed(self) -> range:
         return range(0, len(self._samples), -(-len(self._samples) // _MOST_SURVEYED) or 1)
@@ -112,7 +133,10 @@ class RecordedFrames:
         name: What reports call it.
         index: The index of the recording, which must stay open.
         settings: `image_is_rectified` and the sources of sparse depth are read.
+        follows_network: As of `FrameSource`.
     """
+
+    follows_network = False
 
     def __init__(self, index: Index, settings: Settings) -> None:
         """Keep what is read later.
@@ -123,6 +147,11 @@ class RecordedFrames:
         self.name = index.recording.path.name
         self.index = index
         self.settings = settings
+
+    @property
+    def damage(self) -> str:
+        """What of the recording cannot be read, '' if all can."""
+        return self.index.damage
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.outputs.files import write_text
+from drnet_offline.outputs.unfinished import begin_unfinished, is_same_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,20 +26,19 @@ class State:
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
-        """Open the folder; one of another adaptation is emptied.
+        """Open the folder.
 
         Args:
             folder: Made if it is not there.
             key: What the result depends on; plain JSON.
+
+        Raises:
+            OfflineError: The folder has the work of another adaptation.
         """
         self.folder = folder
-        text = json.dumps(key, indent=1, sort_keys=True)
-        path = folder / 'key.json'
-        self.is_resumed = path.is_file() and path.read_text(encoding='utf-8') == text
+        self.is_resumed = is_same_run(folder, key)
         if not self.is_resumed:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            write_text(path, text)
+            begin_unfinished(folder, key, 'learned0')
         self._began_s = time.monotonic()
         self._notes_path = folder / 'notes.json'
         self._notes: dict[str, Any] = {'spent_s': 0.0}

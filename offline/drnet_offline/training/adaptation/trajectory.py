@@ -15,6 +15,7 @@ import numpy as np
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.replay.frames import RecordedFrame, read_frames
+from drnet_offline.training.adaptation.views import PosedImage, Views
 from drnet_ros.errors import DrnetError, SparseDepthError
 from drnet_ros.inference import OdometryMap, SparseDepth
 from drnet_ros.inference.sparse_depth.sources.extrinsics import add_extrinsics
@@ -56,6 +57,7 @@ class Corners:
         problem: Why one has no pose, '' if all have.
         moved_m: Length of the camera's way.
         turned_deg: Sum of its turns.
+        views: The images with their poses.
     """
 
     points: dict[int, SparseDepth] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Corners:
     problem: str = ''
     moved_m: float = 0.0
     turned_deg: float = 0.0
+    views: Views = field(default_factory=lambda: Views(()))
 
     def check(self, name: str) -> None:
         """Refuse a recording whose camera has turned, but not moved.
@@ -89,16 +92,6 @@ class Corners:
         raise DatasetError(msg)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Posed:
-    """A small grey image with its camera and pose; None if unknown."""
-
-    position: int
-    stamp_ns: int
-    camera: CameraModel
-    pose: Pose | None
-
-
 def place_corners(
     frames: RecordedFrames, topics: SparseTopics, on_image: Callable[[], None] = lambda: None
 ) -> Corners:
@@ -112,7 +105,7 @@ def place_corners(
     corners = Corners(images=len(frames.index.images))
     with tempfile.TemporaryFile() as file:
         greys: NDArray[np.uint8] | None = None
-        posed: list[_Posed] = []
+        posed: list[PosedImage] = []
         for frame, camera, pose in _poses(frames, topics, corners):
             grey = _small(frame)
             if greys is None:
@@ -120,12 +113,14 @@ def place_corners(
                 greys = np.memmap(file, np.uint8, 'w+', shape=shape)
             if grey.shape == greys.shape[1:]:
                 greys[frame.position] = grey
-                posed.append(_Posed(frame.position, frame.stamp_ns, camera, pose))
+                kept = greys[frame.position]
+                posed.append(PosedImage(frame.position, frame.stamp_ns, camera, pose, kept))
             on_image()
         if greys is None:
             return corners
         _measure_motion(posed, corners)
-        found = [_follow(greys, way, on_image) for way in (posed, posed[::-1])]
+        corners.views = Views(posed)
+        found = [_follow(way, on_image) for way in (posed, posed[::-1])]
     for each in posed:
         both = [seen[each.position] for seen in found if each.position in seen]
         together = SparseDepth.fused(both) if both else None
@@ -134,13 +129,11 @@ def place_corners(
     return corners
 
 
-def _follow(
-    greys: NDArray[np.uint8], way: Sequence[_Posed], on_image: Callable[[], None]
-) -> dict[int, SparseDepth]:
+def _follow(way: Sequence[PosedImage], on_image: Callable[[], None]) -> dict[int, SparseDepth]:
     """Return the corners of known depth in each image, for images in one direction of time."""
     found: dict[int, SparseDepth] = {}
     map_ = OdometryMap()
-    last: _Posed | None = None
+    last: PosedImage | None = None
     for each in way:
         on_image()
         if each.pose is None:
@@ -150,11 +143,11 @@ def _follow(
             if is_jump(last.pose, each.pose, gap_ns):
                 map_.reset()
         last = each
-        found[each.position] = map_.feed(greys[each.position], each.camera, each.pose)
+        found[each.position] = map_.feed(each.grey_hw, each.camera, each.pose)
     return found
 
 
-def _measure_motion(posed: Sequence[_Posed], corners: Corners) -> None:
+def _measure_motion(posed: Sequence[PosedImage], corners: Corners) -> None:
     poses = [each.pose for each in posed if each.pose is not None]
     corners.posed = len(poses)
     for before, after in pairwise(poses):

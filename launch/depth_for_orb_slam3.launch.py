@@ -1,0 +1,132 @@
+"""Depth for ORB-SLAM3, and the RGB-D node of a ROS 2 wrapper of it.
+
+    ros2 launch drnet_ros depth_for_orb_slam3.launch.py image:=/camera/image_raw \
+        vocabulary:=ORBvoc.txt settings:=my_camera.yaml
+    ros2 launch drnet_ros depth_for_orb_slam3.launch.py image:=/camera/image_raw slam:=false
+
+All arguments of depth.launch.py hold. settings is a copy of config/orb_slam3_rgbd.yaml with the
+calibration of the camera.
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from drnet_ros.node.launch_exit import fail_at_the_end
+from drnet_ros.node.launch_nodes import recording_as_camera, require_package
+from drnet_ros.node.launch_paths import existing_path
+
+DEPTH = Path(__file__).with_name('depth.launch.py')
+SETTINGS = Path(__file__).parents[1] / 'config' / 'orb_slam3_rgbd.yaml'
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments, the node and what it works with."""
+    return LaunchDescription(
+        [
+            *_arguments(),
+            # It checks what is given, so it comes before whatever would be left running.
+            OpaqueFunction(function=_check),
+            GroupAction(
+                [
+                    IncludeLaunchDescription(
+                        PythonLaunchDescriptionSource(str(DEPTH)),
+                        launch_arguments={
+                            name: LaunchConfiguration(name)
+                            for name in ('params_file', 'image', 'namespace')
+                        }.items(),
+                    )
+                ]
+            ),
+            OpaqueFunction(function=_others),
+        ]
+    )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        DeclareLaunchArgument(
+            'params_file',
+            default_value='orb_slam3_depth',
+            description='Parameter file of depth_node: a path, or a name in config/.',
+        ),
+        DeclareLaunchArgument(
+            'image', default_value='camera/image_raw', description='Image topic, raw images.'
+        ),
+        DeclareLaunchArgument(
+            'namespace', default_value='', description='Namespace of both nodes.'
+        ),
+        DeclareLaunchArgument(
+            'bag', default_value='', description="Recording to play; '' is a live camera."
+        ),
+        DeclareLaunchArgument(
+            'slam',
+            default_value='true',
+            choices=['true', 'false'],
+            description='Start ORB-SLAM3 here; false if it runs elsewhere.',
+        ),
+        DeclareLaunchArgument(
+            'vocabulary', default_value='', description='ORBvoc.txt of ORB-SLAM3.'
+        ),
+        DeclareLaunchArgument(
+            'settings',
+            default_value=str(SETTINGS),
+            description='Settings file of ORB-SLAM3; the default is for the bundled clip.',
+        ),
+        DeclareLaunchArgument(
+            'package', default_value='orbslam3', description='Package of the wrapper.'
+        ),
+        DeclareLaunchArgument('executable', default_value='rgbd', description='Its RGB-D node.'),
+    ]
+
+
+def _check(context: LaunchContext) -> None:
+    if bag := _value(context, 'bag'):
+        existing_path('bag', bag)
+    if _value(context, 'slam') == 'true':
+        package = _value(context, 'package')
+        remedy = 'build a wrapper in your workspace, name it with package:=, or slam:=false'
+        require_package(package, 'slam:=true, the default', remedy)
+        for argument in ('vocabulary', 'settings'):
+            existing_path(argument, _value(context, argument))
+
+
+def _others(context: LaunchContext) -> list[Node]:
+    nodes = []
+    if bag := _value(context, 'bag'):
+        nodes.append(recording_as_camera(bag, _value(context, 'image')))
+    if _value(context, 'slam') == 'true':
+        nodes.append(_slam(context))
+    return nodes
+
+
+def _slam(context: LaunchContext) -> Node:
+    files = [
+        str(existing_path(argument, _value(context, argument)))
+        for argument in ('vocabulary', 'settings')
+    ]
+    return Node(
+        package=LaunchConfiguration('package'),
+        executable=LaunchConfiguration('executable'),
+        namespace=LaunchConfiguration('namespace'),
+        arguments=files,
+        remappings=[
+            ('camera/rgb', LaunchConfiguration('image')),
+            ('camera/depth', 'depth/image_rect'),
+        ],
+        output='screen',
+        on_exit=fail_at_the_end,
+    )
+
+
+def _value(context: LaunchContext, argument: str) -> str:
+    return str(LaunchConfiguration(argument).perform(context))

@@ -1,0 +1,160 @@
+"""Depth for rtabmap, and rtabmap itself with odometry from the same images.
+
+    ros2 launch drnet_ros depth_for_rtabmap.launch.py image:=/camera/image_raw
+    ros2 launch drnet_ros depth_for_rtabmap.launch.py image:=/camera/image_raw rtabmap:=false
+    ros2 launch drnet_ros depth_for_rtabmap.launch.py bag:=RECORDING frame_id:=camera_optical_frame
+
+All arguments of depth.launch.py hold. tf must lead from frame_id to the frame of the images.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.action import Action
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from drnet_ros.node.launch_nodes import recording_as_camera, require_package
+from drnet_ros.node.launch_paths import existing_path
+
+DEPTH = Path(__file__).with_name('depth.launch.py')
+PACKAGES = ('rtabmap_launch', 'rtabmap_odom', 'rtabmap_slam')
+REMEDY = 'apt install ros-$ROS_DISTRO-rtabmap-ros, or rtabmap:=false'
+# The map is made of near depth alone: its error grows with the distance.
+RTABMAP_ARGS = '--delete_db_on_start --Vis/MaxDepth 6 --Kp/MaxDepth 6 --Grid/RangeMax 4'
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments, the node and what it works with."""
+    return LaunchDescription(
+        [
+            *_arguments(),
+            # It checks what is given, so it comes before whatever would be left running.
+            OpaqueFunction(function=_check),
+            GroupAction(
+                [
+                    IncludeLaunchDescription(
+                        PythonLaunchDescriptionSource(str(DEPTH)),
+                        launch_arguments={
+                            name: LaunchConfiguration(name)
+                            for name in ('params_file', 'image', 'namespace')
+                        }.items(),
+                    )
+                ]
+            ),
+            OpaqueFunction(function=_others),
+        ]
+    )
+
+
+def _arguments() -> list[DeclareLaunchArgument]:
+    return [
+        DeclareLaunchArgument(
+            'params_file',
+            default_value='rtabmap_depth',
+            description='Parameter file of depth_node: a path, or a name in config/.',
+        ),
+        DeclareLaunchArgument(
+            'image', default_value='camera/image_raw', description='Image topic.'
+        ),
+        DeclareLaunchArgument(
+            'namespace', default_value='', description='Namespace of depth_node.'
+        ),
+        DeclareLaunchArgument(
+            'bag', default_value='', description="Recording to play; '' is a live camera."
+        ),
+        DeclareLaunchArgument(
+            'rtabmap',
+            default_value='true',
+            choices=['true', 'false'],
+            description='Start rtabmap here; false if it runs elsewhere.',
+        ),
+        DeclareLaunchArgument(
+            'rgb_topic',
+            default_value='',
+            description="Rectified images for rtabmap; '' is the image_rect of depth_node.",
+        ),
+        DeclareLaunchArgument(
+            'frame_id', default_value='base_link', description='Frame of the robot.'
+        ),
+        DeclareLaunchArgument(
+            'visual_odometry',
+            default_value='true',
+            choices=['true', 'false'],
+            description='Odometry from images and depth; false takes that of odom_topic.',
+        ),
+        DeclareLaunchArgument(
+            'odom_topic', default_value='odom', description='Odometry topic of the robot.'
+        ),
+        DeclareLaunchArgument(
+            'rtabmap_viz',
+            default_value='true',
+            choices=['true', 'false'],
+            description="Start rtabmap's window.",
+        ),
+        DeclareLaunchArgument(
+            'rtabmap_args', default_value=RTABMAP_ARGS, description='Arguments of rtabmap.'
+        ),
+    ]
+
+
+def _check(context: LaunchContext) -> None:
+    if bag := _value(context, 'bag'):
+        existing_path('bag', bag)
+    if _value(context, 'rtabmap') == 'true':
+        for package in PACKAGES:
+            require_package(package, 'rtabmap:=true, the default', REMEDY)
+
+
+def _others(context: LaunchContext) -> list[Action]:
+    actions: list[Action] = []
+    if bag := _value(context, 'bag'):
+        actions.append(recording_as_camera(bag, _value(context, 'image')))
+    if _value(context, 'rtabmap') == 'true':
+        actions.append(GroupAction([_rtabmap(context)]))
+    return actions
+
+
+def _rtabmap(context: LaunchContext) -> IncludeLaunchDescription:
+    folder = Path(get_package_share_directory('rtabmap_launch')) / 'launch'
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(folder / 'rtabmap.launch.py')),
+        launch_arguments=rtabmap_arguments(
+            _value(context, 'namespace'), _value(context, 'rgb_topic')
+        ).items(),
+    )
+
+
+def rtabmap_arguments(namespace: str, rgb_topic: str) -> dict[str, str | LaunchConfiguration]:
+    """Return the arguments of rtabmap.launch.py.
+
+    Args:
+        namespace: That of depth_node, '' for none.
+        rgb_topic: Rectified images; '' are those of depth_node.
+    """
+    # rtabmap has a namespace of its own, so ours is written out.
+    ours = f'/{namespace.strip("/")}' if namespace.strip('/') else ''
+    same = ('frame_id', 'visual_odometry', 'odom_topic', 'rtabmap_viz')
+    return {
+        'rgb_topic': rgb_topic or f'{ours}/image_rect',
+        'depth_topic': f'{ours}/depth/image_rect',
+        'camera_info_topic': f'{ours}/depth/camera_info',
+        # All three have the stamp of their image, bit for bit.
+        'approx_sync': 'false',
+        # Depth comes later than the image that it belongs to.
+        'sync_queue_size': '30',
+        'topic_queue_size': '30',
+        'args': LaunchConfiguration('rtabmap_args'),
+        **{name: LaunchConfiguration(name) for name in same},
+    }
+
+
+def _value(context: LaunchContext, argument: str) -> str:
+    return str(LaunchConfiguration(argument).perform(context))

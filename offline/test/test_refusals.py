@@ -1,0 +1,69 @@
+"""What can be refused at once is refused before PyTorch is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+REFUSALS = {
+    'bag absent': 'a recording must exist',
+    'vo absent': 'a recording must exist',
+    'predict absent --output out': 'there is no image, video or folder absent',
+    'eval --data absent': 'there is no data set at absent',
+    'train --config lite0 --data absent --output out': 'there is no data set at absent',
+    'export --format onnx --output a.onnx --weights absent': 'found no file at absent',
+    'export --format onnx --output folder.onnx': 'must be a file, got a folder',
+    'calibrate absent --data data': 'found no file at absent',
+    'calibrate embedded --data data': "give the path of one, not 'embedded'",
+    'calibrate mine.safetensors --data absent': 'there is no data set at absent',
+    'adapt absent --output out': 'a recording must exist',
+    'adapt data --test absent --output out': 'a recording must exist',
+    'adapt data --replay-data absent --output out': 'there is no data set at absent',
+    'adapt data --set max_dept=3 --output out': 'did you mean max_depth?',
+    'adapt data --output done': 'done holds adapted.safetensors already',
+    'show absent': 'there is no absent',
+    'show data/rgb/0.png --image-topic /image': 'must be left out: data/rgb/0.png is no recording',
+    'show data/rgb/0.png --output done/adapted.safetensors': 'done/adapted.safetensors',
+    'tum-to-bag absent out.mcap': 'camera.txt',
+    'bench --weights absent': 'found no file at absent',
+}
+PROGRAM = """
+import sys
+for name in ('torch', 'torchmetrics', 'lightning', 'openvino', 'matplotlib.pyplot'):
+    sys.modules[name] = None  # whoever imports it fails
+from drnet_offline.commands.cli import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = ['drnet', *line.split()]
+    print('==', line, file=sys.stderr, flush=True)
+    try:
+        main()
+    except SystemExit as stopped:
+        print(stopped.code, file=sys.stderr)
+"""
+
+
+def test_what_can_be_refused_at_once_does_not_wait_for_pytorch(tmp_path: Path) -> None:
+    for part in ('rgb', 'depth'):
+        (tmp_path / 'data' / part).mkdir(parents=True)
+        (tmp_path / 'data' / part / '0.png').touch()
+    (tmp_path / 'done').mkdir()
+    (tmp_path / 'folder.onnx').mkdir()
+    for name in ('mine.safetensors', 'done/adapted.safetensors'):
+        (tmp_path / name).touch()
+    done = subprocess.run(
+        [sys.executable, '-c', PROGRAM],
+        input='\n'.join(REFUSALS),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    blocks = dict(block.split('\n', 1) for block in done.stderr.split('== ')[1:])
+    assert list(blocks) == list(REFUSALS)
+    for words, said in blocks.items():
+        *lines, code = said.splitlines()
+        assert len(lines) == 1, said
+        assert REFUSALS[words] in lines[0]
+        assert code == '1'
+    assert not (tmp_path / 'out').exists() or not list((tmp_path / 'out').iterdir())
