@@ -27,13 +27,17 @@ def results(summary: dict[str, Any]) -> str:
         parts.append(html_table(head, rows))
         descriptions = '; '.join(summary['protocols'].values())
         parts.append(f'<p class="note">Pixels that count: {escape(descriptions)}.</p>')
-    parts.append(_steadiness_table(summary))
-    return '\n'.join(parts)
+    steadiness = _steadiness_table(summary)
+    if not rows and not steadiness:
+        parts.append('<p class="note">Nothing could be measured on these frames.</p>')
+    return '\n'.join([*parts, steadiness])
 
 
 def words(summary: dict[str, Any]) -> str:
     """Explain the figures that are on the page."""
-    names = ['scale step', 'flicker']
+    names = []
+    if any(variant['steadiness'] for variant in summary['variants']):
+        names = ['scale step', 'flicker']
     if any(variant['figures'] for variant in summary['variants']):
         figures = ('REL', 'delta1', 'RMSE', 'log10', 'scale', 'scaled', 'coverage')
         names = [*figures, *names]

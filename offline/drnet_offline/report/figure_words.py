@@ -54,7 +54,9 @@ def explained(names: Sequence[str]) -> str:
     """Return a list of what figures mean.
 
     Args:
-        names: Of figures; each must have a meaning here.
+        names: Of figures; each must have a meaning here. '' if there are none.
     """
+    if not names:
+        return ''
     items = ''.join(f'<dt>{escape(name)}</dt><dd>{escape(_MEANINGS[name])}</dd>' for name in names)
     return f'<dl class="words">{items}</dl>'

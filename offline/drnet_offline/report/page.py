@@ -42,12 +42,14 @@ def render_page(title: str, head: PageHead, sections: Sequence[tuple[str, str]])
     Args:
         title: Of the page.
         head: What stands above all else.
-        sections: Titles, and pieces of HTML.
+        sections: Titles, and pieces of HTML; those without any are left out.
     """
     own = files('drnet_offline') / 'report'
     style = (own / 'style.css').read_text(encoding='utf-8')
     body = '\n'.join(
-        f'<section><h2>{escape(name)}</h2>\n{content}</section>' for name, content in sections
+        f'<section><h2>{escape(name)}</h2>\n{content}</section>'
+        for name, content in sections
+        if content
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

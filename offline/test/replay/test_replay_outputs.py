@@ -97,10 +97,10 @@ def test_without_depth_there_are_rates_and_steadiness(tmp_path: Path, drnet: Run
     page = (report / 'report.html').read_text()
     assert 'Best' not in page
     assert 'Nothing here says how exact the depth is' in page
-    # Columns that need recorded depth are left out, not empty.
-    assert '<th>flicker [%]</th>' in page
+    # Noise has no corners to follow either: what cannot be measured has no empty tables.
+    assert 'Nothing could be measured on these frames.' in page
     assert '<th>scale</th>' not in page
-    assert '<th>coverage</th>' not in page
+    assert 'What the figures mean' not in page
 
 
 def test_a_report_says_first_how_exact_depth_is_and_ranks_frames_by_relative_error(
@@ -243,5 +243,7 @@ def test_a_browser_shows_the_page_and_turns_the_cloud(tmp_path: Path, drnet: Run
     assert before.startswith('0.350 0.200')
     assert after.startswith('0.950 0.200')
     assert int(drawn) > 1000
-    assert dumped.count('<img') == 6
+    # Three frames with image, recorded depth, estimate and error; the charts; the thumbnail.
+    assert dumped.count('<figure>') == 3 * 4
+    assert dumped.count('<img') == 3 * 4 + dumped.count('<picture') + 1
     assert 'data:image/png;base64,' in dumped
