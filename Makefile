@@ -62,8 +62,13 @@ $(STAMP): $(LOCKS)
 demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
 	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag "$$BAG") $(DEMO_ARGS)
 
-test: setup  ## run all tests
+test: setup  ## run all tests: first those of the ROS 2 package, then those of offline/ in another process
+ifdef PYTEST_ARGS
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
+	@$(BIN)/python -m pytest test
+	@$(BIN)/python -m pytest offline/test
+endif
 
 test-fast: setup  ## run all tests but those marked slow: live nodes, trainings, conversions, benchmarks, programs, recordings
 	@$(BIN)/python -m pytest -m 'not slow' $(PYTEST_ARGS)

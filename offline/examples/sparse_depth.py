@@ -21,6 +21,8 @@ with DepthEstimator() as estimator:
     after = estimator.estimate(rgb, camera, sparse_depth=known)
 
 for name, frame in (('without', before), ('with', after)):
+    assert frame.stddev_hw is not None  # `estimate` gives it always
     middle = frame.depth_hw[height // 2, width // 2]
     print(f'{name}: {middle:.2f} m +- {frame.stddev_hw[height // 2, width // 2]:.2f} m')
+assert after.scale is not None  # there was sparse depth
 print(f'factor {after.scale.factor:.2f}')

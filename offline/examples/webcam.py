@@ -10,6 +10,7 @@ source = sys.argv[1] if len(sys.argv) > 1 else '0'
 with suppress(KeyboardInterrupt), Video(source) as camera, DepthEstimator() as estimator:
     for shown in camera:
         frame = estimator.estimate(shown.rgb_hwc)
+        assert frame.stddev_hw is not None  # `estimate` gives it always
         height, width = frame.depth_hw.shape
         row, column = height // 2, width // 2
         metres, stddev = frame.depth_hw[row, column], frame.stddev_hw[row, column]

@@ -45,7 +45,8 @@ def test_the_lines_of_the_readme(photo: Path, tmp_path: Path) -> None:
     colours = cv2.imread(str(tmp_path / 'colours.png'))
     assert depth is not None
     assert colours is not None
-    assert (depth.dtype, depth.shape, colours.shape) == (np.uint16, (48, 64), (48, 64, 3))
+    assert depth.dtype == np.uint16
+    assert (depth.shape, colours.shape) == ((48, 64), (48, 64, 3))
     points = PlyData.read(str(tmp_path / 'cloud.ply'))['vertex']
     assert len(points) == np.count_nonzero(depth)
 

@@ -86,7 +86,7 @@ def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize('kind', FORMATS)
 def test_a_recording_that_a_full_disk_cuts_says_so(tmp_path: Path, kind: str) -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    depth = DepthFrame(rgb[..., 0].astype(np.float32) / 50 + 1, None, None)
+    depth = DepthFrame(rgb[..., 0].astype(np.float32) / np.float32(50) + np.float32(1))
     recorder = start_recording(kind, tmp_path)
 
     def record() -> None:

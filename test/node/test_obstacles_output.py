@@ -55,8 +55,8 @@ def test_the_floor_goes_and_the_box_stays(
     assert found.shape[1] > 50
     v, u = np.nonzero(is_box)
     z = depth[is_box]
-    expected = np.stack(((u - 31.5) / 50 * z, (v - 23.5) / 50 * z, z), axis=1)
-    np.testing.assert_allclose(found[0, :, :3], expected, rtol=1e-4)
+    expected = np.stack(((u - 31.5) / 50 * z, (v - 23.5) / 50 * z, z), axis=1).astype(np.float64)
+    np.testing.assert_allclose(found[0, :, :3].astype(np.float64), expected, rtol=1e-4)
     red, green, blue = ramp()[is_box].astype(np.uint32).T
     colours = found[0, :, 3].view(np.uint32)
     np.testing.assert_array_equal(colours, red << 16 | green << 8 | blue)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from drnet_offline.evaluation.figures import NAMES
 
@@ -63,7 +64,7 @@ def tabulate(
     if not is_nyu:
         return table
     table.add_section()
-    table.add_row("[i]the paper's Table II, 654 test images[/]")
+    table.add_row(Text("the paper's Table II, 654 test images", style='italic'))
     for label, paper in PAPER_ROWS.items():
         table.add_row(label, '', *('-' if value is None else f'{value:.3f}' for value in paper))
     return table

@@ -171,6 +171,10 @@ class _AsBefore:
         self._network = network
         self._metadata = metadata
 
+    @property
+    def damage(self) -> str:
+        return self._source.damage
+
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         return self._source.images()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import DataLoader
@@ -12,6 +13,8 @@ from drnet_offline.training.adaptation.draws import Draws, draw_keys, training_c
 from drnet_offline.training.adaptation.learner import Learner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.progress import Progress
 
     from drnet_offline.datasets.mixture import Mixture
@@ -95,7 +98,7 @@ class Training:
         seed = self._plan.seed + round_
         keys = draw_keys(mixture, steps * BATCH_SIZE, seed)[learner.step * BATCH_SIZE :]
         saved_s = time.monotonic()
-        for batch in self._loader(mixture, keys):
+        for batch in self._batches(mixture, keys):
             losses.append(learner.learn(batch))
             self._progress.update(bar, completed=learner.step)
             if time.monotonic() - saved_s > _SAVE_EVERY_S or learner.step == steps:
@@ -113,7 +116,7 @@ class Training:
         learner = Learner(network, self._metadata, _MEASURED_STEPS)
         keys = draw_keys(mixture, _MEASURED_STEPS * BATCH_SIZE, self._plan.seed)
         stamps_s = []
-        for batch in self._loader(mixture, keys):
+        for batch in self._batches(mixture, keys):
             learner.learn(batch)
             stamps_s.append(time.monotonic())
         # The first ones allocate memory.
@@ -132,6 +135,16 @@ class Training:
             raise OfflineError(msg)
         return min(steps, _MOST_STEPS)
 
-    def _loader(self, mixture: Mixture, keys: list[int]) -> DataLoader[Batch]:
+    def _batches(self, mixture: Mixture, keys: list[int]) -> Iterator[Batch]:
+        """Yield the batches of keys; a thread makes the next one during a step.
+
+        A worker process would be forked from one that holds an engine and its threads, which
+        neither OpenVINO nor OpenMP supports.
+        """
         draws: Any = Draws(mixture, self._config, self._metadata.f_training)
-        return DataLoader(draws, BATCH_SIZE, sampler=keys, num_workers=1, drop_last=True)
+        batches = iter(DataLoader(draws, BATCH_SIZE, sampler=keys, drop_last=True))
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix='batches') as thread:
+            coming = thread.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(next, batches, None)
+                yield batch
