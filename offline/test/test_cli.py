@@ -94,7 +94,7 @@ def test_doctor_says_what_is_here(
     found = {line[6:20].strip(): (line[:4].strip(), line[20:]) for line in lines}
     assert found['OpenVINO'] == ('ok', version('openvino'))
     assert found['PyTorch'] == ('ok', version('torch'))
-    assert found['weights'] == ('ok', 'embedded, efficientnet_lite0')
+    assert found['weights'] == ('ok', 'embedded, efficientnet_lite2')
     assert found['cache'][1].startswith(f'{tmp_path / "models"}: 0 models')
     assert found['Python'][1].startswith(platform.python_version())
 

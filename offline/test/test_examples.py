@@ -85,7 +85,8 @@ def test_recording(tmp_path: Path) -> None:
 
 
 def test_sparse_depth(photo: Path) -> None:
-    before, after, factor = run('sparse_depth.py', photo, 3.0).splitlines()
-    without, with_it = (float(line.split()[1]) for line in (before, after))
-    assert abs(with_it - 3.0) < abs(without - 3.0)
-    assert float(factor.split()[1]) > 0.3
+    without = float(run('sparse_depth.py', photo, 1.0).split()[1])
+    known = 2 * without
+    _, after, factor = run('sparse_depth.py', photo, known).splitlines()
+    assert float(after.split()[1]) == pytest.approx(known, rel=0.1)
+    assert float(factor.split()[1]) == pytest.approx(2.0, rel=0.1)

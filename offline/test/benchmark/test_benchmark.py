@@ -194,7 +194,7 @@ def test_the_embedded_network_beside_itself_in_pytorch(
         assert (ratio['ratio_min'], ratio['ratio_max']) == (min(by_turn), max(by_turn))
     assert record['machine']['cores'] == len(os.sched_getaffinity(0))
     printed = capsys.readouterr().out
-    assert '| DRNet efficientnet_lite0 | openvino ' in printed
+    assert '| DRNet efficientnet_lite2 | openvino ' in printed
     assert 'times as fast' in printed
     assert (tmp_path / 'bench.png').read_bytes().startswith(b'\x89PNG')
 
