@@ -16,6 +16,8 @@ from drnet_ros.errors import EngineError, SettingsError
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.inference.engines import devices
 
+pytestmark = pytest.mark.slow
+
 PROVIDER = 'TensorrtExecutionProvider'
 MODULE = 'drnet_ros.inference.engines.tensorrt_engine'
 
