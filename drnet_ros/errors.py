@@ -90,13 +90,16 @@ class RecordingError(DrnetError):
     """A recording is missing, damaged, of an unknown format, or lacks a topic asked for."""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """Return the message of an error, which libraries spread over several lines, as one.
 
     Args:
-        error: Any error.
+        error: Any error, or a text.
+
+    Returns:
+        A line that every log takes: bytes of a path that are no UTF-8 are escaped.
     """
-    return ' '.join(str(error).split())
+    return ' '.join(str(error).split()).encode('utf-8', 'backslashreplace').decode()
 
 
 def known_names(name: str, known: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from launch_ros.substitutions import ExecutableInPackage
 from drnet_ros.errors import SettingsError, one_line
 from drnet_ros.node.environment import use_large_message_profile
 from drnet_ros.node.launch_exit import fail_at_the_end
-from drnet_ros.node.launch_paths import params_path, weights_value
+from drnet_ros.node.launch_paths import misspelled, params_path, weights_value
 
 CONFIG = Path(__file__).parents[1] / 'config'
 # By launch argument: the node's topic, and what it is.
@@ -45,6 +45,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             OpaqueFunction(function=_warn_of_arguments_left_over),
+            OpaqueFunction(function=_warn_of_misspelled_arguments),
             # A group, so that environment and arguments of what includes this file stay as they
             # are, whatever the defaults here.
             GroupAction(
@@ -141,6 +142,13 @@ def _warn_of_arguments_left_over(context: LaunchContext) -> None:
             'from the first time, put each IncludeLaunchDescription into its own GroupAction'
         )
     context.launch_configurations[GIVEN] = json.dumps(given)
+
+
+def _warn_of_misspelled_arguments(context: LaunchContext) -> None:
+    """Say what launch takes without a word; a name that is like none may be another file's."""
+    names = [argument.name for argument in _arguments()]
+    for line in misspelled(context.launch_configurations, names):
+        get_logger('depth.launch.py').warning(line)
 
 
 def _set_environment(_context: LaunchContext) -> None:

@@ -260,6 +260,12 @@ def generate_launch_description():
 
 
 @needs_ros2_launch
+def test_a_misspelled_argument_is_named(start: Start) -> None:
+    launched = start('weight:=/nowhere.safetensors')
+    launched.wait_for(r'launch argument weight:=/nowhere\.safetensors is unknown .*mean weights\?')
+
+
+@needs_ros2_launch
 @pytest.mark.parametrize('is_grouped', [True, False])
 def test_included_twice_what_is_left_over_from_the_first_time_is_said(
     start: Start, tmp_path: Path, is_grouped: bool

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import CameraError
 
-__all__ = ['FloatArray', 'Matrix', 'UInt8Array', 'flat_matrix', 'flat_numbers']
+__all__ = ['FloatArray', 'Matrix', 'UInt8Array', 'check_rotation', 'flat_matrix', 'flat_numbers']
+
+# Calibration files may have few digits.
+_ROTATION_TOLERANCE = 0.01
 
 FloatArray: TypeAlias = NDArray[np.float32]
 UInt8Array: TypeAlias = NDArray[np.uint8]
@@ -63,3 +66,20 @@ def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
     except (TypeError, ValueError) as error:
         msg = f'{name} must be a list of numbers, got {values!r}'
         raise CameraError(msg) from error
+
+
+def check_rotation(name: str, values: Sequence[float]) -> None:
+    """Refuse a matrix that turns nothing, or that stretches.
+
+    Args:
+        name: What errors call it.
+        values: 3 x 3 finite values by rows.
+
+    Raises:
+        CameraError: It is no rotation.
+    """
+    matrix = np.reshape(values, (3, 3))
+    error = np.abs(matrix @ matrix.T - np.eye(3)).max()
+    if error > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+        msg = f'{name} must be a rotation or zeros, got {list(values)}'
+        raise CameraError(msg)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.arrays import Matrix, flat_matrix, flat_numbers
+from drnet_ros.inference.arrays import Matrix, check_rotation, flat_matrix, flat_numbers
 from drnet_ros.inference.distortion import checked_coefficients, undistort
 from drnet_ros.inference.limits import MAX_CAMERAS
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ['CameraModel', 'rays']
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_NO_DISTORTION = frozenset({'', 'none'})
 # 32 rows at a time keep the undistortion's float64 temporaries in the CPU's cache.
 _ROWS_AT_ONCE = 32
 _ASPECT_TOLERANCE = 0.01
@@ -90,6 +89,7 @@ class CameraModel:
             if len(values) != count or not all(map(math.isfinite, values)):
                 msg = f'{name} must have finite values, {count} of them, got {list(values)}'
                 raise CameraError(msg)
+        check_rotation('R', self.r)
         if not (self.p[0] > 0 and self.p[5] > 0):
             msg = f'P must have positive focal lengths or be zeros, got {list(self.p)}'
             raise CameraError(msg)
@@ -136,10 +136,10 @@ class CameraModel:
             msg = 'K must be calibrated, got zeros only; calibrate the camera'
             raise CameraError(msg)
         fx, _, cx, _, fy, cy, *_ = k_values
-        if cx == cy == 0:
+        if cx == 0 or cy == 0:
             msg = (
-                f'K must have a principal point, got cx 0 and cy 0 with fx {fx} and fy {fy}: it '
-                'was not set; calibrate the camera'
+                f'K must have a principal point, got cx {cx:g} and cy {cy:g} with fx {fx} and fy '
+                f'{fy}: it was not set; calibrate the camera'
             )
             raise CameraError(msg)
         full = cls(

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from rclpy.utilities import remove_ros_args
-
 __all__ = ['parse_arguments']
 
 
@@ -15,7 +13,7 @@ def parse_arguments(arguments: Iterable[str]) -> argparse.Namespace:
     """Parse the command line; what is wrong with it ends the process with exit code 2.
 
     Args:
-        arguments: Without the program; ROS arguments in it are left out.
+        arguments: Without the program and the arguments of ROS.
     """
     parser = argparse.ArgumentParser(
         prog='bag_publisher',
@@ -52,7 +50,7 @@ def parse_arguments(arguments: Iterable[str]) -> argparse.Namespace:
         'with messages, X itself goes first, then X/compressedDepth',
     )
     _add_start_options(parser)
-    return parser.parse_args(remove_ros_args(['bag_publisher', *arguments])[1:])
+    return parser.parse_args(arguments)
 
 
 def _add_start_options(parser: argparse.ArgumentParser) -> None:

@@ -14,12 +14,13 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from drnet_ros.errors import DrnetError, RecordingError
+from drnet_ros.errors import DrnetError, RecordingError, one_line
 from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.node.bag_options import parse_arguments
 from drnet_ros.node.bag_outlets import Outlet, create_outlets, warn_of_unused
 from drnet_ros.node.bag_pace import Pace, length_text
 from drnet_ros.node.environment import log_arguments, use_large_message_profile
+from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.recording import Recording
 
@@ -155,10 +156,12 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     use_large_message_profile()
     try:
-        options = parse_arguments(given)
+        own, for_ros = split_arguments(given)
+        options = parse_arguments(own)
         no_log, warning = log_arguments()
         rclpy.init(
-            args=['bag_publisher', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
+            args=['bag_publisher', *for_ros, *no_log],
+            signal_handler_options=SignalHandlerOptions.NO,
         )
         if warning:
             get_logger('bag_publisher').warning(warning)
@@ -187,7 +190,9 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
             raise RecordingError(msg)
         warn_of_unused(node)
         logger.info(
-            f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
+            one_line(
+                f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
+            )
         )
         player = Player(
             recording,

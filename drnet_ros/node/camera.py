@@ -201,6 +201,7 @@ class Camera:
         See `CameraOutput.publish`.
         """
         self._scale = result.scale
+        self.input_check.look_at_depth(result, settings.point_stride)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale)

@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from drnet_ros.errors import DrnetError, EngineError
+from drnet_ros.errors import DrnetError, EngineError, one_line
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.node.camera import Camera, camera_prefix
 from drnet_ros.node.diagnostics import CameraHealth, camera_status, idle_status, reasons_of
@@ -221,9 +221,9 @@ class DepthNode(LifecycleNode):
         if self.is_ending:
             self.get_logger().info(f'stopped before the node was ready: {error}')
         elif self.settings.autostart:
-            self.get_logger().fatal(str(error))
+            self.get_logger().fatal(one_line(error))
         else:
-            self.get_logger().error(str(error))
+            self.get_logger().error(one_line(error))
         self._stop_work()
         if self.state == 'configuring':
             self._free()

@@ -257,7 +257,9 @@ def _advice(health: CameraHealth) -> str:
     """Return what helps with a topic of another type."""
     if health.image_types == ('sensor_msgs/msg/CompressedImage',):
         base = health.image_topic.removesuffix('/compressed')
-        return f'no Image: set image_transport to compressed, and remap image to {base}'
+        # image_transport names it so; another name has to be given in full.
+        remapped = 'image' if base != health.image_topic else 'image/compressed'
+        return f'no Image: set image_transport to compressed, and remap {remapped} to {base}'
     if health.image_types == ('sensor_msgs/msg/Image',):
         return 'no CompressedImage: set image_transport to raw, and remap image to this topic'
     return 'which is no image: remap image to a topic that has images'

@@ -14,7 +14,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
-from rclpy.utilities import remove_ros_args
 
 from drnet_ros.errors import DrnetError
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
@@ -24,6 +23,7 @@ from drnet_ros.node.environment import (
     use_large_message_profile,
 )
 from drnet_ros.node.parameter_files import without_effect
+from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 
 if TYPE_CHECKING:
@@ -53,17 +53,18 @@ def run(
     use_large_message_profile()
     return_large_blocks()
     try:
-        _parse(given)
+        own, for_ros = split_arguments(given)
+        _parse(own)
         # Signals only wake a thread here: rclpy's own handlers would take the context away from
         # under the worker.
         no_log, warning = log_arguments()
         rclpy.init(
-            args=['depth_node', *given, *no_log], signal_handler_options=SignalHandlerOptions.NO
+            args=['depth_node', *for_ros, *no_log], signal_handler_options=SignalHandlerOptions.NO
         )
         if warning:
             get_logger('depth_node').warning(warning)
         node = create_node()
-        for line in without_effect(given, node.get_fully_qualified_name()):
+        for line in without_effect(for_ros, node.get_fully_qualified_name()):
             node.get_logger().warning(line)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('depth_node').fatal(ros_error_text(error))
@@ -130,4 +131,4 @@ def _parse(arguments: list[str]) -> None:
         usage='depth_node [-h] [--ros-args -p name:=value -r from:=to --params-file FILE ...]',
         epilog='Parameters and topics: docs/parameters.md and README.md of drnet_ros.',
     )
-    parser.parse_args(remove_ros_args(['depth_node', *arguments])[1:])
+    parser.parse_args(arguments)

@@ -1,13 +1,17 @@
-"""What is odd about the images of a camera though each of them can be used."""
+"""What is odd about the images of a camera, or their depth, though each of them can be used."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
 
 if TYPE_CHECKING:
+    from drnet_ros.inference import CameraModel, DepthFrame
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.node.messages import InputMessage
 
@@ -18,11 +22,13 @@ _WINDOW_S = 5.0
 # Every so many rows and columns are looked at.
 _STRIDE = 16
 _BLACK, _WHITE = 15, 240
+# A fisheye lens leaves up to half of the image without a ray.
+_MOST_WITHOUT_RAY = 0.75
 _NS_PER_S = 1_000_000_000
 
 
 class InputCheck:
-    """Looks at each image of one camera; written by the worker, read by the diagnostics."""
+    """Looks at each image of one camera and its depth, for the worker; the diagnostics read."""
 
     def __init__(self) -> None:
         """Have seen nothing."""
@@ -55,6 +61,12 @@ class InputCheck:
                 'order',
                 f'stamps go back or stand still ({step_s:.3f} s): temporal_filter begins anew',
             )
+        elif is_filtered and has_last and step_s > LONGEST_GAP_S:
+            self._note(
+                'gap',
+                f'stamps are {step_s:.1f} s apart, more than {LONGEST_GAP_S:g} s: temporal_filter '
+                'begins anew',
+            )
         if not message.header.frame_id:
             self._note(
                 'frame_id',
@@ -68,6 +80,42 @@ class InputCheck:
             self._note('bright', 'images are white: is the exposure too long?')
         return now_ns
 
+    def look_at_depth(self, result: DepthFrame, point_stride: int) -> None:
+        """Look at the depth of an image, and at the camera that it has.
+
+        Args:
+            result: The depth, and its cloud if there is one.
+            point_stride: The setting that the cloud was made with.
+        """
+        camera, points = result.camera, result.points
+        is_valid = np.isfinite(result.depth_hw)
+        if not is_valid.any():
+            text = 'depth is invalid in all pixels: check min_depth, max_depth, scale_factor, mask'
+            if camera is not None:
+                text += (
+                    f', and K of camera_info: the depth image of {camera.width} x {camera.height} '
+                    f'has a focal length of {camera.focal_at(camera.height, camera.width):.3g} px'
+                )
+            self._note('depth', text)
+        elif points is not None:
+            step = point_stride * _STRIDE
+            has_depth = is_valid[::step, ::step]
+            has_point = np.isfinite(points[::_STRIDE, ::_STRIDE, 2])
+            share = np.count_nonzero(has_depth & ~has_point) / max(1, np.count_nonzero(has_depth))
+            if share > _MOST_WITHOUT_RAY:
+                self._note(
+                    'points',
+                    f'the cloud lacks {share:.0%} of the pixels that have depth: the lens '
+                    'distortion D of camera_info cannot be undone there; calibrate the camera',
+                )
+        if camera is not None and _is_outside(camera):
+            self._note(
+                'principal point',
+                f'the principal point of camera_info lies at {camera.cx:.0f}, {camera.cy:.0f}, '
+                f'outside the depth image of {camera.width} x {camera.height}: that is right for '
+                'a cropped image only; otherwise calibrate the camera',
+            )
+
     def problems(self) -> dict[str, str]:
         """Return what was seen of late: text by kind."""
         since_s = time.monotonic() - _WINDOW_S
@@ -75,3 +123,10 @@ class InputCheck:
 
     def _note(self, kind: str, text: str) -> None:
         self._seen[kind] = (time.monotonic(), text)
+
+
+def _is_outside(camera: CameraModel) -> bool:
+    """Whether the principal point is not on the image."""
+    return not (
+        -0.5 <= camera.cx <= camera.width - 0.5 and -0.5 <= camera.cy <= camera.height - 0.5
+    )

@@ -18,6 +18,7 @@ __all__ = ['CameraInfoWaitBudget', 'IntrinsicsCache']
 _COMPANION_WAIT_S = 0.2
 # While one camera's image waits for it, no other camera's is worked on.
 _WAITING_SHARE = 0.01
+_NONE_CAME = 'no camera_info'
 
 
 class CameraInfoWaitBudget:
@@ -55,7 +56,7 @@ class IntrinsicsCache:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self.problem = 'no camera_info'
+        self.problem = _NONE_CAME
         self._arrived = threading.Condition()
         self._info: CameraInfo | None = None
         self._seen: tuple[dict[str, Any], CameraModel] | None = None
@@ -67,6 +68,8 @@ class IntrinsicsCache:
         """Take a received CameraInfo for the newest."""
         with self._arrived:
             self._info = info
+            if self.problem == _NONE_CAME:  # and no image may come that could find it
+                self.problem = ''
             self._arrived.notify_all()
 
     def close(self) -> None:
@@ -114,7 +117,7 @@ class IntrinsicsCache:
     def _fitting(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
         info = self._info
         if info is None:
-            self.problem = 'no camera_info'
+            self.problem = _NONE_CAME
             return None
         try:
             camera = self._model(info).matching(*image_hw)

@@ -1,14 +1,18 @@
-"""Files named in launch arguments: found, or refused in one line before anything starts."""
+"""Launch arguments: files found, or refused in one line before anything starts; near names."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
-__all__ = ['existing_path', 'params_path', 'weights_value']
+__all__ = ['existing_path', 'misspelled', 'params_path', 'weights_value']
+
+# Less like a name than this, an argument may be that of another launch file.
+_LIKENESS = 0.8
 
 
 def existing_path(argument: str, text: str) -> Path:
@@ -59,7 +63,8 @@ def params_path(text: str, config: Path) -> Path:
         raise SettingsError(msg)
     path = existing_path('params_file', text)
     if not path.is_file():
-        msg = f'params_file must be a file, got the folder {path}'
+        kind = 'folder' if path.is_dir() else 'device or pipe'
+        msg = f'params_file must be a file, got the {kind} {path}'
         raise SettingsError(msg)
     return path
 
@@ -74,3 +79,23 @@ def weights_value(text: str) -> str:
         WeightsError: There is no such file.
     """
     return text if text == EMBEDDED else str(resolve_weights(text).absolute())
+
+
+def misspelled(given: Mapping[str, str], names: Collection[str]) -> list[str]:
+    """Return one line for each launch argument that has no effect, but is near to one that has.
+
+    Args:
+        given: Values by name, of all that launch knows.
+        names: Names of the arguments that have an effect.
+    """
+    near = {
+        name: get_close_matches(name, names, n=1, cutoff=_LIKENESS)
+        for name in given
+        if name not in names
+    }
+    return [
+        f'launch argument {name}:={given[name]} is unknown and has no effect; did you mean '
+        f'{found[0]}?'
+        for name, found in near.items()
+        if found
+    ]

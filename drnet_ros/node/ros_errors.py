@@ -20,6 +20,7 @@ ARGUMENT_ERRORS = (
 """What rclpy raises for ROS arguments and names that a user got wrong."""
 
 _PLACE_IN_SOURCE = re.compile(r',? at \S+\.(c|cpp|h|hpp):\d+')
+_LEXEME = re.compile(r'Error: Expected lexeme type \(\d+\) not found, search ended at index (\d+)')
 _NO_REASON = re.compile(r'[.,;:]? ?(Error: )?error not set')
 
 
@@ -29,4 +30,5 @@ def ros_error_text(error: Exception) -> str:
     Args:
         error: Any error.
     """
-    return _NO_REASON.sub('', _PLACE_IN_SOURCE.sub('', one_line(error)))
+    text = _NO_REASON.sub('', _PLACE_IN_SOURCE.sub('', one_line(error)))
+    return _LEXEME.sub(r'Names must follow the rules of ROS; look at character \1', text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -143,6 +144,16 @@ def test_a_message_recorded_at_time_0_holds_nothing_up(
     assert 'done after 3 messages' in output
     assert 'playing an unknown time' in output
     assert 'at 0.5 s: no message for 1700000000.0 s: played after 0.5 s' in output
+
+
+def test_the_path_of_a_recording_may_hold_any_bytes(
+    start_program: ProgramFactory, bag: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(bag, tmp_path / 'my \udcff\n"bag')
+    process = start_program(PLAYER, path, '--ros-args', '-r', '/note:=/other')
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert 'my \\udcff "bag: ' in output
 
 
 def test_it_waits_for_as_many_subscribers_as_asked_for(

@@ -30,6 +30,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
+from drnet_ros.inference import DepthFrame
 from drnet_ros.node import depth_node, diagnostics
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.gpu_health import GpuMonitor, GpuState
@@ -129,16 +130,23 @@ def driver() -> Iterator[Node]:
     rclpy.shutdown(context=context)
 
 
+@pytest.mark.parametrize(
+    ('topic', 'remapped'),
+    [
+        ('/cam/image/compressed', 'image to /cam/image'),
+        ('/cam/jpeg', 'image/compressed to /cam/jpeg'),
+    ],
+)
 def test_a_topic_of_another_type_is_named_with_what_helps(
-    graph: Graph, start_node: NodeFactory, driver: Node
+    graph: Graph, start_node: NodeFactory, driver: Node, topic: str, remapped: str
 ) -> None:
-    start_node(arguments=('-r', 'image:=/cam/image/compressed'))
+    start_node(arguments=('-r', f'image:={topic}'))
     health = Health(graph)
-    driver.create_publisher(CompressedImage, '/cam/image/compressed', 1)
+    driver.create_publisher(CompressedImage, topic, 1)
     health.wait_for(
         WARN,
-        'no input: /cam/image/compressed has sensor_msgs/msg/CompressedImage, no Image: set '
-        'image_transport to compressed, and remap image to /cam/image',
+        f'no input: {topic} has sensor_msgs/msg/CompressedImage, no Image: set '
+        f'image_transport to compressed, and remap {remapped};',
     )
 
 
@@ -233,6 +241,86 @@ def test_stamps_that_go_back_matter_to_the_temporal_filter_only() -> None:
     assert check.problems() == {
         'order': 'stamps go back or stand still (-1.500 s): temporal_filter begins anew'
     }
+
+
+def test_gaps_between_stamps_matter_to_the_temporal_filter_only() -> None:
+    for is_filtered in (False, True):
+        check = InputCheck()
+        for sec in (5, 6, 3606):
+            assert check.problems() == {}
+            check.look(rgb_image(ramp(), header(sec)), ramp(), is_filtered=is_filtered)
+        assert bool(check.problems()) is is_filtered
+    assert check.problems() == {
+        'gap': 'stamps are 3600.0 s apart, more than 1 s: temporal_filter begins anew'
+    }
+
+
+@pytest.mark.usefixtures('never_stale')
+@pytest.mark.parametrize(
+    ('focal', 'center', 'text'),
+    [
+        (0.8, (0.5, 0.4), 'depth is invalid in all pixels: check min_depth, max_depth, scale_'),
+        (0.8, (0.5, 0.4), 'the depth image of 64 x 48 has a focal length of 0.8 px'),
+        (60.0, (800.0, 24.0), 'the principal point of camera_info lies at 800, 24, outside the'),
+    ],
+)
+def test_a_camera_that_cannot_be_right_is_a_warning(
+    graph: Graph,
+    start_node: NodeFactory,
+    engine: KnownEngine,
+    focal: float,
+    center: tuple[float, float],
+    text: str,
+) -> None:
+    engine.is_scaled = True
+    start_node()
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    info = camera_info()
+    info.k = [focal, 0.0, center[0], 0.0, focal, center[1], 0.0, 0.0, 1.0]
+    info.p = [0.0] * 12
+    graph.publisher(CameraInfo, 'camera_info').publish(info)
+    publisher = graph.publisher(Image, 'image')
+    graph.repeat_until(
+        lambda: publisher.publish(rgb_image(ramp())),
+        lambda: text in health.newest().get('message', ''),
+        text,
+    )
+
+
+@pytest.mark.parametrize(
+    ('columns', 'said'),
+    [(0, []), (160, []), (288, ['the cloud lacks 90% of the pixels that have depth'])],
+)
+def test_a_cloud_that_lacks_most_of_the_depth_is_a_warning(columns: int, said: list[str]) -> None:
+    check = InputCheck()
+    depth_hw = np.ones((640, 640), np.float32)
+    depth_hw[:320] = np.nan
+    points = np.ones((320, 320, 3), np.float32)
+    points[:160] = np.nan
+    points[:, :columns] = np.nan
+    check.look_at_depth(DepthFrame(depth_hw, points=points), 2)
+    assert [text.partition(':')[0] for text in check.problems().values()] == said
+
+
+def test_camera_info_that_no_image_was_matched_with_is_not_said_to_be_missing(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    start_node()
+    health = Health(graph)
+    graph.collect(Image, 'depth/image_rect')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publisher = graph.publisher(Image, 'image')
+    broken = rgb_image(ramp())
+    broken.step = 7
+    graph.repeat_until(
+        lambda: publisher.publish(broken),
+        lambda: (
+            health.newest().get('camera_infos_in') == '1' and 'got 7' in health.newest()['message']
+        ),
+        'status',
+    )
+    assert 'camera_info' not in health.newest()['message']
 
 
 def test_unset_stamps_become_times_that_go_on() -> None:

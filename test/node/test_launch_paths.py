@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drnet_ros.errors import DrnetError
-from drnet_ros.node.launch_paths import existing_path, params_path, weights_value
+from drnet_ros.node.launch_paths import existing_path, misspelled, params_path, weights_value
 
 CONFIG = Path(__file__).parents[2] / 'config'
 
@@ -51,6 +51,7 @@ def test_a_file_of_the_users_goes_before_one_in_config(home: Path) -> None:
         ('~/nope.yaml', "params_file must exist, found nothing at '~/nope.yaml'"),
         ('~nobody_here/my.yaml', "params_file must be a path that can be read, got '~nobody"),
         ('./folder', 'params_file must be a file, got the folder'),
+        ('/dev/null', 'params_file must be a file, got the device or pipe /dev/null'),
         ('resnet5', "got 'resnet5'; did you mean resnet50?"),
         ('mine', "got 'mine'; give a path, such as ./my.yaml"),
         ('', "got ''; give a path"),
@@ -73,3 +74,12 @@ def test_weights_and_recordings_may_start_with_the_home_folder(home: Path) -> No
         weights_value('~/nope.safetensors')
     with pytest.raises(DrnetError, match=r"bag must exist, found nothing at '~/nope' \(seen from"):
         existing_path('bag', '~/nope')
+
+
+def test_launch_arguments_that_are_near_to_others_have_no_effect_and_are_named() -> None:
+    names = ['weights', 'image', 'camera_info', 'params_file', 'rviz_frame', 'sources']
+    given = {'weight': '/w', 'image': 'a', 'param_file': 'b', 'map_frame': 'map'}
+    assert misspelled(given, names) == [
+        'launch argument weight:=/w is unknown and has no effect; did you mean weights?',
+        'launch argument param_file:=b is unknown and has no effect; did you mean params_file?',
+    ]

@@ -68,6 +68,7 @@ def test_bad_parameters_or_weights_are_one_fatal_line_and_exit_code_1(
         ('--ros-args', '--params-file', '/nowhere.yaml'),
         ('--ros-args', '-r', 'a:=1 2'),
         ('--ros-args', '-r', 'image:=a//b'),
+        ('--ros-args', '-p', 'weights:=/no\udce9.safetensors'),
     ],
 )
 def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
@@ -77,8 +78,8 @@ def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(
     output, _ = process.communicate(timeout=START_S)
     assert process.returncode == 1
     assert output.count('\n') == output.count('[FATAL]') == 1, output
-    assert arguments[-1] in output
-    assert not re.search(r'\.c(pp)?:\d+|error not set', output)
+    assert arguments[-1].replace('\udce9', '\\udce9') in output
+    assert not re.search(r'\.c(pp)?:\d+|error not set|lexeme', output)
 
 
 @pytest.mark.parametrize('home', ['', '/proc/nobody', None], ids=['no', 'read-only', 'log dir'])

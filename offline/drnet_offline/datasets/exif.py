@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import IFD, Base
@@ -22,7 +23,8 @@ def read_focal_35mm(data: bytes) -> float | None:
         Millimetres; None if the file does not say, or nothing that can be.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter('ignore')  # Pillow's, of EXIF that is damaged
             value = float(image.getexif().get_ifd(IFD.Exif).get(Base.FocalLengthIn35mmFilm, 0))
     # Damaged EXIF lets errors of struct, and of its many parts, through the library.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError):
