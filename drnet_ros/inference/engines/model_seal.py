@@ -43,7 +43,8 @@ def is_sealed(folder: Path) -> bool:
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.name != _SEAL:
+        # Folders hold what is made of the model later, such as TensorRT's plans.
+        if path.name != _SEAL and not path.is_dir():
             content = path.read_bytes()
             digest.update(f'{path.name} {len(content)}\n'.encode())
             digest.update(content)

@@ -16,6 +16,8 @@ from drnet_ros.errors import EngineError, SettingsError
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.inference.engines import devices
 
+pytestmark = pytest.mark.slow
+
 PROVIDER = 'TensorrtExecutionProvider'
 MODULE = 'drnet_ros.inference.engines.tensorrt_engine'
 
@@ -99,8 +101,10 @@ def test_plans_are_kept_by_gpu_and_version(
         return gpu.opened[-1]['trt_engine_cache_path']
 
     first = cache()
-    assert Path(first).is_dir()
+    plan = Path(first, 'plan.engine')
+    plan.write_bytes(b'built in minutes')
     assert cache() == first
+    assert plan.read_bytes() == b'built in minutes'
     gpu.name = 'Thor'
     second = cache()
     monkeypatch.setattr(sys.modules['tensorrt'], '__version__', '10.10.0')
