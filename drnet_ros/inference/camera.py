@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.arrays import Matrix, check_rotation, flat_matrix, flat_numbers
+from drnet_ros.inference.arrays import (
+    Matrix,
+    check_rotation,
+    flat_matrix,
+    flat_numbers,
+    whole_numbers,
+)
 from drnet_ros.inference.distortion import checked_coefficients, undistort
 from drnet_ros.inference.limits import MAX_CAMERAS
 
@@ -143,8 +149,7 @@ class CameraModel:
             )
             raise CameraError(msg)
         full = cls(
-            int(width),
-            int(height),
+            *whole_numbers('width and height', (width, height), 2),
             fx,
             fy,
             cx,
@@ -154,7 +159,8 @@ class CameraModel:
             flat_matrix('R', r, (3, 3)),
             flat_matrix('P', p, (3, 4)),
         )
-        return full._region(roi)._binned(*binning)  # noqa: SLF001
+        part = full._region(whole_numbers('ROI', roi, 4))
+        return part._binned(*whole_numbers('binning', binning, 2))  # noqa: SLF001
 
     def scaled_to(self, height: int, width: int) -> CameraModel:
         """Return the camera of the resized image: K and P (P[3], P[7] too) scale, D and R stay.
@@ -220,20 +226,15 @@ class CameraModel:
         """
         return math.sqrt(self.fx * (width / self.width) * self.fy * (height / self.height))
 
-    def _region(self, roi: tuple[int, int, int, int]) -> CameraModel:
+    def _region(self, roi: tuple[int, ...]) -> CameraModel:
         left, top, width, height = roi
         if not any(roi):
             return self
-        if width <= 0 or height <= 0:
+        right, bottom = left + width, top + height
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
             msg = (
-                f'the ROI must be all zeros for the whole image or have a size, got {width} x '
-                f'{height} at {left}, {top}'
-            )
-            raise CameraError(msg)
-        if left < 0 or top < 0 or left + width > self.width or top + height > self.height:
-            msg = (
-                f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
-                f'at {left}, {top}'
+                'the ROI must be all zeros for the whole image or have a size within '
+                f'{self.width} x {self.height}, got {width} x {height} at {left}, {top}'
             )
             raise CameraError(msg)
         p = list(self.p)
