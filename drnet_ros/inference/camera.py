@@ -148,17 +148,10 @@ class CameraModel:
                 f'{fy}: it was not set; calibrate the camera'
             )
             raise CameraError(msg)
-        full = cls(
-            *whole_numbers('width and height', (width, height), 2),
-            fx,
-            fy,
-            cx,
-            cy,
-            distortion_model,
-            flat_numbers('D', d),
-            flat_matrix('R', r, (3, 3)),
-            flat_matrix('P', p, (3, 4)),
-        )
+        columns, rows = whole_numbers('width and height', (width, height), 2)
+        d_values = flat_numbers('D', d)
+        r_values, p_values = flat_matrix('R', r, (3, 3)), flat_matrix('P', p, (3, 4))
+        full = cls(columns, rows, fx, fy, cx, cy, distortion_model, d_values, r_values, p_values)
         part = full._region(whole_numbers('ROI', roi, 4))
         return part._binned(*whole_numbers('binning', binning, 2))  # noqa: SLF001
 

@@ -101,7 +101,8 @@ class InputCheck:
             step = point_stride * _STRIDE
             has_depth = is_valid[::step, ::step]
             has_point = np.isfinite(points[::_STRIDE, ::_STRIDE, 2])
-            share = np.count_nonzero(has_depth & ~has_point) / max(1, np.count_nonzero(has_depth))
+            lacking = int(np.count_nonzero(has_depth & ~has_point))
+            share = lacking / max(1, int(np.count_nonzero(has_depth)))
             if share > _MOST_WITHOUT_RAY:
                 self._note(
                     'points',
