@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from drnet_ros.errors import CameraError
 
-__all__ = ['FloatArray', 'Matrix', 'UInt8Array', 'check_rotation', 'flat_matrix', 'flat_numbers']
+__all__ = [
+    'FloatArray',
+    'Matrix',
+    'UInt8Array',
+    'check_rotation',
+    'flat_matrix',
+    'flat_numbers',
+    'whole_numbers',
+]
 
 # Calibration files may have few digits.
 _ROTATION_TOLERANCE = 0.01
@@ -66,6 +74,27 @@ def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
     except (TypeError, ValueError) as error:
         msg = f'{name} must be a list of numbers, got {values!r}'
         raise CameraError(msg) from error
+
+
+def whole_numbers(name: str, values: Sequence[float], count: int) -> tuple[int, ...]:
+    """Return whole numbers of any type, 640.0 included, as a tuple of int.
+
+    Args:
+        name: What errors call them.
+        values: The numbers.
+        count: How many there must be.
+
+    Raises:
+        CameraError: They are none, or not so many.
+    """
+    try:
+        numbers = tuple(int(value) for value in values)
+    except (OverflowError, TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != count or numbers != tuple(values):
+        msg = f'{name} must be {count} whole numbers, got {values!r}'
+        raise CameraError(msg)
+    return numbers
 
 
 def check_rotation(name: str, values: Sequence[float]) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.arrays import Matrix, check_rotation, flat_matrix, flat_numbers
+from drnet_ros.inference.arrays import (
+    Matrix,
+    check_rotation,
+    flat_matrix,
+    flat_numbers,
+    whole_numbers,
+)
 from drnet_ros.inference.distortion import checked_coefficients, undistort
 from drnet_ros.inference.limits import MAX_CAMERAS
 
@@ -142,19 +148,12 @@ class CameraModel:
                 f'{fy}: it was not set; calibrate the camera'
             )
             raise CameraError(msg)
-        full = cls(
-            int(width),
-            int(height),
-            fx,
-            fy,
-            cx,
-            cy,
-            distortion_model,
-            flat_numbers('D', d),
-            flat_matrix('R', r, (3, 3)),
-            flat_matrix('P', p, (3, 4)),
-        )
-        return full._region(roi)._binned(*binning)  # noqa: SLF001
+        columns, rows = whole_numbers('width and height', (width, height), 2)
+        d_values = flat_numbers('D', d)
+        r_values, p_values = flat_matrix('R', r, (3, 3)), flat_matrix('P', p, (3, 4))
+        full = cls(columns, rows, fx, fy, cx, cy, distortion_model, d_values, r_values, p_values)
+        part = full._region(whole_numbers('ROI', roi, 4))
+        return part._binned(*whole_numbers('binning', binning, 2))  # noqa: SLF001
 
     def scaled_to(self, height: int, width: int) -> CameraModel:
         """Return the camera of the resized image: K and P (P[3], P[7] too) scale, D and R stay.
@@ -220,20 +219,15 @@ class CameraModel:
         """
         return math.sqrt(self.fx * (width / self.width) * self.fy * (height / self.height))
 
-    def _region(self, roi: tuple[int, int, int, int]) -> CameraModel:
+    def _region(self, roi: tuple[int, ...]) -> CameraModel:
         left, top, width, height = roi
         if not any(roi):
             return self
-        if width <= 0 or height <= 0:
+        right, bottom = left + width, top + height
+        if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
             msg = (
-                f'the ROI must be all zeros for the whole image or have a size, got {width} x '
-                f'{height} at {left}, {top}'
-            )
-            raise CameraError(msg)
-        if left < 0 or top < 0 or left + width > self.width or top + height > self.height:
-            msg = (
-                f'the ROI must lie within {self.width} x {self.height}, got {width} x {height} '
-                f'at {left}, {top}'
+                'the ROI must be all zeros for the whole image or have a size within '
+                f'{self.width} x {self.height}, got {width} x {height} at {left}, {top}'
             )
             raise CameraError(msg)
         p = list(self.p)

@@ -59,7 +59,9 @@ def checked_coefficients(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
         return ()
     if model not in COEFFICIENTS:
         known = ', '.join(sorted(COEFFICIENTS))
-        msg = f'distortion_model must be one of {known}, got {model[:64]!r} with D {_shown(d)}'
+        msg = (
+            f'distortion_model must be one of {known}, got {str(model)[:64]!r} with D {_shown(d)}'
+        )
         raise CameraError(msg)
     count = COEFFICIENTS[model]
     # Drivers pad D with zeros, or leave out k3.

@@ -13,9 +13,8 @@ from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.engines.engine import MappedPending
 from drnet_ros.inference.engines.factory import create_engine
-from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.frames import DepthFrame, Frame, check_frames
 from drnet_ros.inference.images.rectification import forget_rectifications, rectified
-from drnet_ros.inference.limits import check_image
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
 from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.preprocess import nominal_input_hw
@@ -137,9 +136,12 @@ class DepthEstimator(Closing):
             The work under way; `result()` waits for it.
 
         Raises:
-            EngineError: If the batch cannot be run.
-            ImageError: kind 'bad_shape', as `limits.check_shape` says, or as `check` says.
+            CameraError, SparseDepthError: If a frame's camera or sparse depth is none.
+            EngineError: If the batch cannot be run, or its frames are none.
+            ImageError: kind 'bad_shape', as `limits.check_shape` says, 'bad_type' if an image is
+                no array as described, or as `check` says.
         """
+        check_frames(frames)
         for frame in frames:
             self.check(frame)
         if self.settings.rectify:
@@ -208,14 +210,6 @@ class DepthEstimator(Closing):
             CameraError: If the camera is none, cannot be that of the image, or `points` are asked
                 for without one.
         """
-        check_image(rgb_hwc)
-        given: object = camera
-        if given is not None and not isinstance(given, CameraModel):
-            msg = (
-                f'camera must be a CameraModel, got {type(given).__name__}; '
-                'CameraModel.from_fields makes one of width, height and K'
-            )
-            raise CameraError(msg)
         if points and camera is None:
             msg = 'points must have a camera, got none: without intrinsics there is no cloud'
             raise CameraError(msg)
@@ -243,8 +237,9 @@ class DepthEstimator(Closing):
 
         Raises:
             SettingsError: If a setting differs that cannot change while running, or a mask cannot
-                be read.
+                be read, or they are no settings.
         """
+        settings = as_settings(settings)
         for spec in PARAMETERS:
             old, new = getattr(self.settings, spec.name), getattr(settings, spec.name)
             if old != new and not spec.live:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -10,15 +11,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_ros.errors import CameraError
+from drnet_ros.errors import CameraError, EngineError, SparseDepthError
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.depth import colourise, depth_range, to_millimetres
+from drnet_ros.inference.limits import check_image
 from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.inference.sparse_depth.points import SparseDepth
 from drnet_ros.ply import ply_of
 
-__all__ = ['DepthFrame', 'Frame']
+__all__ = ['DepthFrame', 'Frame', 'check_frames']
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,3 +121,43 @@ class DepthFrame:
         data, count = ply_of(self.points)
         Path(path).write_bytes(data)
         return count
+
+
+def check_frames(frames: object) -> None:
+    """Refuse what is no batch of frames, by name.
+
+    Args:
+        frames: What should be a sequence of Frame.
+
+    Raises:
+        EngineError: It is none.
+        ImageError: kind 'bad_type', an image is none.
+        CameraError: A camera is none.
+        SparseDepthError: Sparse depth is none.
+    """
+    if not isinstance(frames, Sequence) or not all(isinstance(each, Frame) for each in frames):
+        msg = f'frames must be a list of Frame, got {_kind(frames)}; write [Frame(image)]'
+        raise EngineError(msg)
+    for frame in frames:
+        check_image(frame.rgb_hwc)
+        if not isinstance(frame.camera, CameraModel | None):
+            msg = (
+                f'camera must be a CameraModel, got {type(frame.camera).__name__}; '
+                'CameraModel.from_fields makes one of width, height and K'
+            )
+            raise CameraError(msg)
+        if not isinstance(frame.sparse_depth, SparseDepth | None):
+            msg = (
+                f'sparse_depth must be a SparseDepth, got {type(frame.sparse_depth).__name__}; '
+                'write SparseDepth(points_xyz)'
+            )
+            raise SparseDepthError(msg)
+
+
+def _kind(frames: object) -> str:
+    """Return the type of what should be frames, and of what is in it."""
+    name = type(frames).__name__
+    if not isinstance(frames, Sequence):
+        return name
+    others = {type(each).__name__ for each in frames if not isinstance(each, Frame)}
+    return f'a {name} with {", ".join(sorted(others))}'

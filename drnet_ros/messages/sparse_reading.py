@@ -46,13 +46,19 @@ def read_scan(message: Any) -> Reading:
         message: A sensor_msgs/LaserScan.
 
     Raises:
-        SparseDepthError: If its angles or times are not finite.
+        SparseDepthError: If its angles or times are not finite, or all its rays are one.
     """
     numbers = message.angle_min, message.angle_increment, message.time_increment
     if not all(map(math.isfinite, numbers)):
         msg = (
             'a scan must have finite angle_min, angle_increment and time_increment, got '
             f'{", ".join(map(str, numbers))}'
+        )
+        raise SparseDepthError(msg)
+    if message.angle_increment == 0 and len(message.ranges) > 1:
+        msg = (
+            f'angle_increment of a scan must not be 0, got {len(message.ranges)} ranges: have the '
+            'driver set it'
         )
         raise SparseDepthError(msg)
     return scan_reading(

@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drnet_ros.errors import CameraError, EngineError, ImageError, SettingsError, WeightsError
-from drnet_ros.inference import CameraModel, DepthEstimator, Settings
+from drnet_ros.errors import (
+    CameraError,
+    EngineError,
+    ImageError,
+    SettingsError,
+    SparseDepthError,
+    WeightsError,
+)
+from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines import devices
 from drnet_ros.inference.engines.factory import create_engine
@@ -106,6 +113,18 @@ def test_wrong_arguments_are_named(weights: str) -> None:
             estimator.estimate(RGB, (1.0, 1.0, 2.0, 2.0))  # type: ignore[arg-type]
         with pytest.raises(CameraError, match='points must have a camera, got none'):
             estimator.estimate(RGB, points=True)
+        with pytest.raises(SparseDepthError, match='must be a SparseDepth, got ndarray; write'):
+            estimator.estimate(RGB, sparse_depth=np.ones((5, 3)))  # type: ignore[arg-type]
+        with pytest.raises(EngineError, match='a list of Frame, got Frame; write'):
+            estimator.submit(Frame(RGB))  # type: ignore[arg-type]
+        with pytest.raises(EngineError, match='a list of Frame, got a list with ndarray; write'):
+            estimator.submit([Frame(RGB), RGB])  # type: ignore[list-item]
+        with pytest.raises(ImageError, match='an image must be a numpy array'):
+            estimator.submit([Frame(None)])  # type: ignore[arg-type]
+        with pytest.raises(CameraError, match='camera must be a CameraModel, got ndarray'):
+            estimator.submit([Frame(RGB, np.eye(3))])  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match='or the path of a weights file, got dict; write'):
+            estimator.update({'max_depth': 3.0})  # type: ignore[arg-type]
 
 
 def test_live_settings_change_and_others_are_refused(weights: str) -> None:

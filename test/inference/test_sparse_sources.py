@@ -131,6 +131,8 @@ def test_a_buffer_says_what_is_missing() -> None:
     buffer = robot()
     with pytest.raises(SparseDepthError, match=r'sonar must be connected.* no transform of sonar'):
         buffer.lookup('optical', 'sonar', S)
+    with pytest.raises(SparseDepthError, match=r'frame_id must be set, got none .* to optical'):
+        buffer.lookup('optical', '', S)
     buffer.add('map', 'person', shift(1))
     with pytest.raises(SparseDepthError, match='two separate trees'):
         buffer.lookup('optical', 'person', S)
@@ -226,6 +228,9 @@ def test_a_scan_goes_round_counterclockwise_and_drops_what_is_no_measurement() -
 def test_a_scan_of_angles_that_are_no_numbers_is_refused() -> None:
     with pytest.raises(SparseDepthError, match='finite angle_min'):
         read_scan(laser_scan([1.0], angle_increment=math.inf))
+    with pytest.raises(SparseDepthError, match='angle_increment of a scan must not be 0, got 2 '):
+        read_scan(laser_scan([1.0, 2.0], angle_increment=0.0))
+    assert len(read_scan(laser_scan([1.0], angle_increment=0.0))) == 1
 
 
 @pytest.mark.parametrize('distance', [0.0, -1.0, math.nan, math.inf, 5.1, 0.1])

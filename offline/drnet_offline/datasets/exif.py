@@ -23,8 +23,9 @@ def read_focal_35mm(data: bytes) -> float | None:
         Millimetres; None if the file does not say, or nothing that can be.
     """
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
-            warnings.simplefilter('ignore')  # Pillow's, of EXIF that is damaged
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # Pillow's, of damaged EXIF
+            image = Image.open(io.BytesIO(data))
             value = float(image.getexif().get_ifd(IFD.Exif).get(Base.FocalLengthIn35mmFilm, 0))
     # Damaged EXIF lets errors of struct, and of its many parts, through the library.
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from written_datasets import SIZE, write_rgb
 
 from drnet_offline.datasets.image_files import read_depth, read_photo, read_rgb
@@ -92,3 +94,14 @@ def test_the_end_of_a_thumbnail_is_not_that_of_the_image(tmp_path: Path) -> None
     (tmp_path / 'a.jpg').write_bytes(whole[:-200])
     with pytest.raises(DatasetError, match='cut short'):
         read_rgb(tmp_path / 'a.jpg')
+
+
+def test_damaged_exif_is_no_reason_for_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / 'a.jpg'
+    exif = b'Exif\0\0MM\0*\xff\xff\xff\xff' + b'\x01' * 30
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(path, exif=exif)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        photo = read_photo(path)
+    assert photo.focal_35mm is None
+    assert photo.rgb_hwc.shape == (20, 30, 3)

@@ -152,6 +152,9 @@ class TransformBuffer:
         known = {name for child, edge in self._edges.items() for name in (child, edge.parent)}
         missing = [name for name in (source, target) if name not in known]
         got = f'no transform of {" or ".join(missing)}' if missing else 'two separate trees'
+        if not source or not target:
+            other = source or target or 'any frame'
+            return f'header.frame_id must be set, got none to be connected to {other}'
         return (
             f'{source} must be connected to {target} by tf or by sparse_depth_extrinsics, '
             f'got {got}{self._hint}'
