@@ -284,6 +284,7 @@ def batch_of(seed: int, old: DRNet, metadata: WeightsMetadata) -> dict[str, torc
     }
 
 
+@pytest.mark.slow
 def test_a_scene_that_is_a_third_larger_is_learned_and_old_weights_stay(
     tiny: tuple[DRNet, WeightsMetadata],
 ) -> None:
@@ -307,6 +308,7 @@ def test_a_scene_that_is_a_third_larger_is_learned_and_old_weights_stay(
             torch.testing.assert_close(tensor, before[name], rtol=0, atol=0, msg=name)
 
 
+@pytest.mark.slow
 def test_a_learner_that_was_saved_goes_on_to_the_same_weights(
     tiny: tuple[DRNet, WeightsMetadata], tmp_path: Path
 ) -> None:
