@@ -54,6 +54,19 @@ class Outcome:
     written: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def counts_text(self) -> str:
+        """What became of all images: '25 of 64 frames, 37 dropped, 2 lost on the way'."""
+        counts = self.summary
+        lost = counts['frames_published'] - counts['frames_in']
+        others = (counts['frames_failed'], 'failed'), (counts['frames_skipped'], 'skipped')
+        parts = [
+            f'{counts["frames_out"]} of {counts["frames_published"]} frames',
+            f'{counts["frames_dropped"]} dropped',
+            *(f'{n} {what}' for n, what in (*others, (lost, 'lost on the way')) if n > 0),
+        ]
+        return ', '.join(parts)
+
 
 @dataclass(slots=True)
 class _Comparison:

@@ -269,8 +269,7 @@ def _follow(collector: Collector, children: Children, frames: int) -> str:
 def _print_outcome(outcome: Outcome, output: Path) -> None:
     summary = outcome.summary
     console.print(
-        f'result     {summary["frames_out"]} of {summary["frames_published"]} frames, '
-        f'{summary["frames_dropped"]} dropped, {summary["fps"]} frames/s, latency '
+        f'result     {outcome.counts_text}, {summary["fps"]} frames/s, latency '
         f'{summary["latency_ms_p50"]} ms (p95 {summary["latency_ms_p95"]} ms)'
     )
     if summary['frames_scored']:

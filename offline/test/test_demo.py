@@ -213,3 +213,23 @@ def test_a_signal_ends_demo_and_children(tmp_path: Path) -> None:
     assert lines[-1].strip() == 'stopped'
     assert not (tmp_path / 'summary.json').exists()
     # The pipe is at its end: no child holds it any more.
+
+
+@pytest.mark.parametrize(
+    ('came', 'failed', 'text'),
+    [
+        (64, 0, '25 of 64 frames, 39 dropped'),
+        (62, 0, '25 of 64 frames, 37 dropped, 2 lost on the way'),
+        (62, 1, '25 of 64 frames, 36 dropped, 1 failed, 2 lost on the way'),
+    ],
+)
+def test_what_is_said_of_all_images_adds_up(
+    monkeypatch: pytest.MonkeyPatch, came: int, failed: int, text: str
+) -> None:
+    monkeypatch.syspath_prepend(DEMO.parent)
+    from outcome import Outcome  # noqa: PLC0415
+
+    counts = {'published': 64, 'in': came, 'out': 25, 'failed': failed, 'skipped': 0}
+    counts['dropped'] = came - 25 - failed
+    outcome = Outcome({f'frames_{name}': n for name, n in counts.items()}, [])
+    assert outcome.counts_text == text
