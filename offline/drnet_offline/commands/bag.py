@@ -32,6 +32,7 @@ from drnet_offline.commands.recording_options import (
     settings_of,
     sparse_topics_of,
 )
+from drnet_offline.errors import OfflineError
 from drnet_ros.errors import RecordingError
 from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.recordings.recording import Recording
@@ -66,7 +67,9 @@ Write = Annotated[
     Path | None,
     typer.Option(help='Write BAG with our depth, camera_info and cloud added: OUT.mcap.'),
 ]
-Namespace = Annotated[str, typer.Option(help='Where our topics go in OUT.mcap.')]
+Namespace = Annotated[
+    str | None, typer.Option(help='Where our topics go in OUT.mcap; /drnet if not given.')
+]
 
 
 def bag(
@@ -86,7 +89,7 @@ def bag(
     json_: Json = None,
     report: Report = None,
     write: Write = None,
-    namespace: Namespace = '/drnet',
+    namespace: Namespace = None,
     calibration: Calibration = None,
 ) -> None:
     """Run the network over a recording, every frame in order, and score it where there is depth.
@@ -105,7 +108,7 @@ def bag(
         # PyTorch comes with these: what is refused is refused before.
         from drnet_offline.report.outputs import Outputs  # noqa: PLC0415
 
-        outputs = Outputs(json_, report, write, '/' + namespace.strip('/'))
+        outputs = Outputs(json_, report, write, _namespace(namespace, write))
         task = _with_sources(task, recording, choice, source_topic)
         outputs.prepare(recording, opened)
         index = _index(recording, choice, tolerance)
@@ -130,6 +133,15 @@ def _conclude(
         msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'
         raise RecordingError(msg)
     check_requirements(requirements, summary)
+
+
+def _namespace(given: str | None, write: Path | None) -> str:
+    if given is not None and write is None:
+        msg = (
+            f'--namespace {given} is for the topics of --write OUT.mcap: add that, or leave it out'
+        )
+        raise OfflineError(msg)
+    return '/' + (given or 'drnet').strip('/')
 
 
 def _task(base: Settings, versus: list[str], protocols: list[str], *, writes: bool) -> Task:

@@ -84,7 +84,7 @@ def titles_of(names: Sequence[str], *, has_truth: bool, captions: Sequence[str] 
     titles = ['image', *(['recorded depth'] if has_truth else [])]
     for name, caption in zip_longest(names, captions, fillvalue=''):
         title = f'{name}\n{caption}' if caption else name
-        titles += [title, *([f'error of {name}'] if has_truth else [])]
+        titles += [title, *([f'error: {name}'] if has_truth else [])]
     return titles
 
 

@@ -180,6 +180,7 @@ def test_the_work_of_another_run_is_not_deleted(tmp_path: Path) -> None:
         (('--set', 'max_dept=3'), 'did you mean max_depth?'),
         (('--set', 'cameras=a'), 'cameras must be left out: it is for the running node'),
         (('--source-topic', 'scan=/scan'), 'scan=/scan is for a source that is not used'),
+        (('--namespace', '/mine'), '--namespace /mine is for the topics of --write'),
         (('--set', 'max_rate=5.0'), 'max_rate must be left out: it is for the running node'),
         (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),

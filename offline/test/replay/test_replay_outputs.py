@@ -142,7 +142,7 @@ def test_pictures_say_what_they_show() -> None:
     frames = [('best', picture), ('worst', picture)]
     figure = draw_examples(frames, ['A', 'B'])
     titles = [axis.get_title() for axis in figure.axes]
-    head = ['image', 'recorded depth', 'A', 'error of A', 'B', 'error of B']
+    head = ['image', 'recorded depth', 'A', 'error: A', 'B', 'error: B']
     # Two rows and two colour bars: the first row has the titles.
     assert titles == head + [''] * (len(head) + 2)
     assert [axis.get_ylabel() for axis in figure.axes[:12:6]] == ['best', 'worst']

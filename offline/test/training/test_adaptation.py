@@ -169,6 +169,7 @@ def test_too_few_frames_are_refused_in_numbers(
         ({}, ('--labels', 'odometry'), 'odometry'),
         ({}, ('--labels', 'sparse'), 'must have a topic of a scan'),
         ({}, ('--source-topic', 'scan'), 'must be SOURCE=TOPIC'),
+        ({}, ('--source-topic', 'scan=/scan'), "is for a source that labels of 'depth' do not"),
         ({}, ('--depth-topic', '/nowhere'), 'topic /nowhere must be in the recording'),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.opening import open_dataset
-from drnet_offline.errors import DatasetError
+from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
@@ -25,7 +25,7 @@ from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, choose_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -88,12 +88,26 @@ def open_source(
     index = index_recording(recording, choice, _TOLERANCE_S, on_message=on_message)
     settings = Settings.from_mapping({'weights': plan.weights, **parse_settings(topics.settings)})
     chosen = _choose_labels(index, labels, settings, dict(topics.sources))
+    names: tuple[str, ...] = ()
+    if chosen != 'depth':
+        names = _source_names(index, chosen, settings, dict(topics.sources))
+    if labels == plan.labels:  # a recording of --test has depth to compare with
+        _refuse_unused(topics.sources, names, chosen)
     if chosen == 'depth':
         return _recorded_depth(index, settings)
-    names = _source_names(index, chosen, settings, dict(topics.sources))
     settings = settings.changed(sparse_depth_sources=names)
     found = _topics_of(index, names, dict(topics.sources))
     return PinnedDepth(index, settings, found, on_message)
+
+
+def _refuse_unused(given: Sequence[tuple[str, str]], names: Sequence[str], labels: str) -> None:
+    for name, topic in given:
+        if ('depth' if name == 'camera_info' else name) not in names:
+            msg = (
+                f'--source-topic {name}={topic} is for a source that labels of {labels!r} do not '
+                'use: leave it out, or choose other --labels'
+            )
+            raise OfflineError(msg)
 
 
 def _choose_topics(recording: Recording, plan: AdaptationPlan) -> TopicChoice:
