@@ -73,7 +73,7 @@ class Camera:
             prefix: What topic names start with.
             converter: Decodes its images.
             is_rectifying: Whether there are rectified images to publish.
-            merged: Where the clouds of all cameras become one; None for nowhere.
+            merged: Publishes the clouds of all cameras as one; None if they are not merged.
         """
         self.prefix = prefix
         self.converter = converter

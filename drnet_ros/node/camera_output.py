@@ -44,7 +44,7 @@ class CameraOutput:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
             is_rectifying: Whether there are rectified images to publish.
-            merged: Where the clouds of all cameras become one; None for nowhere.
+            merged: Publishes the clouds of all cameras as one; None if they are not merged.
         """
         self._node = node
         self._name = f'{node.get_name()}: {prefix.rstrip("/") or "camera"}'

@@ -41,7 +41,7 @@ class DerivedOutputs:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
             is_rectifying: Whether there are rectified images to publish.
-            merged: Where the clouds of all cameras become one; None for nowhere.
+            merged: Publishes the clouds of all cameras as one; None if they are not merged.
         """
         self._node, self._prefix, self._merged = node, prefix, merged
         depth, preview = f'{prefix}depth/image_rect', f'{prefix}depth/preview'

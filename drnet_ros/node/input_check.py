@@ -88,8 +88,9 @@ class InputCheck:
             point_stride: The setting that the cloud was made with.
         """
         camera, points = result.camera, result.points
-        is_valid = np.isfinite(result.depth_hw)
-        if not is_valid.any():
+        step = point_stride * _STRIDE
+        has_depth = np.isfinite(result.depth_hw[::step, ::step])
+        if not has_depth.any() and not np.isfinite(result.depth_hw).any():
             text = 'depth is invalid in all pixels: check min_depth, max_depth, scale_factor, mask'
             if camera is not None:
                 text += (
@@ -98,8 +99,6 @@ class InputCheck:
                 )
             self._note('depth', text)
         elif points is not None:
-            step = point_stride * _STRIDE
-            has_depth = is_valid[::step, ::step]
             has_point = np.isfinite(points[::_STRIDE, ::_STRIDE, 2])
             lacking = int(np.count_nonzero(has_depth & ~has_point))
             share = lacking / max(1, int(np.count_nonzero(has_depth)))

@@ -15,7 +15,7 @@ import argparse
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +42,15 @@ class Candidate:
 
     Attributes:
         settings: As they are run.
-        time_ms: Least time of a frame. Whatever else runs can only add to it.
+        time_ms: Least time of a frame, in milliseconds. Whatever else runs can only add to it.
         nyu: Figures of `DepthMetrics.compute`.
         tum: The same, of the other camera.
     """
 
     settings: Settings
     time_ms: float = float('inf')
-    nyu: dict[str, float] | None = None
-    tum: dict[str, float] | None = None
+    nyu: dict[str, float] = field(default_factory=dict)
+    tum: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -109,8 +109,6 @@ def tabulate(candidates: list[Candidate]) -> str:
     head = ('weights', 'size', 'time', 'NYU: RMSE [m]', 'REL', 'd1', 'fr1_rpy: REL', 'd1')
     rows = []
     for candidate in candidates:
-        if candidate.nyu is None or candidate.tum is None:
-            raise AssertionError(candidate)
         figures = [candidate.nyu[f'{key}_per_image'] for key in ('rmse', 'rel', 'delta1')]
         figures += [candidate.tum[f'{key}_per_image'] for key in ('rel', 'delta1')]
         ratio = f'{candidate.time_ms / reference_ms:.2f}'
@@ -131,7 +129,7 @@ def draw(candidates: list[Candidate], path: Path) -> None:
             (axes[0], 'NYU Depth v2, validation', [c.nyu for c in of_name]),
             (axes[1], 'TUM freiburg1_rpy', [c.tum for c in of_name]),
         ):
-            axis.plot(times, [f['delta1_per_image'] for f in figures if f], 'o-', label=name)
+            axis.plot(times, [f['delta1_per_image'] for f in figures], 'o-', label=name)
             axis.set(title=title, xlabel='least time of a frame [ms]', ylabel='d1')
     axes[0].legend()
     figure.savefig(path, dpi=150)
