@@ -130,6 +130,9 @@ def _conclude(
         console.print(f'written {written}', markup=False, highlight=False)
     if index.damage:
         raise RecordingError(index.damage)
+    if not any(variant['valid'] for variant in summary['variants']):
+        msg = f'no image of {index.choice.image} has valid depth, as warned of'
+        raise RecordingError(msg)
     if unreadable := unreadable_messages(summary):
         msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'
         raise RecordingError(msg)

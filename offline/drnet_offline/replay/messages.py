@@ -45,7 +45,7 @@ def depth_messages(
         point_field = types['sensor_msgs/msg/PointField']
         points['fields'] = [point_field(**field) for field in points['fields']]
         fields['points'] = points
-    head = header(frame.stamp_ns, frame.frame_id)
+    head = header(frame.header_stamp_ns, frame.frame_id)
     return {
         name: serialize(types[TYPES[name]](header=head, **values), TYPES[name])
         for name, values in fields.items()
