@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import rclpy
@@ -23,6 +24,7 @@ from drnet_ros.node.environment import log_arguments, use_large_message_profile
 from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import base_topic
 
 __all__ = ['PlayOptions', 'Player', 'run']
 
@@ -166,7 +168,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
         if warning:
             get_logger('bag_publisher').warning(warning)
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
-        _run(node, options, stop)
+        _run(node, options, for_ros, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('bag_publisher').fatal(ros_error_text(error))
         return 1
@@ -175,7 +177,9 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
+def _run(
+    node: Node, options: argparse.Namespace, for_ros: Sequence[str], stop: threading.Event
+) -> None:
     logger = node.get_logger()
     with open_recording(options.bag, options.calibration) as recording:
         recording.require(options.topics)
@@ -188,7 +192,8 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
                 f'{", ".join(sorted(recording.topics)) or "it is empty"}'
             )
             raise RecordingError(msg)
-        warn_of_unused(node)
+        names = [base_topic(name) if each.decode else name for name, each in outlets.items()]
+        warn_of_unused(node, for_ros, names)
         logger.info(
             one_line(
                 f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
