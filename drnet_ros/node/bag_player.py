@@ -199,25 +199,23 @@ def _run(
                 f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
             )
         )
-        player = Player(
-            recording,
-            outlets,
-            PlayOptions(
-                rate=options.rate,
-                is_looped=options.loop,
-                delay_s=options.delay,
-                wait_s=options.wait,
-                subscribers=options.subscribers,
-                longest_gap_s=options.longest_gap,
-            ),
-            stop,
-        )
-        count = player.play()
+        count = Player(recording, outlets, _play_options(options), stop).play()
         left_out = sum(outlet.left_out for outlet in outlets.values())
         logger.info(
             f'{"stopped" if stop.is_set() else "done"} after {count} messages'
             f'{f", {left_out} left out" if left_out else ""}'
         )
+
+
+def _play_options(options: argparse.Namespace) -> PlayOptions:
+    return PlayOptions(
+        rate=options.rate,
+        is_looped=options.loop,
+        delay_s=options.delay,
+        wait_s=options.wait,
+        subscribers=options.subscribers,
+        longest_gap_s=options.longest_gap,
+    )
 
 
 def _names(outlets: dict[str, Outlet]) -> str:
