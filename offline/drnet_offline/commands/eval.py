@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from drnet_offline.commands.options import Engine
 from drnet_offline.commands.scoring_options import (
@@ -125,11 +126,11 @@ def _choose_metrics(rules: Protocol, *, edges: bool, ranges: bool) -> dict[str, 
 def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
     """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
-    from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_json, make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
     if json_ is not None:
-        check_file(json_)
+        check_json(json_)
     has_paper = is_nyu(data)
     if pictures is not None:
         make_folder(pictures)
@@ -171,10 +172,14 @@ def _finish(failures: WorstImages | None, pictures: Path | None, problems: Probl
     problems.check(f'{len(problems.lines)} images could not be read and are in no figure')
 
 
-def _print(said: RenderableType) -> None:
-    # Cut figures say nothing: where there is no terminal, the width would be 80.
-    console = Console(width=max(Console().width, 100))
-    console.print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
+def _print(said: Table | str) -> None:
+    from drnet_offline.report.whole_table import print_table  # noqa: PLC0415
+
+    console = Console(soft_wrap=True)
+    if isinstance(said, Table):
+        print_table(console, said)
+    else:
+        console.print(said, highlight=False, markup=False)
 
 
 def _report(

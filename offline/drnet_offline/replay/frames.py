@@ -29,7 +29,8 @@ class RecordedFrame:
 
     Attributes:
         position: Which image of its topic it is, from 0.
-        stamp_ns: Stamp of its header.
+        stamp_ns: Stamp of its header; where that is unset, when it was recorded.
+        header_stamp_ns: Stamp of its header, 0 if it is unset.
         frame_id: Frame of its header.
         recorded_ns: When it was recorded.
         rgb_hwc: The image, uint8 (H, W, 3); None if it cannot be decoded.
@@ -43,6 +44,7 @@ class RecordedFrame:
 
     position: int
     stamp_ns: int
+    header_stamp_ns: int
     frame_id: str
     recorded_ns: int
     rgb_hwc: UInt8Array | None
@@ -160,7 +162,7 @@ class _Reader:
         self, waiting: _Waiting, depth: RecordedMessage | None, *, is_late: bool
     ) -> RecordedFrame:
         image = waiting.image
-        stamp_ns, frame_id = header_of(image)
+        header = header_of(image)
         problems = ['late_depth'] if is_late else []
         rgb = truth = info = camera = None
         gap_s = 0.0
@@ -169,12 +171,12 @@ class _Reader:
         except (ImageError, RecordingError) as error:
             problems.append(f'image: {_kind(error)}')
         if depth is not None:
-            gap_s = (header_of(depth)[0] - stamp_ns) / 1e9
+            gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
             try:
                 truth = decode_depth_message(self._recording.deserialize(depth))
             except (ImageError, RecordingError) as error:
                 problems.append(f'depth: {_kind(error)}')
-        found = self._index.cameras.find(stamp_ns)
+        found = self._index.cameras.find(header.taken_ns)
         if rgb is not None and found is not None:
             try:
                 info, camera = found[0], found[1].matching(*rgb.shape[:2])
@@ -182,8 +184,9 @@ class _Reader:
                 problems.append('camera_info: of another aspect ratio')
         return RecordedFrame(
             position=waiting.position,
-            stamp_ns=stamp_ns,
-            frame_id=frame_id,
+            stamp_ns=header.taken_ns,
+            header_stamp_ns=header.stamp_ns,
+            frame_id=header.frame_id,
             recorded_ns=image.stamp_ns,
             rgb_hwc=rgb,
             info=info,

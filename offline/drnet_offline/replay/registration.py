@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['at_size', 'registration_warnings']
+__all__ = ['at_size', 'camera_warnings', 'registration_warnings']
 
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
@@ -54,6 +54,19 @@ def registration_warnings(
     if color is not None and depth is not None:
         warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
     return warnings
+
+
+def camera_warnings(index: Index) -> list[str]:
+    """Return what speaks against a CameraInfo being that of the images, in whole sentences."""
+    infos, images = index.cameras.frame_ids - {''}, index.images.frame_ids - {''}
+    if not infos or not images or infos & images:
+        return []
+    text = (
+        f'camera_info on {index.choice.camera_info} is of the frame {_names(infos)}, images of '
+        f'{_names(images)}: the intrinsics of another camera make the scale wrong; name the right '
+        'topic by --camera-info-topic'
+    )
+    return [text]
 
 
 def has_same_aspect(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.replay.columns import Columns, columns_of
+from drnet_offline.replay.registration import camera_warnings
 from drnet_offline.replay.scores import DEVIATIONS
 from drnet_offline.replay.sparse_records import summarise_sparse
 from drnet_offline.replay.variants import image_alone_of
@@ -113,10 +114,16 @@ def _warnings(replay: Replay) -> list[str]:
         warnings.append('camera_info has no message: depth is in the scale of the training camera')
     if index.cameras.problem:
         warnings.append(index.cameras.problem)
+    warnings += camera_warnings(index)
     for name, topic in (('images', index.images), ('depth images', index.depths)):
+        if topic.unstamped:
+            warnings.append(
+                f'{topic.unstamped} {name} have no stamp: the times of their recording are used'
+            )
         if steps := topic.backward_steps:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
     warnings += replay.results.warnings
+    warnings += _without_depth(replay)
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     elif index.pairs and not _scored(replay.results.scores[0]):
@@ -125,6 +132,23 @@ def _warnings(replay: Replay) -> list[str]:
             'decoded, have no valid depth where a protocol looks, or are of another shape'
         )
     return warnings
+
+
+def _without_depth(replay: Replay) -> list[str]:
+    """Return what to say of variants whose depth has no valid pixel in any frame."""
+    found = replay.index.cameras.find(replay.index.images.stamps_ns[0])
+    camera = (
+        ''
+        if found is None
+        else f', and K of camera_info: {found[1].width} x {found[1].height} with a focal length '
+        f'of {found[1].focal_at(found[1].height, found[1].width):.3g} px'
+    )
+    return [
+        f'{variant.name}: no pixel of any frame has valid depth: check min_depth, max_depth, '
+        f'scale_factor, mask{camera}'
+        for variant, scores in zip(replay.task.variants, replay.results.scores, strict=True)
+        if replay.frames_done and not scores.arrays['estimated_histogram'].any()
+    ]
 
 
 def plain(value: Any) -> Any:
