@@ -116,6 +116,22 @@ class InputCheck:
                 'a cropped image only; otherwise calibrate the camera',
             )
 
+    def look_at_frames(self, image: str, camera_info: str) -> None:
+        """Look at the frames of an image and of the CameraInfo that is taken for its own.
+
+        Args:
+            image: frame_id of the image.
+            camera_info: frame_id of the CameraInfo.
+        """
+        frames = image.lstrip('/'), camera_info.lstrip('/')  # ROS 1 has them with a slash
+        if all(frames) and frames[0] != frames[1]:
+            self._note(
+                'frames',
+                f'camera_info is of the frame {camera_info!r}, images of {image!r}: the '
+                'intrinsics of another camera make scale and cloud wrong; remap camera_info to '
+                'that of the images',
+            )
+
     def problems(self) -> dict[str, str]:
         """Return what was seen of late: text by kind."""
         since_s = time.monotonic() - _WINDOW_S

@@ -1,8 +1,8 @@
 """Measures the whole depth node beside the bare engine, in one run, for docs/performance.md.
 
 python offline/benchmarks/node_benchmark.py [default] [growth] [flood] [small] [latency] [cameras]
-    [start] [memory] [--weights W] [--set NAME=VALUE] [--seconds S] [--rounds N] [--minutes M]
-    [--json FILE]
+    [start] [sources] [memory] [--weights W] [--set NAME=VALUE] [--seconds S] [--rounds N]
+    [--minutes M] [--json FILE]
 
 The node is a process of its own, and so is the load: images over DDS in, depth and clouds over
 DDS out. Turns of node and bare engine alternate, so that both see the same machine; ratios are of
@@ -28,6 +28,7 @@ import rclpy
 from node_client import Client, keep_freed_memory
 from node_figures import evenness, quantiles, rate, rate_of_times, spread
 from node_session import IMAGE_HW, Session, await_depth
+from node_sources import measure_sources
 from node_under_test import NodeProcess, cpu_seconds
 
 from drnet_ros.inference.engines.devices import usable_cores
@@ -197,6 +198,7 @@ MEASUREMENTS: dict[str, Callable[[Session], Figures]] = {
     'latency': measure_latency,
     'cameras': measure_cameras,
     'start': measure_start,
+    'sources': measure_sources,
     'memory': measure_memory,
 }
 

@@ -3,8 +3,8 @@
 python offline/benchmarks/performance_page.py [--quick] [--only NAME]... [--render]
 
 The figures go to docs/performance/figures.json, which keeps what is not measured again. `--only`
-measures one part of node, peers, rside, pixels and sources; `--render` measures nothing. `--quick`
-takes a few minutes for a first look and writes to performance_output/ alone.
+measures one part of node, peers, rside, pixels, sources and robot; `--render` measures nothing.
+`--quick` takes a few minutes for a first look and writes to performance_output/ alone.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def commands(*, is_quick: bool) -> dict[str, list[str]]:
         'sources': [
             *(python, f'{here}/sparse_depth_cost.py', '--frames', frames, '--json', '{json}')
         ],
+        'robot': [*node, 'sources'],
     }
 
 

@@ -31,6 +31,8 @@ def blocks(figures: Figures, ratios: dict[str, dict[str, float]]) -> dict[str, s
         tables['peers'] = _peers(figures, ratios)
     if node and figures.get('pixels') and figures.get('sources'):
         tables['growth'] = _growth(figures)
+    if robot := figures.get('robot'):
+        tables['robot'] = _robot(robot)
     return tables
 
 
@@ -86,11 +88,32 @@ def _growth(figures: Figures) -> str:
     for count, fps in figures['node']['growth']['fps_total'].items():
         noun = 'camera' if count == '1' else 'cameras'
         rows.append(f'| {count} {noun} | {_range(fps, 1)} frames/s in all |')
-    parts = figures['sources']['median_ms']
-    rows += [f'| {name} | {ms:.2f} ms of CPU time |' for name, ms in parts.items()]
+    sources = figures['sources']
+    for name, ms in sources['median_ms'].items():
+        in_a_row = sources['in_a_row_ms'].get(name)
+        more = '' if in_a_row is None else f'; {in_a_row:.2f} ms in a row'
+        rows.append(f'| {name} | {ms:.2f} ms of CPU time{more} |')
     lines = ['| what | cost |', '|---|---:|', *rows]
     picture = '\n![Cost against pixels, cameras and sources](performance/cost.png)\n'
     return _finished(lines, figures['pixels'], figures['sources']) + picture
+
+
+def _robot(robot: Figures) -> str:
+    camera = f'camera of {robot["sources"]["rate_hz"]:.0f} Hz'
+    heads = (
+        'source',
+        'frames/s',
+        'of those without',
+        f'latency p50 / p95, {camera}',
+        'missed frames',
+    )
+    lines = [f'| {" | ".join(heads)} |', '|---|---:|---:|---:|---:|']
+    for name, row in robot['sources']['of'].items():
+        ratio = _range(row['ratio'], 2) if row['points'] else ''
+        latency = f'{row["latency_ms"]["p50"]} / {row["latency_ms"]["p95"]} ms'
+        missed = f'{row["missed_frames"]} of {row["sent_frames"]}'
+        lines.append(f'| {name} | {_range(row["fps"], 1)} | {ratio} | {latency} | {missed} |')
+    return _finished(lines, robot)
 
 
 def _finished(lines: list[str], *parts: Figures) -> str:

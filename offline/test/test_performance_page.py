@@ -43,7 +43,24 @@ FIGURES_OF_ALL: dict[str, Any] = {
         row('rside', '288x384', 0.25), row('rside', '228x304', 0.4),
     ]},
     'pixels': {**PART, 'load': 0.2, 'results': [row('drnet', '192x256', 90.0)]},
-    'sources': {**PART, 'median_ms': {'the filter over time': 0.125}},
+    'sources': {
+        **PART, 'median_ms': {'the network': 22.0, 'the filter over time': 0.125},
+        'in_a_row_ms': {'the filter over time': 0.0625},
+    },
+    'robot': {**PART, 'sources': {'rate_hz': 30.0, 'of': {
+        'image alone': {
+            'fps': {'median': 40.0, 'min': 39.0, 'max': 41.0},
+            'ratio': {'median': 1.0, 'min': 1.0, 'max': 1.0},
+            'latency_ms': {'p50': 25.0, 'p95': 31.5},
+            'missed_frames': 0, 'sent_frames': 600, 'points': 0,
+        },
+        'scan': {
+            'fps': {'median': 38.0, 'min': 37.5, 'max': 38.5},
+            'ratio': {'median': 0.954, 'min': 0.93, 'max': 0.96},
+            'latency_ms': {'p50': 27.0, 'p95': 33.0},
+            'missed_frames': 1, 'sent_frames': 600, 'points': 116,
+        },
+    }}},
 }  # fmt: skip
 
 
@@ -66,20 +83,27 @@ def test_tables_have_the_figures_and_say_how_the_machine_was() -> None:
     assert '| network of 192x256 | 12.5 ms per image |' in tables['growth']
     assert '| 4 cameras | 51.0 (50.5 to 53.0) frames/s in all |' in tables['growth']
     assert 'on a quiet machine (load 0.2 before)' in tables['growth']
+    assert '| the network | 22.00 ms of CPU time |' in tables['growth']
+    assert '| the filter over time | 0.12 ms of CPU time; 0.06 ms in a row |' in tables['growth']
+    assert 'latency p50 / p95, camera of 30 Hz' in tables['robot']
+    alone = '| image alone | 40.0 (39.0 to 41.0) |  | 25.0 / 31.5 ms | 0 of 600 |'
+    assert alone in tables['robot']
+    scan = '| scan | 38.0 (37.5 to 38.5) | 0.95 (0.93 to 0.96) | 27.0 / 33.0 ms | 1 of 600 |'
+    assert scan in tables['robot']
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     page = tmp_path / 'page.md'
     marks = ''.join(
         f'# {name}\n<!-- {name} -->\nold\n<!-- end -->\ntext\n'
-        for name in ('node', 'peers', 'growth')
+        for name in ('node', 'peers', 'growth', 'robot')
     )
     page.write_text(marks)
     write_page(FIGURES_OF_ALL, page, tmp_path)
     text = page.read_text()
     assert 'old' not in text
     assert text.startswith('# node\n<!-- node -->\n| what | measured |\n')
-    assert text.count('<!-- end -->\ntext\n') == 3
+    assert text.count('<!-- end -->\ntext\n') == 4
     assert (tmp_path / 'cost.png').read_bytes().startswith(b'\x89PNG')
     write_page(FIGURES_OF_ALL, page, tmp_path)
     assert page.read_text() == text
@@ -91,7 +115,7 @@ def test_the_page_is_as_its_figures_make_it() -> None:
     text = PAGE.read_text('utf-8')
     figures = json.loads(FIGURES.read_text('utf-8')) if FIGURES.is_file() else {}
     assert with_blocks(text, blocks(figures, ratios(figures))) == text
-    for name in ('node', 'peers', 'growth'):
+    for name in ('node', 'peers', 'growth', 'robot'):
         assert with_blocks(text, {name: 'table\n'}) != text
 
 
