@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ class Session:
         cameras: tuple[str, ...] = (),
         robot: Robot | None = None,
         sources: tuple[str, ...] = (),
+        parameters: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[NodeProcess, Client]]:
         """Run a node and a client that has got its first depth from it.
 
@@ -62,7 +63,7 @@ class Session:
         namespace = f'/bench{self._count}'
         prefixes = [f'{namespace}/{name}/' for name in cameras] or [f'{namespace}/']
         client = Client(prefixes, IMAGE_HW, clouds=clouds, robot=robot)
-        parameters = {'weights': self.weights, **self.parameters}
+        parameters = {'weights': self.weights, **self.parameters, **(parameters or {})}
         if network_hw is not None:
             parameters['input_size'] = f'[{network_hw[0]},{network_hw[1]}]'
         if cameras:
