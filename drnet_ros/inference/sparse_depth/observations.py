@@ -49,12 +49,15 @@ class Selection:
             large cloud), 'no_estimate' (the estimate has a gap there), 'factor' (beyond
             `MIN_FACTOR` to `MAX_FACTOR`) and 'redundant' (another point is close by).
         refusal: Why none is used though some lie in the image, in words; '' otherwise.
+        residual: Root mean square of the log ratios about `centre`, of all points in the image
+            that could be compared, none of which counts more than ln 1.5; None if there are none.
     """
 
     points: Observations
     centre: float
     dropped: Mapping[str, int]
     refusal: str = ''
+    residual: float | None = None
 
 
 def observe(
@@ -93,9 +96,11 @@ def observe(
         return Selection(_none(), 0.0, dropped)
     ratios = log_ratio[known]
     centre = consensus(ratios, expected)
+    away = np.minimum(np.abs(ratios - centre), _AGREEMENT)
+    residual = math.sqrt(float(np.mean(away**2)))
     refusal = _refusal(ratios, centre)
     if refusal:
-        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal)
+        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal, residual)
     known = known[(ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])]
     dropped['factor'] = len(ratios) - len(known)
     kept = known[_spread_out(rows[known], columns[known], log_ratio[known], width)]
@@ -105,7 +110,7 @@ def observe(
     u, v = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
     values = (u, v, np.log(estimate[kept]), log_ratio[kept], variance)
     chosen = Observations(*(value.astype(np.float32, copy=False) for value in values))
-    return Selection(chosen, centre, dropped)
+    return Selection(chosen, centre, dropped, residual=residual)
 
 
 def _refusal(ratios: NDArray[np.float32], centre: float) -> str:

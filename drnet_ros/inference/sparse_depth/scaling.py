@@ -117,6 +117,7 @@ class SparseScaler:
             dropped,
             sparse_depth.source,
             0.0,
+            residual=selection.residual,
         )
         return Scaling(found, coarse, scale)
 
@@ -158,6 +159,7 @@ class SparseScaler:
             source,
             prior.age_s,
             refusal,
+            selection.residual,
         )
         uniform = uniform_scale_field(coarse, self.model, prior.log_factor, prior.variance)
         return Scaling(uniform, coarse, scale)
