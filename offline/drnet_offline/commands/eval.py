@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ['evaluate_command']
 
+_NO_CAMERA = (
+    'warning: no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed, '
+    'and the scale is wrong if it is another'
+)
 _UNSAVED = 'nothing is saved: figures are of all images; run it again'
 
 
@@ -79,6 +83,8 @@ def evaluate_command(
 
         rules, problems = PROTOCOLS[protocol], Problems()
         dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
+        if not (has_paper or getattr(dataset, 'has_camera', True)):
+            _print(_NO_CAMERA)
         failures = None if pictures is None else WorstImages(rules, worst)
         others = _choose_metrics(rules, edges=edges, ranges=ranges)
         settings = _settings(weights, engine, input_size)
