@@ -129,7 +129,7 @@ def write_outcome(
         write_ply(output / 'cloud.ply', points.reshape(-1, points.shape[-1]))
         outcome.written.append('cloud.ply')
     recorded = Played(str(recording.path), choice.image, min(collector.sent_ns, default=0))
-    write_page(output, summary, recorded, Seen(pictures, names, captions, points))
+    write_page(output, summary, recorded, Seen(pictures, names, points))
     outcome.written.append(PAGE_NAME)
     return outcome
 
@@ -184,6 +184,7 @@ def _caption(metrics: DepthMetrics) -> str:
     if figures['rel'] is None:
         return ''
     return (
+        'over all frames:\n'
         f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, delta1 {figures["delta1"]:.3f}'
     )
 
