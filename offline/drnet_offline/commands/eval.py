@@ -83,8 +83,6 @@ def evaluate_command(
 
         rules, problems = PROTOCOLS[protocol], Problems()
         dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
-        if not (has_paper or getattr(dataset, 'has_camera', True)):
-            _print(_NO_CAMERA)
         failures = None if pictures is None else WorstImages(rules, worst)
         others = _choose_metrics(rules, edges=edges, ranges=ranges)
         settings = _settings(weights, engine, input_size)
@@ -111,13 +109,15 @@ def _open(
     data: Path, part: str, blocks_of: str, *, mean_depth: bool
 ) -> tuple[DepthDataset, DepthDataset | None]:
     """Open what is scored, and where asked the training images of its mean depth."""
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
     mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
+    if not (is_nyu(data) or getattr(dataset, 'has_camera', True)):
+        _print(_NO_CAMERA)
     return dataset, mean_of
 
 
