@@ -90,6 +90,7 @@ def vo(
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index, problems = _index(recording, choice, tolerance), Counter[str]()
+        _warn(index)
         paths, factors = _follow(index, variants, methods, sparse, problems)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
@@ -98,15 +99,25 @@ def vo(
         _check_whole(index.damage, problems)
 
 
+def _warn(index: Index) -> None:
+    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
+
+    console = Console(stderr=True, soft_wrap=True)
+    for text in index_warnings(index):
+        console.print(f'warning: {text}', markup=False, highlight=False)
+
+
 def _check_whole(damage: str, problems: Counter[str]) -> None:
     """Raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+    from drnet_offline.replay.frames import EXPOSURE_KINDS  # noqa: PLC0415
 
     if damage:
         raise RecordingError(damage)
     listed = Problems()
-    listed.lines += [f'{count} frames: {kind}' for kind, count in problems.items()]
-    listed.check(f'{problems.total()} messages could not be used; paths are without them')
+    unusable = {kind: n for kind, n in problems.items() if kind not in EXPOSURE_KINDS}
+    listed.lines += [f'{count} frames: {kind}' for kind, count in unusable.items()]
+    listed.check(f'{sum(unusable.values())} messages could not be used; paths are without them')
 
 
 def _command() -> str:
