@@ -84,6 +84,7 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert len(record['unreadable']) == 1
     assert '00001.png is cut short' in record['unreadable'][0]
     assert 'RSIDE' not in said  # the paper's rows are of other data
+    assert 'no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed' in said
     # A list of test images makes the folder one of NYU Depth v2.
     (data / 'official_test_indices.txt').write_text('2\n')
     code, said = drnet(*words, '--protocol', 'full', '--part', 'test')
