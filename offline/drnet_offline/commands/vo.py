@@ -90,21 +90,12 @@ def vo(
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index, problems = _index(recording, choice, tolerance), Counter[str]()
-        _warn(index)
         paths, factors = _follow(index, variants, methods, sparse, problems)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
         _report(summary, paths, truth, output, json_, index)
         _check_whole(index.damage, problems)
-
-
-def _warn(index: Index) -> None:
-    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
-
-    console = Console(stderr=True, soft_wrap=True)
-    for text in index_warnings(index):
-        console.print(f'warning: {text}', markup=False, highlight=False)
 
 
 def _check_whole(damage: str, problems: Counter[str]) -> None:
@@ -159,8 +150,13 @@ def _methods(method: list[str] | None) -> list[str]:
 
 def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
+    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
 
-    return index_recording(recording, choice, tolerance_s)
+    index = index_recording(recording, choice, tolerance_s)
+    console = Console(stderr=True, soft_wrap=True)
+    for text in index_warnings(index):
+        console.print(f'warning: {text}', markup=False, highlight=False)
+    return index
 
 
 def _follow(
