@@ -157,7 +157,7 @@ def test_bag_tells_why_nothing_is_compared(tmp_path: Path, drnet: RunInProcess) 
     assert code == 1
     assert '3 with recorded depth' in said
     assert 'none of 3 depth images could be compared' in said
-    assert '3 frames: depth: unknown_encoding' in said
+    assert "3 frames: depth: unknown_encoding '16UC1; jpeg compressed '" in said
     assert 'RMSE' not in said
 
 
