@@ -90,6 +90,7 @@ def _warn_of_unused(arguments: Sequence[str], node: DepthNode) -> None:
 
     names = names_of(node.settings.cameras)
     for line in (
+        *parameter_files.given_twice(arguments),
         *parameter_files.without_effect(arguments, node.get_fully_qualified_name()),
         *remappings.without_effect(arguments, names, node),
     ):

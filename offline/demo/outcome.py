@@ -149,6 +149,11 @@ def _spread(collector: Collector) -> set[int]:
     return {collector.kept[round(place)].stamp_ns for place in places.tolist()}
 
 
+def _has_own_stamps(collector: Collector) -> bool:
+    """Return whether each frame that arrived can be told by its stamp."""
+    return len({frame.stamp_ns for frame in collector.kept}) == len(collector.kept)
+
+
 def _replay(
     recording: Recording,
     choice: TopicChoice,
@@ -194,6 +199,9 @@ def _compare(
     comparison = _Comparison(DepthMetrics(PROTOCOLS['full']), {}, 'it has no depth topic')
     if choice.depth is None:
         return comparison
+    if not _has_own_stamps(collector):
+        comparison.reason = 'its images share stamps, so that nothing tells which depth is whose'
+        return comparison
     recorded_ns = [header_of(m)[0] for m in _messages(recording, choice.depth, problems)]
     kept_ns = [frame.stamp_ns for frame in collector.kept]
     pairs = match_stamps(kept_ns, recorded_ns, _TOLERANCE_MS * 1_000_000)
@@ -231,6 +239,9 @@ def _pictures(
     sources: Sequence[SourceOutcome],
     problems: list[str],
 ) -> list[tuple[str, Picture]]:
+    if not _has_own_stamps(collector):
+        problems.append('images share stamps: none is drawn; have the driver set header.stamp')
+        return []
     drawn = _spread(collector)
     frames = {frame.stamp_ns: frame.depth_hw for frame in collector.kept}
     first_ns = min(drawn)

@@ -131,7 +131,7 @@ def _conclude(
     if index.damage:
         raise RecordingError(index.damage)
     if not any(variant['valid'] for variant in summary['variants']):
-        msg = f'no image of {index.choice.image} has valid depth, as warned of'
+        msg = f'there is no valid depth of any image on {index.choice.image}, as warned of'
         raise RecordingError(msg)
     if unreadable := unreadable_messages(summary):
         msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'

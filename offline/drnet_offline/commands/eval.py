@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ['evaluate_command']
 
+_NO_CAMERA = (
+    'warning: no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed, '
+    'and the scale is wrong if it is another'
+)
 _UNSAVED = 'nothing is saved: figures are of all images; run it again'
 
 
@@ -105,13 +109,15 @@ def _open(
     data: Path, part: str, blocks_of: str, *, mean_depth: bool
 ) -> tuple[DepthDataset, DepthDataset | None]:
     """Open what is scored, and where asked the training images of its mean depth."""
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
     mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
+    if not (is_nyu(data) or getattr(dataset, 'has_camera', True)):
+        _print(_NO_CAMERA)
     return dataset, mean_of
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.inference.depth import depth_range
+from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ['VideoDepths', 'remarks_on']
 
-_BLACK, _WHITE = 15, 240
 # The principal point of a whole image is nearer to its middle, in shares of its sides.
 _MOST_OFF_CENTRE = 0.25
 _RANGE_SMOOTHING = 0.1
@@ -40,10 +40,8 @@ def remarks_on(photo: Photo, camera: CameraModel | None) -> list[str]:
         remarks.append(f'the first of {photo.facts.pages} pictures in the file')
     if photo.facts.is_gray16:
         remarks.append('gray of 16 bits: is it depth, and no picture?')
-    elif photo.rgb_hwc.max() <= _BLACK:
-        remarks.append('the image is black')
-    elif photo.rgb_hwc.min() >= _WHITE:
-        remarks.append('the image is white')
+    elif exposure := exposure_problem(photo.rgb_hwc):
+        remarks.append(f'the image is {exposure}')
     if camera is not None:
         off = max(abs(camera.cx / width - 0.5), abs(camera.cy / height - 0.5))
         if off > _MOST_OFF_CENTRE:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['at_size', 'camera_warnings', 'registration_warnings']
+__all__ = ['at_size', 'index_warnings', 'registration_warnings']
 
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
@@ -56,9 +56,32 @@ def registration_warnings(
     return warnings
 
 
-def camera_warnings(index: Index) -> list[str]:
+def index_warnings(index: Index) -> list[str]:
+    """Return what is odd about cameras and stamps of a recording, in whole sentences."""
+    warnings = []
+    if index.choice.camera_info is None:
+        warnings.append('there is no camera_info: depth is in the scale of the training camera')
+    elif not index.cameras.messages:
+        warnings.append('camera_info has no message: depth is in the scale of the training camera')
+    if index.cameras.problem:
+        warnings.append(index.cameras.problem)
+    warnings += _frame_warnings(index)
+    for name, topic in (('images', index.images), ('depth images', index.depths)):
+        if topic.unstamped:
+            warnings.append(
+                f'{topic.unstamped} {name} have no stamp: the times of their recording are used'
+            )
+        if steps := topic.backward_steps:
+            warnings.append(f'stamps of {name} do not rise at {steps} places')
+    return warnings
+
+
+def _frame_warnings(index: Index) -> list[str]:
     """Return what speaks against a CameraInfo being that of the images, in whole sentences."""
-    infos, images = index.cameras.frame_ids - {''}, index.images.frame_ids - {''}
+    infos, images = (  # ROS 1 has names with a slash
+        {name.lstrip('/') for name in names} - {''}
+        for names in (index.cameras.frame_ids, index.images.frame_ids)
+    )
     if not infos or not images or infos & images:
         return []
     text = (

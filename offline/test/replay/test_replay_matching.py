@@ -119,6 +119,31 @@ def test_camera_info_of_another_frame_is_warned_of(tmp_path: Path, drnet: RunInP
     assert "camera_info on /other/camera_info is of the frame 'rear', images of 'front'" in said
 
 
+def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:
+    scene = Scene.make(3)
+    black = replace(scene, images=(np.zeros_like(scene.images[0]), *scene.images[1:]))
+    code, said = drnet('bag', write(tmp_path / 'black', black))
+    assert code == 0
+    assert 'warning: 1 frames: black image' in said
+    # 32FC1 is metres: what is over 100 of them in a median is millimetres.
+    metres = tuple(truth * np.uint16(10) for truth in scene.truths)
+    thousand = replace(scene, truths=tuple(1000 * truth.astype(np.float32) for truth in metres))
+    bag = write(tmp_path / 'thousand', thousand, encoding='32FC1')
+    code, said = drnet('bag', bag, '--json', tmp_path / 'out.json')
+    assert code == 1
+    assert '3 frames: depth: over 100 m, as of millimetres in 32FC1, which is metres' in said
+    assert load(tmp_path / 'out.json')['frames_scored'] == 0
+    code, said = drnet('bag', bag, '--image-topic', '/cam/depth/image_rect')
+    assert code == 1
+    assert "3 frames: image: unknown_encoding '32FC1'" in said
+    assert 'there is no valid depth of any image on /cam/depth/image_rect' in said
+    code, said = drnet(
+        'bag', bag, *('--image-topic', '/cam/image_raw'), '--depth-topic', '/cam/image_raw'
+    )
+    assert code == 1
+    assert 'image and depth must be different topics, got /cam/image_raw for both' in said
+
+
 def test_depth_without_a_valid_pixel_is_an_error(tmp_path: Path, drnet: RunInProcess) -> None:
     bag = write(tmp_path / 'bag', Scene.make(2))
     code, said = drnet('bag', bag, '--set', 'max_depth=0.5', '--versus', 'max_depth=5')
@@ -127,7 +152,7 @@ def test_depth_without_a_valid_pixel_is_an_error(tmp_path: Path, drnet: RunInPro
     assert f'K of camera_info: {HW[1]} x {HW[0]} with a focal length of {FOCAL:.3g} px' in said
     code, said = drnet('bag', bag, '--set', 'max_depth=0.5')
     assert code == 1
-    assert 'no image of /cam/image_raw has valid depth, as warned of' in said
+    assert 'there is no valid depth of any image on /cam/image_raw, as warned of' in said
 
 
 def test_figures_are_whole_where_the_terminal_is_narrow(
