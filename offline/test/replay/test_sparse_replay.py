@@ -125,7 +125,7 @@ def test_static_transforms_hold_as_latched_ones_do(
     code, said = drnet('bag', bag, *source, '--report', report)
     assert code == 0, said
     rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
-    used = [int(row[-2]) > 0 for row in rows[1:]]
+    used = [int(row[-3]) > 0 for row in rows[1:]]
     assert used == [True] * 3 + [first == 'never'] * 3
 
 
