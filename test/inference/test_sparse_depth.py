@@ -256,7 +256,7 @@ def test_points_that_contradict_one_another_are_refused() -> None:
 
 def test_hidden_points_are_outliers() -> None:
     truth = room()
-    points = drawn(truth, 100)
+    points = drawn(truth, 85)
     box = np.flatnonzero(truth.ravel() == 1.5)[::160]
     behind = points_at(np.full_like(truth, 4.0), box)
     _, scaling = scaled(truth, np.concatenate([points, behind]))

@@ -25,7 +25,7 @@ __all__ = ['MAX_FACTOR', 'MAX_POINTS', 'MIN_FACTOR', 'Selection', 'observe']
 MIN_FACTOR, MAX_FACTOR = 0.3, 3.0
 """Beyond these, true over estimated depth is that of a wrong point, not of a wrong estimate."""
 
-MAX_POINTS = 150
+MAX_POINTS = 100
 """So many points at most make a field."""
 
 _LOG_LIMITS = math.log(MIN_FACTOR), math.log(MAX_FACTOR)
