@@ -15,6 +15,7 @@ from PIL import Image
 from drnet_offline.errors import DatasetError
 from drnet_offline.outputs.depth_file import is_depth_file, write_depth
 from drnet_offline.outputs.inputs import find_inputs
+from drnet_offline.outputs.remarks import VideoDepths
 
 RGB: NDArray[np.uint8] = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
 
@@ -213,3 +214,12 @@ def test_a_depth_file_says_what_it_is_of_and_reads_as_any_png(tmp_path: Path) ->
     with Image.open(tmp_path / 'a.png') as opened:
         assert opened.info == {'drnet predict': '{"bytes": 7, "weights": "abc"}'}
         opened.verify()  # checksums of the chunks
+
+
+def test_a_video_that_lacks_some_frames_says_so() -> None:
+    depths = VideoDepths()
+    for metres in (1.0, 2.0, np.nan):
+        depths.add(np.full((8, 8), metres, np.float32))
+    assert depths.describe(3) == '1.00 to 1.32 m, 3 frames, 1 without valid depth'
+    assert depths.describe(0) == depths.describe(3)
+    assert depths.describe(32).startswith('1.00 to 1.32 m, 3 of the 32 frames')

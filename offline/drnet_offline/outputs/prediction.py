@@ -145,7 +145,8 @@ class Prediction:
             self._check_video(item, camera, depths, video.missing(depths.count))
         per_frame_ms = (time.monotonic() - start_s) * 1000 / depths.count
         known_by = 'the camera given' if camera is not None else 'camera unknown'
-        return f'{item.path}: {depths.describe()}, {per_frame_ms:.0f} ms each, {known_by}'
+        said = depths.describe(video.frame_count)
+        return f'{item.path}: {said}, {per_frame_ms:.0f} ms each, {known_by}'
 
     def _check_video(
         self, item: Input, camera: CameraModel | None, depths: VideoDepths, missing: str

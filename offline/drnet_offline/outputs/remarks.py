@@ -91,7 +91,12 @@ class VideoDepths:
         self.nearest, self.farthest = min(self.nearest, found[0]), max(self.farthest, found[1])
         return found
 
-    def describe(self) -> str:
-        """Return depths and number of frames in words."""
-        text = f'{self.nearest:.2f} to {self.farthest:.2f} m, {self.count} frames'
+    def describe(self, said: int) -> str:
+        """Return depths and number of frames in words.
+
+        Args:
+            said: How many frames the video says that it has, 0 if it does not.
+        """
+        of_all = f' of the {said}' if self.count < said else ''
+        text = f'{self.nearest:.2f} to {self.farthest:.2f} m, {self.count}{of_all} frames'
         return f'{text}, {self.invalid} without valid depth' if self.invalid else text

@@ -167,6 +167,7 @@ class _AsBefore:
         self.kind = source.kind
         self.labels = source.labels
         self.follows_network = source.follows_network
+        self.warnings = source.warnings
         self._source = source
         self._network = network
         self._metadata = metadata
