@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,8 +96,7 @@ def observe(
         return Selection(_none(), 0.0, dropped)
     ratios = log_ratio[known]
     centre = consensus(ratios, expected)
-    away = np.minimum(np.abs(ratios - centre), _AGREEMENT)
-    residual = math.sqrt(float(np.mean(away**2)))
+    residual = _residual(ratios, centre)
     refusal = _refusal(ratios, centre)
     if refusal:
         return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal, residual)
@@ -108,9 +107,13 @@ def observe(
     edge = model.point_edge_noise * coarse.spread_at(rows[kept], columns[kept])
     variance = points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2
     u, v = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
-    values = (u, v, np.log(estimate[kept]), log_ratio[kept], variance)
-    chosen = Observations(*(value.astype(np.float32, copy=False) for value in values))
+    chosen = _observations(u, v, np.log(estimate[kept]), log_ratio[kept], variance)
     return Selection(chosen, centre, dropped, residual=residual)
+
+
+def _residual(ratios: NDArray[np.float32], centre: float) -> float:
+    away = np.minimum(np.abs(ratios - centre), _AGREEMENT)
+    return math.sqrt(float(np.mean(away**2)))
 
 
 def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
@@ -157,6 +160,10 @@ def _cells(
     side = max(1.0, width * float(_CELL_SIDES[size]))
     across = int(width / side) + 1
     return (rows / side).astype(np.intp) * across + (columns / side).astype(np.intp)
+
+
+def _observations(*values: NDArray[np.floating[Any]]) -> Observations:
+    return Observations(*(value.astype(np.float32, copy=False) for value in values))
 
 
 def _none() -> Observations:
