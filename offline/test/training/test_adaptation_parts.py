@@ -206,9 +206,23 @@ def test_a_mixture_that_forgets_too_much_is_not_taken() -> None:
     verdict = judge(old, mixtures, {0.5: 0.02, 1.0: 0.06}, most_forgotten=0.05)
     assert verdict.mixture == 0.5
     refused = judge(old, mixtures, {0.5: 0.2, 1.0: 0.3}, most_forgotten=0.05)
-    assert refused.mixture == 0
     assert not refused.is_accepted
-    assert '5%' in refused.sentence()
+    # What it would have given, and what it would have cost.
+    assert (refused.mixture, refused.shown, refused.forgotten) == (0, 1.0, 0.3)
+    assert refused.gain == pytest.approx(0.1)
+    assert 'with 100% of the new ones, REL on held-out blocks falls by 0.100' in refused.sentence()
+    assert 'REL on the replay set changes by +30.0% of itself, where at most 5% is allowed' in (
+        refused.sentence()
+    )
+    change = judge(old, mixtures, {0.5: 0.2, 1.0: 0.3}, most_forgotten=0.05, is_change=True)
+    assert change.cost().startswith('depth of the replay set changes by 30.0%, where at most 5%')
+
+
+def test_a_mixture_that_is_worse_everywhere_is_shown_with_its_loss() -> None:
+    old = np.full(6, 0.3)
+    verdict = judge(old, {0.5: old + 0.02, 1.0: old + 0.1}, {}, most_forgotten=0.05)
+    assert (verdict.mixture, verdict.shown, verdict.is_accepted) == (0, 0.5, False)
+    assert 'with 50% of them, REL rises by 0.020' in verdict.sentence()
 
 
 def test_of_mixtures_that_are_as_good_the_one_nearest_to_the_old_weights_is_taken() -> None:

@@ -31,24 +31,29 @@ class Verdict:
     Attributes:
         mixture: Share of the new weights: the least that is as good as the best mixture of those
             that do not forget too much; 0 if there is none.
+        shown: The mixture that figures are of: the chosen one, or, if there is none, the one with
+            the least error on held-out blocks, however much it forgets.
         gain: By how much REL falls on held-out blocks, mean over blocks. Each block is judged by
             the mixture that the blocks of the other half (every second one) prefer, so that
-            choosing makes no gain by itself.
+            choosing makes no gain by itself. If no mixture is chosen, it is that of `shown`.
         gain_low: Lower end of the one-sided 95 % interval of the gain, by a bootstrap over blocks.
         blocks: Number of blocks.
         blocks_better: In how many of them REL falls.
-        forgotten: By what share of itself REL rises on the replay set, below 0 if it falls; None
-            without a replay set.
-        most_forgotten: By what share of itself it may rise.
+        forgotten: What `shown` forgets: by what share of itself REL rises on the replay set, below
+            0 if it falls, or by how much depth changes there; None without a replay set.
+        most_forgotten: How much that may be.
+        is_change: Whether it is a change of depth.
     """
 
     mixture: float
+    shown: float
     gain: float
     gain_low: float
     blocks: int
     blocks_better: int
     forgotten: float | None
     most_forgotten: float
+    is_change: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -57,11 +62,15 @@ class Verdict:
 
     def sentence(self) -> str:
         """Return the verdict in a sentence."""
-        if self.mixture == 0:
-            most = f'{100 * self.most_forgotten:g}%'
+        if self.mixture == 0 and self.gain <= 0:
             return (
                 'The old weights stay: every mixture with the new ones is worse on the held-out '
-                f'blocks, or raises REL on the replay set by more than {most}.'
+                f'blocks; with {self.shown:.0%} of them, REL rises by {-self.gain:.3f}.'
+            )
+        if self.mixture == 0:
+            return (
+                f'The old weights stay: with {self.shown:.0%} of the new ones, REL on held-out '
+                f'blocks falls by {self.gain:.3f}, but {self.cost()}.'
             )
         words = (
             f'REL on held-out blocks falls by {self.gain:.3f} (95 % sure of at least '
@@ -70,6 +79,15 @@ class Verdict:
         if self.is_accepted:
             return f'The new weights are better: {words}.'
         return f'The old weights stay, since the gain may be chance: {words}.'
+
+    def cost(self) -> str:
+        """Return in words what is forgotten; '' if that is not known."""
+        if self.forgotten is None:
+            return ''
+        most = f'at most {100 * self.most_forgotten:g}% is allowed'
+        if self.is_change:
+            return f'depth of the replay set changes by {self.forgotten:.1%}, where {most}'
+        return f'REL on the replay set changes by {self.forgotten:+.1%} of itself, where {most}'
 
 
 def block_errors(scores: Sequence[FrameScore]) -> NDArray[np.float64]:
@@ -86,6 +104,7 @@ def judge(
     forgotten: Mapping[float, float],
     *,
     most_forgotten: float,
+    is_change: bool = False,
     seed: int = 0,
 ) -> Verdict:
     """Choose the mixture, and tell whether it is better beyond chance.
@@ -93,24 +112,28 @@ def judge(
     Args:
         old: REL of the old weights in each block, (B,).
         mixtures: The same for each mixture, by its share of the new weights.
-        forgotten: By what share of itself REL rises on the replay set; empty without one.
-        most_forgotten: By what share of itself it may rise.
+        forgotten: What each mixture forgets, as in `Verdict`; empty without a replay set.
+        most_forgotten: How much that may be.
+        is_change: Whether it is a change of depth.
         seed: Of the bootstrap.
     """
     allowed = [share for share in mixtures if not forgotten or forgotten[share] <= most_forgotten]
     errors = np.array([old, *(mixtures[share] for share in allowed)])
-    shares = np.array([0.0, *allowed])
-    gains = old - _cross_fitted(errors)
-    low = float(gains.mean()) - _margin(gains, seed)
-    mixture = float(shares[_chosen(errors)])
+    mixture = (0.0, *allowed)[_chosen(errors)]
+    shown, gains = mixture, old - _cross_fitted(errors)
+    if mixture == 0:
+        shown = min(mixtures, key=lambda share: float(mixtures[share].mean()))
+        gains = old - mixtures[shown]
     return Verdict(
         mixture=mixture,
+        shown=shown,
         gain=float(gains.mean()),
-        gain_low=low,
+        gain_low=float(gains.mean()) - _margin(gains, seed),
         blocks=len(old),
         blocks_better=int((gains > 0).sum()),
-        forgotten=forgotten.get(mixture, 0.0) if forgotten else None,
+        forgotten=forgotten[shown] if forgotten else None,
         most_forgotten=most_forgotten,
+        is_change=is_change,
     )
 
 

@@ -12,6 +12,7 @@ from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topic
 from drnet_offline.replay.variants import parse_settings
 from drnet_offline.training.adaptation.pinned import PinnedDepth
 from drnet_offline.training.adaptation.projected import ProjectedDepth
+from drnet_offline.training.adaptation.replay_set import check_replay_data
 from drnet_offline.training.adaptation.sources import (
     DatasetFrames,
     FrameSource,
@@ -55,7 +56,7 @@ def check_sources(plan: AdaptationPlan) -> None:
         with Recording(path) as recording:
             _choose_topics(recording, plan)
     if plan.replay_data is not None:
-        open_dataset(plan.replay_data)
+        check_replay_data(plan.replay_data)
 
 
 def open_source(

@@ -71,18 +71,18 @@ def write_report(folder: Path, summary: dict[str, Any], outcome: Outcome) -> Non
 
 def _verdict(summary: dict[str, Any]) -> list[str]:
     sentences = [summary['verdict']]
-    if summary['forgotten'] is not None:
-        sentences.append(
-            f'On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
-            f'(at most {100 * summary["most_forgotten"]:+g}% is allowed).'
-        )
+    if summary['cost'] and summary['cost'] not in summary['verdict']:
+        sentences.append(f'{summary["cost"][0].upper()}{summary["cost"][1:]}.')
     if summary['is_accepted']:
         sentences.append(
             f'adapted.safetensors is {summary["mixture"]:.0%} of the way from the old weights '
             'to the new ones.'
         )
     else:
-        sentences.append('No weights were written.')
+        sentences.append(
+            f'No weights were written. Below, new weights are {summary["shown"]:.0%} of the way '
+            'from the old weights to those that were learned.'
+        )
     return sentences
 
 
@@ -131,7 +131,7 @@ def _mixtures(summary: dict[str, Any]) -> str:
         for share, values in summary['mixtures'].items()
     ]
     blocks = [f'block {number + 1}' for number in range(summary['blocks'])]
-    table = html_table(('', 'held-out REL', 'replay REL', *blocks), rows)
+    table = html_table(('', 'held-out REL', 'REL, replay set', *blocks), rows)
     note = (
         'Each mixture lies between old and new weights, parameter by parameter. The gain of the '
         'verdict is that of each block with the mixture that every second block, of those that '
