@@ -10,12 +10,8 @@ import pytest
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation.mixing import mix
-from drnet_offline.training.adaptation.replay_set import (
-    ROOMS,
-    are_pictures,
-    check_replay_data,
-    picture_replay,
-)
+from drnet_offline.training.adaptation.pictures import ROOMS, are_pictures, check_replay_data
+from drnet_offline.training.adaptation.replay_set import picture_replay
 from drnet_offline.training.adaptation.scoring import mean_of, predict, score_frames
 from drnet_ros.network.checkpoint import load_network
 

@@ -10,9 +10,9 @@ from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
+from drnet_offline.training.adaptation.pictures import check_replay_data
 from drnet_offline.training.adaptation.pinned import PinnedDepth
 from drnet_offline.training.adaptation.projected import ProjectedDepth
-from drnet_offline.training.adaptation.replay_set import check_replay_data
 from drnet_offline.training.adaptation.sources import (
     DatasetFrames,
     FrameSource,

@@ -4,42 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-import drnet_offline
-from drnet_offline.datasets.image_files import is_image, read_photo
+from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.datasets.mixture import Source, SourceConfig
 from drnet_offline.datasets.opening import detect_layout, is_nyu, open_dataset
 from drnet_offline.datasets.sample import DepthSample
-from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation.blocks import split_blocks
 from drnet_offline.training.adaptation.frame_store import FrameStore, LabelledFrame, write_frames
+from drnet_offline.training.adaptation.pictures import middle_of, pictures_in
 from drnet_offline.training.adaptation.scoring import predict
 from drnet_offline.training.preset_reader import load_config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from drnet_offline.datasets.sample import DepthDataset
-    from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.network.drnet import DRNet
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = [
-    'ROOMS', 'Checked', 'ReplaySet', 'are_pictures', 'check_replay_data', 'data_replay',
-    'picture_replay',
-]  # fmt: skip
-
-ROOMS = Path(drnet_offline.__file__).parents[1] / 'clip' / 'rooms'
-"""Rendered rooms that come with the repository; not there in an installed package."""
+__all__ = ['Checked', 'ReplaySet', 'data_replay', 'picture_replay']
 
 _MOST_CHECKED = 64
 _NYU_BORDER_PX = 8
-_FEWEST_PICTURES = 24
 _CHECKED_SHARE = 1 / 4
 # Of weights whose depth of the rendered rooms differs by 4 % from that of the old ones, REL on
 # NYU Depth v2 is 5 % of itself higher (docs/lab/adaptation.md).
@@ -134,27 +125,6 @@ def data_replay(path: Path, share: float) -> ReplaySet:
     )
 
 
-def are_pictures(path: Path) -> bool:
-    """Return whether a folder has pictures in itself, as no layout of a data set has."""
-    return path.is_dir() and any(is_image(file) for file in path.iterdir())
-
-
-def check_replay_data(path: Path) -> None:
-    """Refuse what cannot be a replay set.
-
-    Raises:
-        DatasetError: There are too few pictures, or no data set.
-    """
-    if not are_pictures(path):
-        open_dataset(path)
-    elif len(files := _pictures_in(path)) < _FEWEST_PICTURES:
-        msg = (
-            f'{path} must have at least {_FEWEST_PICTURES} pictures of other rooms, got '
-            f'{len(files)}: add some, or leave out --replay-data'
-        )
-        raise DatasetError(msg)
-
-
 def picture_replay(
     path: Path,
     weights: tuple[DRNet, WeightsMetadata],
@@ -176,7 +146,7 @@ def picture_replay(
     """
     network, metadata = weights
     if not folder.is_dir():
-        files = _pictures_in(path)
+        files = pictures_in(path)
         frames = _seen_by(network, metadata, files, on_picture)
         size = (metadata.input_height, metadata.input_width)
         write_frames(folder, frames, len(files), size, {'name': path.name})
@@ -195,10 +165,6 @@ def picture_replay(
     )
 
 
-def _pictures_in(path: Path) -> list[Path]:
-    return sorted(file for file in path.iterdir() if is_image(file))
-
-
 def _seen_by(
     network: DRNet,
     metadata: WeightsMetadata,
@@ -209,7 +175,7 @@ def _seen_by(
     size_hw = (metadata.input_height, metadata.input_width)
     first_checked = round(len(files) * (1 - _CHECKED_SHARE))
     for place, file in enumerate(files):
-        rgb = _middle_of(read_photo(file).rgb_hwc, size_hw)
+        rgb = middle_of(read_photo(file).rgb_hwc, size_hw)
         # Whatever the focal length is, the same factor is in label and estimate.
         focal_px = metadata.f_training
         sample = DepthSample(file.name, rgb, np.zeros(size_hw, np.float32), focal_px)
@@ -217,17 +183,3 @@ def _seen_by(
         block = 0 if place >= first_checked else -1
         yield LabelledFrame(file.name, place, float(place), block, rgb, focal_px, depth_hw)
         on_picture()
-
-
-def _middle_of(rgb_hwc: UInt8Array, size_hw: tuple[int, int]) -> UInt8Array:
-    """Return the largest part of a picture with the ratio of a size, at that size."""
-    height, width = rgb_hwc.shape[:2]
-    scale = max(size_hw[0] / height, size_hw[1] / width)
-    part_h, part_w = (
-        min(side, round(wanted / scale))
-        for side, wanted in zip((height, width), size_hw, strict=True)
-    )
-    top, left = (height - part_h) // 2, (width - part_w) // 2
-    part = rgb_hwc[top : top + part_h, left : left + part_w]
-    resized = cv2.resize(part, size_hw[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(resized, np.uint8)

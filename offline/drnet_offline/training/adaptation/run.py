@@ -17,6 +17,7 @@ from drnet_offline.training.adaptation.gate import MIXTURES, Verdict
 from drnet_offline.training.adaptation.judging import compare_on, judge_mixtures
 from drnet_offline.training.adaptation.mixing import mix
 from drnet_offline.training.adaptation.opening import open_source
+from drnet_offline.training.adaptation.pictures import ROOMS, are_pictures
 from drnet_offline.training.adaptation.preparing import (
     Limits,
     check_enough,
@@ -24,13 +25,7 @@ from drnet_offline.training.adaptation.preparing import (
     prepare_all,
     prepare_frames,
 )
-from drnet_offline.training.adaptation.replay_set import (
-    ROOMS,
-    ReplaySet,
-    are_pictures,
-    data_replay,
-    picture_replay,
-)
+from drnet_offline.training.adaptation.replay_set import ReplaySet, data_replay, picture_replay
 from drnet_offline.training.adaptation.scoring import predict
 from drnet_offline.training.adaptation.training import BATCH_SIZE, Training
 from drnet_ros.inference.preprocess import network_size
