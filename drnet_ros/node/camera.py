@@ -202,6 +202,8 @@ class Camera:
         """
         self._scale = result.scale
         self.input_check.look_at_depth(result, settings.point_stride)
+        if received is not None:
+            self.input_check.look_at_frames(header.frame_id, received.header.frame_id)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale)
@@ -244,6 +246,8 @@ class Camera:
             camera_problem=self._camera_problem(),
             image_topic=self.image_topic,
             image_publishers=images.publisher_count if images else 0,
+            depth_topic=self.output.depth_topic,
+            depth_publishers=self._node.count_publishers(self.output.depth_topic),
             image_reliability=images.reliability if images else '',
             counts=self.statistics.snapshot(),
             infos_in=infos.received_count if infos else 0,

@@ -84,6 +84,7 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert len(record['unreadable']) == 1
     assert '00001.png is cut short' in record['unreadable'][0]
     assert 'RSIDE' not in said  # the paper's rows are of other data
+    assert 'no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed' in said
     # A list of test images makes the folder one of NYU Depth v2.
     (data / 'official_test_indices.txt').write_text('2\n')
     code, said = drnet(*words, '--protocol', 'full', '--part', 'test')
@@ -156,7 +157,7 @@ def test_bag_tells_why_nothing_is_compared(tmp_path: Path, drnet: RunInProcess) 
     assert code == 1
     assert '3 with recorded depth' in said
     assert 'none of 3 depth images could be compared' in said
-    assert '3 frames: depth: unknown_encoding' in said
+    assert "3 frames: depth: unknown_encoding '16UC1; jpeg compressed '" in said
     assert 'RMSE' not in said
 
 

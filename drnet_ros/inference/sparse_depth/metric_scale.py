@@ -76,7 +76,7 @@ class MetricScale:
         )
         if scaling is None:  # nothing is valid
             return replace(result, stddev_hw=depth.copy()) if frame.stddev else result
-        factors = 1.0 if sparse_depth is None else scaling.field.factors(depth)
+        factors = 1.0 if sparse_depth is None else scaling.field.factor_rows(depth)
         rescale(result, factors, settings)
         stddev = None
         if frame.stddev:

@@ -48,6 +48,16 @@ def plan_of(path: Path, **topics: object) -> AdaptationPlan:
     return AdaptationPlan((path,), topics=TopicNames(**topics))  # type: ignore[arg-type]
 
 
+def test_what_is_odd_about_a_recording_is_told(tmp_path: Path, opened: ExitStack) -> None:
+    scene = slanted_wall()
+    mixed = replace(scene, stamps=tuple(scene.stamps[i] for i in (0, 2, 1, 3, 4, 5)))
+    bag = write(tmp_path / 'bag', mixed)
+    assert open_source(bag, plan_of(bag), 'depth', opened).warnings == [
+        'stamps of images do not rise at 1 places',
+        'stamps of depth images do not rise at 1 places',
+    ]
+
+
 def test_recorded_depth_is_the_label_as_it_is(tmp_path: Path, opened: ExitStack) -> None:
     scene = slanted_wall()
     bag = write(tmp_path / 'bag', scene)

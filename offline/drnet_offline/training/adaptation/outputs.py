@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.outputs.files import write_text
+from drnet_offline.report.whole_table import print_table
 from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.model_card import model_card
 from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, sha256_of
@@ -75,7 +76,7 @@ def print_outcome(console: Console, outcome: Outcome, written: list[Path]) -> No
     for comparison in outcome.comparisons:
         for cells in figure_rows(comparison.figures()):
             table.add_row(*map(escape, cells))
-    console.print(table)
+    print_table(console, table)
     for line in _unread(outcome):
         console.print(f'warning: {line}', markup=False, highlight=False)
     for path in written:

@@ -157,6 +157,8 @@ class Adaptation:
         plan = replace(self._plan, weights=weights or self._plan.weights)
         with ExitStack() as opened:
             source = open_source(path, plan, labels, opened, advance)
+            for text in source.warnings:
+                self._progress.console.print(f'warning: {path.name}: {text}', markup=False)
             store = prepare(source, folder, self._network_hw, on_frame=advance)
         self._progress.update(bar, total=self._progress.tasks[bar].completed)
         return store
