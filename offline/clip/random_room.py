@@ -72,10 +72,10 @@ class RandomRoom:
         rng, palette = self._rng, self._palette
 
         def pale() -> tuple[float, float, float]:
-            return tuple(rng.uniform(0.35, 0.85) * rng.uniform(0.8, 1.0, 3))  # type: ignore[return-value]
+            return tuple(rng.uniform(0.35, 0.85) * rng.uniform(0.8, 1.0, 3))
 
         def any_colour() -> tuple[float, float, float]:
-            return tuple(rng.uniform(0.02, 0.6, 3))  # type: ignore[return-value]
+            return tuple(rng.uniform(0.02, 0.6, 3))
 
         palette['wall'], palette['accent'] = (
             surface.paint(name, pale()) for name in ('wall', 'accent')
@@ -88,7 +88,7 @@ class RandomRoom:
         for axis in 'xyz':
             dark = tuple(0.55 * light)
             for wood in ('oak', 'walnut'):
-                material = surface.wood(f'{wood}_{axis}', tuple(light), dark, axis)  # type: ignore[arg-type]
+                material = surface.wood(f'{wood}_{axis}', tuple(light), dark, axis)
                 palette[f'{wood}_{axis}'] = material
         palette['oak'], palette['walnut'] = palette['oak_x'], palette['walnut_z']
         palette['lacquer'] = surface.plain('lacquer', any_colour(), 0.35)
