@@ -42,7 +42,7 @@ def judge_mixtures(
         metadata: Of both.
         stores: Their held-out frames are scored.
         checked: What forgetting is measured on, if anything.
-        plan: How much may be forgotten, and the seed.
+        plan: How much may be forgotten.
         progress: Bars for the terminal.
 
     Returns:
@@ -57,7 +57,6 @@ def judge_mixtures(
         _forgotten(kept, checked),
         most_forgotten=plan.most_forgotten * (1.0 if checked is None else checked.allowance),
         is_change=checked is not None and checked.is_old_depth,
-        seed=plan.seed,
     )
     table = {
         f'{share:g}': {

@@ -134,9 +134,9 @@ def _mixtures(summary: dict[str, Any]) -> str:
     table = html_table(('', 'held-out REL', 'REL, replay set', *blocks), rows)
     note = (
         'Each mixture lies between old and new weights, parameter by parameter. The gain of the '
-        'verdict is that of each block with the mixture that every second block, of those that '
-        'it is not one of, prefers; its interval comes from a bootstrap over blocks. REL of '
-        'pictures without depth is against the depth that the old weights give.'
+        'verdict is that of each block with the mixture that the other blocks prefer; its '
+        "interval is Student's over blocks. REL of pictures without depth is against the depth "
+        'that the old weights give.'
     )
     return f'{table}<p class="note">{escape(note)}</p>'
 
