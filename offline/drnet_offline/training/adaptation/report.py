@@ -190,7 +190,14 @@ def _draw_over_time(comparison: Comparison, layout: Layout = WIDE) -> Figure:
     axes[0].set(ylabel='REL', ylim=(0, None))
     axes[1].set(ylabel='true / estimated scale', xlabel='time [s]')
     axes[1].axhline(1, color='black', lw=0.8)
-    axes[0].legend(frameon=False, fontsize=9, loc='upper right', ncols=2)
+    axes[0].legend(
+        frameon=False,
+        fontsize=9,
+        loc='lower right',
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0,
+        ncols=2,
+    )
     for axis in axes:
         axis.grid(color='#eeeeee')
     return figure
