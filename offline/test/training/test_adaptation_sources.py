@@ -18,13 +18,13 @@ from drnet_offline.training.adaptation import pinned
 from drnet_offline.training.adaptation.opening import open_source
 from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames
 from drnet_offline.training.adaptation.projected import ProjectedDepth, project_depth
-from drnet_offline.training.adaptation.replay_set import CLIP
 from drnet_offline.training.adaptation.sources import RecordedDepth, check_camera
 from drnet_offline.training.adaptation.trajectory import place_corners
 from drnet_offline.training.adaptation.views import Views
 from drnet_ros.inference import DepthEstimator, Settings, SparseDepth
 from drnet_ros.inference.camera import CameraModel
 
+CLIP = Path(__file__).parents[2] / 'clip' / 'room'
 TRUTH = FACTOR * known_depth(slanted_wall().images[0])
 
 
