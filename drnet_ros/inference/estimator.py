@@ -21,7 +21,12 @@ from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.inference.settings.given import as_settings
 from drnet_ros.inference.settings.network_choice import check_network
-from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
+from drnet_ros.inference.sparse_depth.metric_scale import (
+    MetricScale,
+    engine_frames,
+    engine_settings,
+    is_scaled,
+)
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import read_metadata
@@ -153,7 +158,7 @@ class DepthEstimator(Closing):
         if is_limited:  # what is far must be known until all is scaled
             final = widest(final)
         settings = engine_settings(frames, final)
-        pending = self._engine.submit(frames, settings)
+        pending = self._engine.submit(engine_frames(frames), settings)
         if self._masks or any(frame.raw_camera for frame in frames):
             mask = partial(self._masks.drop, point_stride=settings.point_stride)
             pending = MappedPending(pending, frames, mask)

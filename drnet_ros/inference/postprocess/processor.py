@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor', 'rescale']
+__all__ = ['Geometry', 'PostProcessor', 'build_cloud', 'rescale']
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class PostProcessor:
         limit_range(depth, settings.min_depth, settings.max_depth)
         if geometry.ray_camera is None or not frame.points:
             return DepthFrame(depth, geometry.camera)
-        points = _points(depth, geometry.ray_camera, frame.rgb_hwc, settings)
+        points = build_cloud(depth, geometry.ray_camera, frame.rgb_hwc, settings)
         return DepthFrame(depth, geometry.camera, points)
 
     def geometry(self, frame: Frame, network_hw: tuple[int, int], settings: Settings) -> Geometry:
@@ -149,9 +149,17 @@ def _threshold_at(
     return math.pow(1 + edge_threshold, min(1.0, finer)) - 1
 
 
-def _points(
+def build_cloud(
     depth: FloatArray, ray_camera: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
+    """Build the cloud of a frame; see `depth.point_cloud`.
+
+    Args:
+        depth: Its depth.
+        ray_camera: The camera whose rays the pixels of the depth look along.
+        rgb: Its image, uint8 (H, W, 3), of any size.
+        settings: `point_color` and `point_stride` are read.
+    """
     color = None
     if settings.point_color:
         color = rgb
