@@ -153,15 +153,21 @@ class Camera:
             CameraError: If it is to be rectified, and there is no camera_info.
         """
         info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
-        wants_points = model is not None and (
-            self.is_saving
-            or (
-                (self.output.wants_points(settings) or self.output.derived.needs_points())
-                and self.points_rate.admits(taken_ns, settings.points_max_rate)
-            )
+        for_topic = self.output.wants_points(settings)
+        for_others = self.output.derived.needs_points()
+        is_due = model is not None and (for_topic or for_others)
+        is_due = is_due and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        is_thinned = settings.point_voxel > 0
+        wants_whole = self.is_saving or (is_due and (for_others or not is_thinned))
+        frame = Frame(
+            rgb_hwc,
+            model,
+            model is not None and wants_whole,
+            taken_ns,
+            self.prefix,
+            beyond=self.output.derived.scan.is_wanted(),
+            voxels=is_due and for_topic and is_thinned,
         )
-        wants_scan = self.output.derived.scan.is_wanted()
-        frame = Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix, beyond=wants_scan)
         return (rectified(frame) if settings.rectify else frame), info
 
     def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
@@ -201,7 +207,7 @@ class Camera:
         See `CameraOutput.publish`.
         """
         self._scale = result.scale
-        self.input_check.look_at_depth(result, settings.point_stride)
+        self.input_check.look_at_depth(result, settings)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -13,12 +13,13 @@ from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.depth import drop_edges, limit_range, point_cloud
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.postprocess.voxels import voxel_cloud
 
 if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor', 'rescale']
+__all__ = ['Geometry', 'PostProcessor', 'add_voxels', 'rescale']
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +152,37 @@ def _threshold_at(
 def _points(
     depth: FloatArray, ray_camera: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
-    color = None
-    if settings.point_color:
-        color = rgb
-        if _size(rgb) != _size(depth):
-            color = cv2.resize(  # type: ignore[assignment]
-                rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
-            )
+    color = _color(depth, rgb, settings)
     return point_cloud(depth, rays(ray_camera), color, settings.point_stride)
+
+
+def _color(depth: FloatArray, rgb: UInt8Array, settings: Settings) -> UInt8Array | None:
+    """Return the image at the size of the depth, if points have its colour."""
+    if not settings.point_color or _size(rgb) == _size(depth):
+        return rgb if settings.point_color else None
+    return cv2.resize(  # type: ignore[return-value]
+        rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
+    )
+
+
+def add_voxels(frame: Frame, result: DepthFrame, settings: Settings) -> DepthFrame:
+    """Add the thinned cloud, if it is wanted and can be made.
+
+    Args:
+        frame: What was submitted.
+        result: What came of it, with depth as it is to be published.
+        settings: `point_voxel`, `point_stride`, `point_color` and `image_is_rectified`.
+
+    Returns:
+        The same arrays, and `voxels`.
+    """
+    if not frame.voxels or result.camera is None or not settings.point_voxel:
+        return result
+    camera = result.camera.rectified() if settings.image_is_rectified else result.camera
+    depth, size_m = result.depth_hw, settings.point_voxel
+    color = _color(depth, frame.rgb_hwc, settings)
+    voxels = voxel_cloud(depth, rays(camera), size_m, color, settings.point_stride)
+    return replace(result, voxels=voxels)
 
 
 def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:
