@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor', 'add_voxels', 'rescale']
+__all__ = ['Geometry', 'PostProcessor', 'add_voxels', 'edge_threshold_at', 'rescale']
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class PostProcessor:
         size = settings.output_size if settings.output_size != (0, 0) else image_hw
         at_image = None if frame.camera is None else frame.camera.matching(*image_hw)
         scale = self.focal_scale(at_image, network_hw, settings)
-        edge = _threshold_at(size, network_hw, settings.edge_threshold)
+        edge = edge_threshold_at(size, network_hw, settings.edge_threshold)
         if at_image is None:
             return Geometry(size, scale, None, None, edge)
         camera = at_image.scaled_to(*size)
@@ -138,12 +138,17 @@ class PostProcessor:
         return settings.scale_factor * focal_ratio
 
 
-def _threshold_at(
+def edge_threshold_at(
     depth_hw: tuple[int, int], network_hw: tuple[int, int], edge_threshold: float
 ) -> float:
     """Return the jump between pixels of the depth that is one between pixels of the network.
 
     Enlarged by n, depth takes n steps from one side of an edge to the other.
+
+    Args:
+        depth_hw: Height and width of the depth.
+        network_hw: Height and width at which the network sees the image.
+        edge_threshold: The jump between pixels of the network.
     """
     finer = math.sqrt(math.prod(network_hw) / math.prod(depth_hw))
     return math.pow(1 + edge_threshold, min(1.0, finer)) - 1
