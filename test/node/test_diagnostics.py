@@ -27,7 +27,7 @@ from node_graph import (
 )
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
 from drnet_ros.inference import CameraModel, DepthFrame, Settings
@@ -220,6 +220,26 @@ def test_odd_images_become_depth_and_a_warning(
         lambda: publisher.publish(image), lambda: text in health.newest().get('message', ''), text
     )
     assert depths.wait_for(1)[0].header == stamp
+
+
+def test_names_from_messages_are_shown_short_and_printable(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    """A frame_id that turns the text of a terminal around, and is as long as a book."""
+    start_node(ground_frame='base_link')
+    health = Health(graph)
+    graph.collect(PointCloud2, 'obstacles')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publisher = graph.publisher(Image, 'image')
+    image = rgb_image(ramp(), header(7, 0, '\u202e' + 'x' * 100_000))
+    text = f'no obstacles: \\u202e{"x" * 500}'
+    graph.repeat_until(
+        lambda: publisher.publish(image), lambda: text in health.newest().get('message', ''), text
+    )
+    message = health.newest()['message']
+    assert message.isprintable()
+    assert len(message) < 1500
+    assert ' ... (200' in message  # the frame is named twice
 
 
 def test_stamps_that_go_back_matter_to_the_temporal_filter_only() -> None:

@@ -206,7 +206,7 @@ class OutputFields(SparseDepthFields):
             text='A plane that is steeper in ground_frame is not the floor: all its points stay '
             'in obstacles.',
         ),
-    ] = 5.0
+    ] = 8.0
     merged_frame: Annotated[
         str,
         ParameterInfo(
