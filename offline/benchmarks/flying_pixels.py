@@ -101,12 +101,13 @@ def main() -> None:
 
 def named_filters() -> dict[str, Filter]:
     """Return what is compared, by the parameters that ask for it."""
-    edges = {f'edge_threshold {t}': partial(without_edges, t) for t in (0.1, 0.05, 0.03, 0.02)}
-    outliers = {
-        f'outlier_radius {r}, outlier_min_neighbors {n}': partial(without_outliers, r, n)
-        for r, n in ((0.03, 5), (0.02, 4), (0.02, 5), (0.02, 6), (0.01, 5))
-    }
-    return edges | outliers
+    found: dict[str, Filter] = {}
+    for threshold in (0.1, 0.05, 0.03, 0.02):
+        found[f'edge_threshold {threshold}'] = partial(without_edges, threshold)
+    for radius, least in ((0.03, 5), (0.02, 4), (0.02, 5), (0.02, 6), (0.01, 5)):
+        name = f'outlier_radius {radius}, outlier_min_neighbors {least}'
+        found[name] = partial(without_outliers, radius, least)
+    return found
 
 
 def without_edges(

@@ -69,8 +69,8 @@ class View:
 
 def main() -> None:
     """Find the floor in all depths, and print shares of pixels."""
-    shares: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
-    refused: dict[tuple[str, ...], int] = defaultdict(int)
+    shares: dict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
+    refused: dict[tuple[str, str, str], int] = defaultdict(int)
     settings = Settings(sparse_depth_sources=('scan',))
     with DepthEstimator(Settings()) as alone, DepthEstimator(settings) as with_scan:
         for view in (*clip_views(alone, with_scan), *room_views(alone)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -59,7 +61,8 @@ def test_a_cloud_of_depth_has_the_first_point_of_each_voxel(
 ) -> None:
     depth, rays, colours = scene(3)
     whole = point_cloud(depth, rays, colours if has_colour else None, stride)
-    per_metre, first = np.float32(1 / size), {}
+    per_metre = np.float32(1 / size)
+    first: dict[tuple[int, ...], NDArray[np.float32]] = {}
     for row, column in np.ndindex(whole.shape[:2]):
         z = depth[stride * row, stride * column] * per_metre
         x, y = rays[stride * row, stride * column] * z
@@ -73,9 +76,9 @@ def test_a_cloud_of_depth_has_the_first_point_of_each_voxel(
 
 def test_many_voxels_share_few_places_of_the_table() -> None:
     """Points on a diagonal, each of its own voxel, and all of them once more."""
-    axis = np.arange(-3000, 3000, dtype=np.float32) / 10 + np.float32(0.05)
+    axis = np.arange(-3000, 3000, dtype=np.float32) / np.float32(10) + np.float32(0.05)
     diagonal = np.stack((axis, axis, axis), axis=-1)
-    twice = np.concatenate((diagonal, diagonal))[np.newaxis]
+    twice = np.concatenate((diagonal, diagonal)).astype(np.float32)[np.newaxis]
     np.testing.assert_array_equal(voxel_points(twice, 0.1)[0], diagonal)
 
 
@@ -88,10 +91,11 @@ def test_an_empty_cloud_stays_empty() -> None:
 
 def test_what_is_thinned_is_not_changed() -> None:
     cloud, (depth, rays, colours) = surface(2), scene(2)
-    before = [each.copy() for each in (cloud, depth, rays, colours)]
+    inputs: tuple[NDArray[Any], ...] = (cloud, depth, rays, colours)
+    before = [each.copy() for each in inputs]
     voxel_points(cloud, 0.1)
     voxel_cloud(depth, rays, 0.1, colours)
-    for now, then in zip((cloud, depth, rays, colours), before, strict=True):
+    for now, then in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(now.view(np.uint8), then.view(np.uint8))
 
 

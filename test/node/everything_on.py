@@ -107,7 +107,7 @@ class Sensors:
             lambda: self._scan.publish(self._broken_scan()),
             lambda: self._range.publish(self._broken_range()),
             lambda: self._points.publish(self._broken_cloud()),
-            lambda: self._depth.publish(image),  # type: ignore[arg-type]
+            lambda: self._depth.publish(image),
             lambda: self._odometry.publish(self._broken_odometry()),
         )
         self._random.choice(kinds)()

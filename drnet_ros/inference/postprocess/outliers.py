@@ -85,7 +85,8 @@ def find_outliers(
         bool (H, W), never true where depth is invalid.
     """
     height, width = depth_hw.shape
-    padded = cv2.copyMakeBorder(depth_hw, *(4 * [spacing]), cv2.BORDER_REPLICATE)
+    border = (spacing, spacing, spacing, spacing, cv2.BORDER_REPLICATE)
+    padded = np.asarray(cv2.copyMakeBorder(depth_hw, *border), np.float32)
     grown = padded * np.float32(1 + radius)
     is_outlier = np.empty(depth_hw.shape, np.bool_)
     for top in range(0, height, _ROWS_AT_ONCE):
