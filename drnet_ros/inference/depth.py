@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
 
 __all__ = [
+    'ROWS_AT_ONCE',
     'colourise',
     'depth_range',
     'drop_edges',
@@ -26,10 +27,12 @@ __all__ = [
     'to_millimetres',
 ]
 
+ROWS_AT_ONCE = 32
+"""So many rows of an image, with what is made of them, stay in the CPU's cache."""
+
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 _MAX_MILLIMETRES = 65535
 _RGB_BITS = np.uint32(0x00FFFFFF)
-_ROWS_AT_ONCE = 32
 _SHOWN_PERCENTILES = (2, 98)
 _SHOWN_EVERY = 4
 _LEAST_RATIO = 1.2  # of the farthest depth to the nearest: noise of a wall is no landscape
@@ -158,8 +161,8 @@ def point_cloud(
     color = None if rgb_hw3 is None else rgb_hw3[every, every]
     points = np.empty((*depth.shape, 3 if color is None else 4), np.float32)
     # Temporaries of whole images cost more in page faults than all the arithmetic.
-    for top in range(0, depth.shape[0], _ROWS_AT_ONCE):
-        rows = slice(top, top + _ROWS_AT_ONCE)
+    for top in range(0, depth.shape[0], ROWS_AT_ONCE):
+        rows = slice(top, top + ROWS_AT_ONCE)
         x = ray_x[rows] * depth[rows]
         z = depth[rows].copy()
         z[np.isnan(x)] = np.nan  # some consumers look at z alone, and a ray may be invalid too

@@ -23,7 +23,12 @@ from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.inference.settings.given import as_settings
 from drnet_ros.inference.settings.network_choice import check_network
-from drnet_ros.inference.sparse_depth.metric_scale import MetricScale, engine_settings, is_scaled
+from drnet_ros.inference.sparse_depth.metric_scale import (
+    MetricScale,
+    engine_frames,
+    engine_settings,
+    is_scaled,
+)
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import read_metadata
@@ -154,7 +159,7 @@ class DepthEstimator(Closing):
         if any(frame.beyond for frame in frames):  # what is far must be known until all is scaled
             final = widest(final)
         settings = engine_settings(frames, final)
-        pending = self._engine.submit(frames, settings)
+        pending = self._engine.submit(engine_frames(frames), settings)
         for change in self._changes(frames, settings, final):
             pending = MappedPending(pending, frames, change)
         return pending

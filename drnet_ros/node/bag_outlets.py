@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
@@ -23,6 +23,7 @@ from drnet_ros.inference.images.codec import (
 from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.node.messages import depth_message, image_message
 from drnet_ros.node.qos_overrides import named_overrides
+from drnet_ros.node.remappings import without_effect
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
@@ -188,8 +189,16 @@ def _decode_depth(message: CompressedImage) -> Image:
     return depth_message(depth_hw, message.header, '16UC1' if is_millimetres else '32FC1')
 
 
-def warn_of_unused(node: Node) -> None:
-    """Point out parameters without effect; call it once all outlets are there."""
+def warn_of_unused(node: Node, arguments: Sequence[str], names: Sequence[str]) -> None:
+    """Point out parameters and remappings without effect; call it once all outlets are there.
+
+    Args:
+        node: The node that publishes.
+        arguments: The arguments of ROS.
+        names: Names of all topics that it may publish, before remapping.
+    """
+    for line in without_effect(arguments, names, node):
+        node.get_logger().warning(line)
     known = [f'qos_overrides.{name}' for name in node.get_parameters_by_prefix('qos_overrides')]
     for name in sorted(node._parameter_overrides):  # noqa: SLF001 - rclpy offers no public way
         if not node.has_parameter(name):

@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import rclpy
@@ -23,6 +24,7 @@ from drnet_ros.node.environment import log_arguments, use_large_message_profile
 from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import base_topic
 
 __all__ = ['PlayOptions', 'Player', 'run']
 
@@ -166,7 +168,7 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
         if warning:
             get_logger('bag_publisher').warning(warning)
         node = rclpy.create_node('bag_publisher', start_parameter_services=False)
-        _run(node, options, stop)
+        _run(node, options, for_ros, stop)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('bag_publisher').fatal(ros_error_text(error))
         return 1
@@ -175,7 +177,9 @@ def run(stop: threading.Event, arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None:
+def _run(
+    node: Node, options: argparse.Namespace, for_ros: Sequence[str], stop: threading.Event
+) -> None:
     logger = node.get_logger()
     with open_recording(options.bag, options.calibration) as recording:
         recording.require(options.topics)
@@ -188,31 +192,30 @@ def _run(node: Node, options: argparse.Namespace, stop: threading.Event) -> None
                 f'{", ".join(sorted(recording.topics)) or "it is empty"}'
             )
             raise RecordingError(msg)
-        warn_of_unused(node)
+        names = [base_topic(name) if each.decode else name for name, each in outlets.items()]
+        warn_of_unused(node, for_ros, names)
         logger.info(
             one_line(
                 f'playing {length_text(recording.duration_s)} of {options.bag}: {_names(outlets)}'
             )
         )
-        player = Player(
-            recording,
-            outlets,
-            PlayOptions(
-                rate=options.rate,
-                is_looped=options.loop,
-                delay_s=options.delay,
-                wait_s=options.wait,
-                subscribers=options.subscribers,
-                longest_gap_s=options.longest_gap,
-            ),
-            stop,
-        )
-        count = player.play()
+        count = Player(recording, outlets, _play_options(options), stop).play()
         left_out = sum(outlet.left_out for outlet in outlets.values())
         logger.info(
             f'{"stopped" if stop.is_set() else "done"} after {count} messages'
             f'{f", {left_out} left out" if left_out else ""}'
         )
+
+
+def _play_options(options: argparse.Namespace) -> PlayOptions:
+    return PlayOptions(
+        rate=options.rate,
+        is_looped=options.loop,
+        delay_s=options.delay,
+        wait_s=options.wait,
+        subscribers=options.subscribers,
+        longest_gap_s=options.longest_gap,
+    )
 
 
 def _names(outlets: dict[str, Outlet]) -> str:

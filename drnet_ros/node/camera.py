@@ -157,17 +157,11 @@ class Camera:
         for_others = self.output.derived.needs_points()
         is_due = model is not None and (for_topic or for_others)
         is_due = is_due and self.points_rate.admits(taken_ns, settings.points_max_rate)
-        is_thinned = settings.point_voxel > 0
-        wants_whole = self.is_saving or (is_due and (for_others or not is_thinned))
-        frame = Frame(
-            rgb_hwc,
-            model,
-            model is not None and wants_whole,
-            taken_ns,
-            self.prefix,
-            beyond=self.output.derived.scan.is_wanted(),
-            voxels=is_due and for_topic and is_thinned,
-        )
+        whole = self.is_saving or (is_due and (for_others or not settings.point_voxel))
+        voxels = is_due and for_topic and settings.point_voxel > 0
+        beyond = self.output.derived.scan.is_wanted()
+        points = model is not None and whole
+        frame = Frame(rgb_hwc, model, points, taken_ns, self.prefix, beyond=beyond, voxels=voxels)
         return (rectified(frame) if settings.rectify else frame), info
 
     def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
@@ -208,6 +202,8 @@ class Camera:
         """
         self._scale = result.scale
         self.input_check.look_at_depth(result, settings)
+        if received is not None:
+            self.input_check.look_at_frames(header.frame_id, received.header.frame_id)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale)
@@ -250,6 +246,8 @@ class Camera:
             camera_problem=self._camera_problem(),
             image_topic=self.image_topic,
             image_publishers=images.publisher_count if images else 0,
+            depth_topic=self.output.depth_topic,
+            depth_publishers=self._node.count_publishers(self.output.depth_topic),
             image_reliability=images.reliability if images else '',
             counts=self.statistics.snapshot(),
             infos_in=infos.received_count if infos else 0,

@@ -54,6 +54,11 @@ class CameraOutput:
         self._scale = create_output(node, DiagnosticArray, f'{prefix}depth/scale')
         self.derived = DerivedOutputs(node, prefix, is_rectifying=is_rectifying, merged=merged)
 
+    @property
+    def depth_topic(self) -> str:
+        """Full name of the topic of depth."""
+        return str(self._depth.topic_name)
+
     def is_wanted(self, settings: Settings) -> bool:
         """Whether there is any work to do: somebody listens, or the node is not lazy."""
         return (

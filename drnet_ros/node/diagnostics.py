@@ -55,6 +55,8 @@ class CameraHealth:
         camera_problem: Why there is no cloud, '' if there is none.
         image_topic: Topic of the images, '' while the node is not active.
         image_publishers: How many publishers that topic has.
+        depth_topic: Topic of the depth.
+        depth_publishers: How many publishers that topic has, this node included.
         image_reliability: How it is subscribed to: 'reliable', 'best_effort', or '' while the node
             is not active.
         counts: Counts and times.
@@ -73,6 +75,8 @@ class CameraHealth:
     camera_problem: str
     image_topic: str
     image_publishers: int
+    depth_topic: str
+    depth_publishers: int
     image_reliability: str
     counts: Snapshot
     infos_in: int
@@ -179,11 +183,30 @@ def reasons_of(health: CameraHealth) -> list[Reason]:
         text = f'{health.camera_problem}: {effect}'
         reasons.append(Reason('camera_info', _WARN, text))
     reasons += [Reason(kind, _WARN, text) for kind, text in health.oddities.items()]
+    reasons += _mixing_reasons(health)
     if counts.recent_out:
         problems = scale_problems(health.scale, health.sources)
         reasons += [Reason(kind, _WARN, text) for kind, text in problems.items()]
     reasons += _pace_reasons(counts)
     return [reason._replace(text=shown(reason.text)) for reason in reasons]
+
+
+def _mixing_reasons(health: CameraHealth) -> list[Reason]:
+    """Return which topics have several publishers, whose messages nobody can tell apart."""
+    reasons = []
+    if health.counts.recent_in and health.image_publishers > 1:
+        text = (
+            f'{health.image_topic} has {health.image_publishers} publishers: images of different '
+            'cameras mix; stop all but one'
+        )
+        reasons.append(Reason('publishers of images', _WARN, text))
+    if health.depth_publishers > 1:
+        text = (
+            f'{health.depth_topic} has {health.depth_publishers} publishers: depth of different '
+            'nodes mixes; give each node a namespace of its own'
+        )
+        reasons.append(Reason('publishers of depth', _WARN, text))
+    return reasons
 
 
 def _well(health: CameraHealth) -> str:

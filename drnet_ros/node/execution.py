@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -16,13 +16,13 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from drnet_ros.errors import DrnetError
+from drnet_ros.node import parameter_files, remappings
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
 from drnet_ros.node.environment import (
     log_arguments,
     return_large_blocks,
     use_large_message_profile,
 )
-from drnet_ros.node.parameter_files import without_effect
 from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 
@@ -64,8 +64,7 @@ def run(
         if warning:
             get_logger('depth_node').warning(warning)
         node = create_node()
-        for line in without_effect(for_ros, node.get_fully_qualified_name()):
-            node.get_logger().warning(line)
+        _warn_of_unused(for_ros, node)
     except (DrnetError, *ARGUMENT_ERRORS) as error:
         get_logger('depth_node').fatal(ros_error_text(error))
         signals.end(1)
@@ -83,6 +82,19 @@ def run(
     node.destroy_node()
     rclpy.try_shutdown()
     return leave_at_once(signals.exit_code)
+
+
+def _warn_of_unused(arguments: Sequence[str], node: DepthNode) -> None:
+    """Say which arguments of ROS have no effect on the node."""
+    from drnet_ros.node.topic_names import names_of  # noqa: PLC0415 - slow; arguments come first
+
+    names = names_of(node.settings.cameras)
+    for line in (
+        *parameter_files.given_twice(arguments),
+        *parameter_files.without_effect(arguments, node.get_fully_qualified_name()),
+        *remappings.without_effect(arguments, names, node),
+    ):
+        node.get_logger().warning(line)
 
 
 class _Spinner:

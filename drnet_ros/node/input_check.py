@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.inference.camera import rays
+from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
 
@@ -24,7 +25,6 @@ __all__ = ['InputCheck']
 _WINDOW_S = 5.0
 # Every so many rows and columns are looked at.
 _STRIDE = 16
-_BLACK, _WHITE = 15, 240
 # A fisheye lens leaves up to half of the image without a ray.
 _MOST_WITHOUT_RAY = 0.75
 _NS_PER_S = 1_000_000_000
@@ -76,10 +76,10 @@ class InputCheck:
                 'images have no frame_id: tf and RViz cannot place the depth; have the driver set '
                 'header.frame_id',
             )
-        sample = rgb_hwc[::_STRIDE, ::_STRIDE]
-        if sample.max() <= _BLACK:
+        exposure = exposure_problem(rgb_hwc)
+        if exposure == 'black':
             self._note('dark', 'images are black: is the lens covered, or the exposure too short?')
-        elif sample.min() >= _WHITE:
+        elif exposure:
             self._note('bright', 'images are white: is the exposure too long?')
         return now_ns
 
@@ -116,6 +116,22 @@ class InputCheck:
                 f'the principal point of camera_info lies at {camera.cx:.0f}, {camera.cy:.0f}, '
                 f'outside the depth image of {camera.width} x {camera.height}: that is right for '
                 'a cropped image only; otherwise calibrate the camera',
+            )
+
+    def look_at_frames(self, image: str, camera_info: str) -> None:
+        """Look at the frames of an image and of the CameraInfo that is taken for its own.
+
+        Args:
+            image: frame_id of the image.
+            camera_info: frame_id of the CameraInfo.
+        """
+        frames = image.lstrip('/'), camera_info.lstrip('/')  # ROS 1 has them with a slash
+        if all(frames) and frames[0] != frames[1]:
+            self._note(
+                'frames',
+                f'camera_info is of the frame {camera_info!r}, images of {image!r}: the '
+                'intrinsics of another camera make scale and cloud wrong; remap camera_info to '
+                'that of the images',
             )
 
     def problems(self) -> dict[str, str]:

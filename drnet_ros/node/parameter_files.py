@@ -1,4 +1,4 @@
-"""Parameter files that hold nothing for the node, which ROS takes without a word."""
+"""Parameter files that hold nothing for the node, or a name twice: ROS takes both in silence."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
-__all__ = ['without_effect']
+__all__ = ['given_twice', 'without_effect']
 
 _OPTION = '--params-file'
 _PARAMETERS = 'ros__parameters'
@@ -36,9 +37,30 @@ def without_effect(arguments: Sequence[str], node: str) -> list[str]:
     return lines
 
 
+def given_twice(arguments: Sequence[str]) -> list[str]:
+    """Return one line for each parameter file that has a name twice: ROS takes the last.
+
+    Args:
+        arguments: Command line of the node's program.
+    """
+    lines = []
+    for option, path in pairwise(arguments):
+        if option != _OPTION:
+            continue
+        try:
+            YAML(typ='safe', pure=True).load(Path(path))
+        except DuplicateKeyError as error:
+            lines.append(f'{path} has a name twice, and the last counts: {error.problem}')
+        except (OSError, UnicodeDecodeError, YAMLError):
+            continue
+    return lines
+
+
 def _sections_of(path: Path) -> list[str]:
+    yaml = YAML(typ='safe', pure=True)
+    yaml.allow_duplicate_keys = True
     try:
-        content = YAML(typ='safe', pure=True).load(path)
+        content = yaml.load(path)
     except (OSError, UnicodeDecodeError, YAMLError):
         return []
     return list(_sections('', content))

@@ -8,7 +8,8 @@ metadata.yaml only tells what else must be there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from os import fsencode
@@ -87,7 +88,7 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
     topics = list(_topics(about))
     return Storage(
         tuple(_openable(file, opened) for file in files),
-        {name: count for name, count, _ in topics},
+        _counts(topics),
         frozenset(name for name, _, is_latched in topics if is_latched),
         tuple(problems),
     )
@@ -145,6 +146,14 @@ def _read_metadata(path: Path) -> dict[str, Any]:
         return {}
     about = content.get('rosbag2_bagfile_information') if isinstance(content, dict) else None
     return about if isinstance(about, dict) else {}
+
+
+def _counts(topics: Sequence[tuple[str, int, bool]]) -> dict[str, int]:
+    """Return how many messages topics have; one of two types is listed twice."""
+    counts: Counter[str] = Counter()
+    for name, count, _ in topics:
+        counts[name] += count
+    return dict(counts)
 
 
 def _items(about: Mapping[str, Any], name: str) -> list[Any]:

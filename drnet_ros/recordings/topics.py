@@ -82,8 +82,12 @@ def choose_topics(
     ):
         if given is not None:
             _require(topics, given, types)
+    if image is not None and image == depth:
+        msg = f'image and depth must be different topics, got {image} for both'
+        raise RecordingError(msg)
     filled = [topic for topic in topics.values() if topic.count]
-    chosen = image or _best_image(filled)
+    others = [topic for topic in filled if topic.name != depth]
+    chosen = image or _best_image(others)
     return TopicChoice(
         chosen, camera_info or _camera_info_of(chosen, filled), depth or _depth_of(chosen, filled)
     )

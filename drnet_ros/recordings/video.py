@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_live', 'is_video']
 
-VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv')
+VIDEO_SUFFIXES = (
+    *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),
+    *('.gif', '.mts', '.m2ts', '.3gp', '.flv'),
+)
 """Names of video files end in one of these, whatever their case."""
 
 _URL = re.compile(r'(rtsps?|https?)://.', re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Measures the whole depth node beside the bare engine, in one run, for docs/performance.md.
 
-python offline/benchmarks/node_benchmark.py [default] [growth] [flood] [small] [latency] [cameras]
-    [start] [memory] [--weights W] [--set NAME=VALUE] [--seconds S] [--rounds N] [--minutes M]
-    [--json FILE]
+python offline/benchmarks/node_benchmark.py [default] [threads] [growth] [flood] [small] [latency]
+    [cameras] [start] [sources] [memory] [--weights W] [--set NAME=VALUE] [--seconds S]
+    [--rounds N] [--minutes M] [--json FILE]
 
 The node is a process of its own, and so is the load: images over DDS in, depth and clouds over
 DDS out. Turns of node and bare engine alternate, so that both see the same machine; ratios are of
@@ -28,6 +28,7 @@ import rclpy
 from node_client import Client, keep_freed_memory
 from node_figures import evenness, quantiles, rate, rate_of_times, spread
 from node_session import IMAGE_HW, Session, await_depth
+from node_sources import measure_sources
 from node_under_test import NodeProcess, cpu_seconds
 
 from drnet_ros.inference.engines.devices import usable_cores
@@ -41,9 +42,11 @@ Figures = dict[str, Any]
 
 def measure_default(session: Session) -> Figures:
     """Measure a node with its defaults: with all images that it takes, and with a 30 Hz camera."""
-    fps, cores, waits, turns, sent = [], [], [], [], 0
+    bare = session.bare_engine((0, 0))
+    bare_fps, fps, cores, waits, turns, sent = [], [], [], [], [], 0
     with session.node(None) as (process, client):
         for _ in range(session.rounds):
+            bare_fps.append(rate_of_times(bare.run(session.seconds)))
             before = process.cpu_seconds(), time.monotonic()
             flood = client.saturate(session.seconds)
             elapsed_s = time.monotonic() - before[1]
@@ -55,11 +58,36 @@ def measure_default(session: Session) -> Figures:
         rss = process.rss_mb()
     return {
         'fps': spread(fps),
+        'bare_fps': spread(bare_fps),
+        'share_of_bare': spread([n / b for n, b in zip(fps, bare_fps, strict=True)]),
         'cores': spread(cores),
         'rate_hz': RATE_HZ,
         'latency_ms': quantiles(waits),
         **evenness(turns, sent),
         'rss_mb': round(rss),
+    }
+
+
+def measure_threads(session: Session) -> Figures:
+    """Measure nodes with one thread and with one for each core, alternately."""
+    counts = sorted({1, usable_cores()})
+    found: dict[int, dict[str, list[float]]] = {
+        count: {'fps': [], 'cpu_ms': [], 'p50': [], 'p95': []} for count in counts
+    }
+    for _ in range(session.rounds):
+        for count in counts:
+            with session.node(None, parameters={'threads': str(count)}) as (process, client):
+                before = process.cpu_seconds()
+                frames = client.saturate(session.seconds)
+                cpu_s = process.cpu_seconds() - before
+                waits = quantiles(client.send_at(RATE_HZ, session.seconds))
+            found[count]['fps'].append(rate(frames))
+            found[count]['cpu_ms'].append(1e3 * cpu_s / len(frames))
+            found[count]['p50'].append(waits['p50'])
+            found[count]['p95'].append(waits['p95'])
+    return {
+        str(count): {name: spread(values) for name, values in figures.items()}
+        for count, figures in found.items()
     }
 
 
@@ -191,12 +219,14 @@ def measure_memory(session: Session) -> Figures:
 
 MEASUREMENTS: dict[str, Callable[[Session], Figures]] = {
     'default': measure_default,
+    'threads': measure_threads,
     'growth': measure_growth,
     'flood': lambda session: measure_flood(session, LARGE, clouds=True),
     'small': lambda session: measure_flood(session, SMALL, clouds=False),
     'latency': measure_latency,
     'cameras': measure_cameras,
     'start': measure_start,
+    'sources': measure_sources,
     'memory': measure_memory,
 }
 

@@ -15,20 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rclpy
+from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 if TYPE_CHECKING:
+    from node_robot import Robot
+    from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-__all__ = ['Camera', 'Client', 'Received', 'keep_freed_memory']
+__all__ = ['Camera', 'Client', 'Received', 'Sensors', 'keep_freed_memory']
 
 _STAMP = struct.Struct('<iI')
 # CDR: four bytes that name the encoding, then the header's stamp.
 _STAMP_OFFSET = 4
 _LONGEST_SPIN_S = 0.05
+_SCAN_PERIOD_S = 0.1
 # malloc.h of glibc.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 1 << 29
@@ -58,21 +62,54 @@ class Received:
     arrived_s: float
 
 
+class Sensors:
+    """What a robot sends beside its images: a scan ten times a second, and odometry."""
+
+    def __init__(self, node: Node, prefix: str, robot: Robot) -> None:
+        """Publish.
+
+        Args:
+            node: The node that publishes.
+            prefix: What topics start with.
+            robot: The messages.
+        """
+        self._robot = robot
+        self._scans = node.create_publisher(LaserScan, f'{prefix}scan', 10)
+        self._poses = node.create_publisher(Odometry, f'{prefix}odom', 50)
+        self._scanned_s = 0.0
+
+    def before_image(self, number: int, stamp: bytes) -> None:
+        """Publish odometry at the stamp of an image, and a scan if one is due."""
+        step = number % len(self._robot.images)
+        self._poses.publish(_stamped(self._robot.poses[step], stamp))
+        if (now_s := time.monotonic()) - self._scanned_s >= _SCAN_PERIOD_S:
+            self._scanned_s = now_s
+            self._scans.publish(_stamped(self._robot.scans[step], stamp))
+
+    def between_images(self, number: int) -> None:
+        """Publish odometry half-way between an image and the next one."""
+        step = number % len(self._robot.images)
+        self._poses.publish(_stamped(self._robot.poses_between[step], _stamp(time.time_ns())))
+
+
 @dataclass(slots=True, eq=False)
 class Camera:
     """One camera of the load.
 
     Attributes:
+        pictures: Images, sent one after the other and over again.
+        sensors: What the robot sends beside them, if anything.
         received: What has come back.
         sent: How many images were sent.
         waiting: Images under way, by their stamp: when each was sent.
     """
 
-    image: bytes
+    pictures: Sequence[bytes]
     info: bytes
     images: Publisher[Any]
     infos: Publisher[Any]
     topics: int
+    sensors: Sensors | None = None
     received: list[Received] = field(default_factory=list)
     sent: int = 0
     waiting: dict[int, float] = field(default_factory=dict)
@@ -81,11 +118,18 @@ class Camera:
     def send(self) -> None:
         """Publish image and CameraInfo with a stamp of their own."""
         now_ns = time.time_ns()
-        stamp = _STAMP.pack(*divmod(now_ns, 1_000_000_000))
+        stamp = _stamp(now_ns)
+        if self.sensors is not None:
+            self.sensors.before_image(self.sent, stamp)
         self.infos.publish(_stamped(self.info, stamp))
         self.waiting[now_ns] = time.monotonic()
-        self.images.publish(_stamped(self.image, stamp))
+        self.images.publish(_stamped(self.pictures[self.sent % len(self.pictures)], stamp))
         self.sent += 1
+
+    def send_between(self) -> None:
+        """Publish what the robot knows half-way between two images."""
+        if self.sensors is not None:
+            self.sensors.between_images(self.sent - 1)
 
     def take(self, message: bytes) -> None:
         """Note a message; when a frame is whole, earlier images are known to be done or lost."""
@@ -110,7 +154,12 @@ class Client:
     """
 
     def __init__(
-        self, prefixes: Sequence[str], image_hw: tuple[int, int], *, clouds: bool
+        self,
+        prefixes: Sequence[str],
+        image_hw: tuple[int, int],
+        *,
+        clouds: bool,
+        robot: Robot | None = None,
     ) -> None:
         """Publish and subscribe.
 
@@ -118,20 +167,25 @@ class Client:
             prefixes: What each camera's topics start with, such as '/bench/' or '/bench/front/'.
             image_hw: Height and width of the images.
             clouds: Whether to subscribe to clouds beside depth.
+            robot: What has the cameras, for images and sensors of the clip; None for noise alone.
         """
-        self._node = rclpy.create_node('drnet_benchmark')
+        name = prefixes[0].strip('/').replace('/', '_')
+        self._node = rclpy.create_node(f'drnet_benchmark_{name}')
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         qos = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
         self.cameras = []
         for number, prefix in enumerate(prefixes):
             camera = Camera(
-                serialize_message(_image(image_hw, seed=number)),
+                [serialize_message(_image(image_hw, seed=number))],
                 serialize_message(_info(image_hw)),
                 self._node.create_publisher(Image, f'{prefix}image', qos),
                 self._node.create_publisher(CameraInfo, f'{prefix}camera_info', qos),
                 topics=1 + int(clouds),
             )
+            if robot is not None:
+                camera.pictures, camera.info = robot.images, robot.info
+                camera.sensors = Sensors(self._node, prefix, robot)
             self.cameras.append(camera)
             topics: list[tuple[type[Any], str]] = [(Image, 'depth/image_rect')]
             if clouds:
@@ -199,14 +253,35 @@ class Client:
             What came back, in the order of arrival.
         """
         counts = [len(camera.received) for camera in self.cameras]
+        has_sensors = any(camera.sensors for camera in self.cameras)
         start_s = time.monotonic()
         for number in range(round(rate_hz * seconds)):
             due_s = start_s + number / rate_hz
             self.spin_until(lambda: False, due_s - time.monotonic())
             for camera in self.cameras:
                 camera.send()
+            if has_sensors:
+                self.spin_until(lambda: False, due_s + 0.5 / rate_hz - time.monotonic())
+                for camera in self.cameras:
+                    camera.send_between()
         self.spin_until(lambda: not any(camera.waiting for camera in self.cameras), 0.5)
-        return self._since(counts)
+        # What was sent in an earlier turn is not of this one.
+        return [frame for frame in self._since(counts) if frame.sent_s >= start_s]
+
+    def listen(self, kind: type[Any], topic: str, seconds: float) -> list[Any]:
+        """Return the messages of a topic while images are sent as fast as they are taken.
+
+        Args:
+            kind: Their type.
+            topic: Name of the topic, below the first camera's prefix.
+            seconds: How long.
+        """
+        heard: list[Any] = []
+        prefix = self.cameras[0].images.topic_name.removesuffix('image')
+        subscription = self._node.create_subscription(kind, f'{prefix}{topic}', heard.append, 10)
+        self.saturate(seconds)
+        self._node.destroy_subscription(subscription)
+        return heard
 
     def _since(self, counts: list[int]) -> list[Received]:
         frames = [
@@ -220,6 +295,10 @@ class Client:
         """Leave the graph."""
         self._executor.shutdown()
         self._node.destroy_node()
+
+
+def _stamp(time_ns: int) -> bytes:
+    return _STAMP.pack(*divmod(time_ns, 1_000_000_000))
 
 
 def _stamped(message: bytes, stamp: bytes) -> bytes:

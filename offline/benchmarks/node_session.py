@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from node_client import Client
 from node_under_test import BareEngine, NodeProcess
 
 from drnet_ros.inference import Settings
+
+if TYPE_CHECKING:
+    from node_robot import Robot
 
 __all__ = ['IMAGE_HW', 'Session', 'await_depth']
 
@@ -45,20 +50,27 @@ class Session:
         *,
         clouds: bool = True,
         cameras: tuple[str, ...] = (),
+        robot: Robot | None = None,
+        sources: tuple[str, ...] = (),
+        parameters: Mapping[str, str] | None = None,
     ) -> Iterator[tuple[NodeProcess, Client]]:
         """Run a node and a client that has got its first depth from it.
 
-        None for the size of the network is that of the node's defaults.
+        None for the size of the network is that of the node's defaults. A robot sends images and
+        sensor data of the clip; the sources are what the node uses of it.
         """
         self._count += 1
         namespace = f'/bench{self._count}'
         prefixes = [f'{namespace}/{name}/' for name in cameras] or [f'{namespace}/']
-        client = Client(prefixes, IMAGE_HW, clouds=clouds)
-        parameters = {'weights': self.weights, **self.parameters}
+        client = Client(prefixes, IMAGE_HW, clouds=clouds, robot=robot)
+        parameters = {'weights': self.weights, **self.parameters, **(parameters or {})}
         if network_hw is not None:
             parameters['input_size'] = f'[{network_hw[0]},{network_hw[1]}]'
         if cameras:
             parameters['cameras'] = '[' + ','.join(cameras) + ']'
+        if robot is not None and sources:
+            parameters['sparse_depth_sources'] = json.dumps(sources)
+            parameters['sparse_depth_extrinsics'] = json.dumps(robot.extrinsics)
         process = NodeProcess(namespace, parameters)
         try:
             await_depth(client, process)

@@ -3,18 +3,19 @@
 python offline/benchmarks/performance_page.py [--quick] [--only NAME]... [--render]
 
 The figures go to docs/performance/figures.json, which keeps what is not measured again. `--only`
-measures one part of node, peers, rside, pixels and sources; `--render` measures nothing. `--quick`
-takes a few minutes for a first look and writes to performance_output/ alone.
+measures one part of node, peers, rside, pixels, engines, guided, sources and robot; `--render`
+measures nothing. `--quick` takes a few minutes for a first look and writes to performance_output/
+alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
@@ -22,12 +23,15 @@ from typing import Any
 
 from performance_tables import blocks, draw
 
+from drnet_offline.benchmark.machine import look_at_machine
+
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ROOT / 'docs' / 'performance' / 'figures.json'
 PAGE = ROOT / 'docs' / 'performance.md'
 # What the published preprocessing of Depth Anything V2 makes of 640x480, and of RSIDE's test.
 DEPTH_ANYTHING_HW, RSIDE_HW = '518x686', '228x304'
 DEFAULT_HW = '288x384'
+_SETTLE_S = 3.0
 Figures = dict[str, Any]
 
 
@@ -46,13 +50,23 @@ def commands(*, is_quick: bool) -> dict[str, list[str]]:
     pixels = '192x256,288x384,384x512,480x640,720x960'
     frames = '8' if is_quick else '64'
     return {
-        'node': [*node, 'default', 'growth', 'start'],
+        'node': [*node, 'default', 'threads', 'growth', 'start'],
         'peers': [*bench, *peer, '--sizes', f'{DEFAULT_HW},{DEPTH_ANYTHING_HW}'],
         'rside': [*bench, *rside, '--sizes', f'{DEFAULT_HW},{RSIDE_HW}'],
         'pixels': [*bench, '--sizes', pixels],
+        'engines': [
+            *(*bench, '--size', DEFAULT_HW, '--precision', 'bf16', '--precision', 'fp32'),
+            *('--versus', 'drnet', '--versus-engine', 'onnxruntime'),
+            *('--versus-precision', 'fp32'),
+        ],
+        'guided': [
+            *(*bench, '--size', DEFAULT_HW, '--backbone', 'efficientnet_lite2'),
+            *('--guided-filter', '--versus', 'bilinear'),
+        ],
         'sources': [
             *(python, f'{here}/sparse_depth_cost.py', '--frames', frames, '--json', '{json}')
         ],
+        'robot': [*node, 'sources'],
     }
 
 
@@ -61,11 +75,12 @@ def measure(command: list[str]) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'figures.json')
         words = [str(path) if word == '{json}' else word for word in command]
-        load = os.getloadavg()[0]
+        time.sleep(_SETTLE_S)  # what measured the part before it may still be ending
+        busy = look_at_machine().busy
         subprocess.run(words, cwd=ROOT, check=True)  # noqa: S603 - our own programs, no shell
         figures: Figures = json.loads(path.read_text('utf-8'))
     day = datetime.now(tz=timezone.utc).date().isoformat()
-    return {'day': day, 'load': round(load, 1), 'command': shown(command), **kept(figures)}
+    return {'day': day, 'busy': round(busy, 2), 'command': shown(command), **kept(figures)}
 
 
 def shown(command: list[str]) -> str:
@@ -79,7 +94,8 @@ def kept(figures: Figures) -> Figures:
     if 'results' not in figures:
         return figures
     names = (
-        *('network', 'backbone', 'engine', 'precision', 'size', 'fps', 'fps_min', 'fps_max'),
+        *('network', 'backbone', 'guided_filter', 'engine', 'precision', 'size'),
+        *('fps', 'fps_min', 'fps_max'),
         *('latency_ms_p50', 'latency_ms_p95', 'rss_mb', 'fps_runs'),
     )
     rows = [{name: row[name] for name in names} for row in figures['results']]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from drnet_ros.network.metadata import read_metadata
@@ -11,7 +12,7 @@ from drnet_ros.weights import EMBEDDED, resolve_weights
 __all__ = ['blocks', 'draw']
 
 Figures = dict[str, Any]
-_BUSY_LOAD = 1.0  # of other programs, before a measurement
+_QUIET = 0.1  # share of the cores that other programs take before a measurement
 # On NYU Depth v2, 654 test images. Hu et al., WACV 2019, Table 1, ResNet-50; Yang et al., NeurIPS
 # 2024, the table of models fine-tuned for metric depth on NYU, ViT-S.
 _PUBLISHED = {'rside': (0.126, 0.843), 'depth_anything_v2_small': (0.073, 0.961)}
@@ -29,14 +30,18 @@ def blocks(figures: Figures, ratios: dict[str, dict[str, float]]) -> dict[str, s
         tables['node'] = _node(node)
     if figures.get('peers') and figures.get('rside'):
         tables['peers'] = _peers(figures, ratios)
+    if node and figures.get('engines') and figures.get('guided'):
+        tables['engines'] = _engines(figures)
     if node and figures.get('pixels') and figures.get('sources'):
         tables['growth'] = _growth(figures)
+    if robot := figures.get('robot'):
+        tables['robot'] = _robot(robot)
     return tables
 
 
 def _conditions(part: Figures) -> str:
-    state = 'a loaded machine' if part['load'] > _BUSY_LOAD else 'a quiet machine'
-    return f'Measured on {part["day"]} on {state} (load {part["load"]} before): '
+    state = 'a loaded machine' if part['busy'] > _QUIET else 'a quiet machine'
+    return f'Measured on {part["day"]} on {state} (others took {part["busy"]:.0%} of it): '
 
 
 def _node(node: Figures) -> str:
@@ -45,7 +50,8 @@ def _node(node: Figures) -> str:
     start = node['start']['first_depth_s']
     rows = [
         ('frames/s, as many images as the node takes', _range(fps, 1)),
-        ('CPU cores meanwhile', _range(default['cores'], 2)),
+        ('share of the frames/s of the network alone', _range(default['share_of_bare'], 2)),
+        ('CPU cores that the node takes meanwhile', _range(default['cores'], 2)),
         ('latency p50 / p95, camera of 30 Hz', f'{latency["p50"]} / {latency["p95"]} ms'),
         ('missed frames', f'{default["missed_frames"]} of {default["sent_frames"]}'),
         (
@@ -78,6 +84,37 @@ def _peers(figures: Figures, ratios: dict[str, dict[str, float]]) -> str:
     return _finished(lines, figures['peers'], figures['rside'])
 
 
+def _engines(figures: Figures) -> str:
+    engines, guided = figures['engines'], figures['guided']
+    best = engines['results'][0]
+    lines = ['| engine | ms per image | times the first |', '|---|---:|---:|']
+    lines += [_engine(row, best, f'`{row["engine"]}`, {row["precision"]}')
+              for row in _once(engines['results'])]  # fmt: skip
+    with_filter, without = guided['results'][:2]
+    lines.append(_engine(with_filter, without, 'guided filter, against the same without it'))
+    lines += [
+        '',
+        '| threads | frames/s of the node | CPU time of a frame [ms] | latency p50 | p95 |',
+    ]
+    lines.append('|---:|---:|---:|---:|---:|')
+    for count, of in figures['node']['threads'].items():
+        waits = [f'{of[name]["median"]:.0f} ms' for name in ('p50', 'p95')]
+        rates = [_range(of[name], 1) for name in ('fps', 'cpu_ms')]
+        lines.append(f'| {count} | {" | ".join(rates)} | {" | ".join(waits)} |')
+    return _finished(lines, engines, guided)
+
+
+def _once(rows: list[Figures]) -> list[Figures]:
+    """Return the first row of each engine and precision."""
+    return list({(row['engine'], row['precision']): row for row in rows[::-1]}.values())[::-1]
+
+
+def _engine(row: Figures, base: Figures, name: str) -> str:
+    turns = [b / a for a, b in zip(row['fps_runs'], base['fps_runs'], strict=True)]
+    times = f'{median(turns):.2f} ({min(turns):.2f} to {max(turns):.2f})'
+    return f'| {name} | {row["latency_ms_p50"]:.1f} | {times} |'
+
+
 def _growth(figures: Figures) -> str:
     rows = [
         f'| network of {row["size"]} | {row["latency_ms_p50"]:.1f} ms per image |'
@@ -86,11 +123,32 @@ def _growth(figures: Figures) -> str:
     for count, fps in figures['node']['growth']['fps_total'].items():
         noun = 'camera' if count == '1' else 'cameras'
         rows.append(f'| {count} {noun} | {_range(fps, 1)} frames/s in all |')
-    parts = figures['sources']['median_ms']
-    rows += [f'| {name} | {ms:.2f} ms of CPU time |' for name, ms in parts.items()]
+    sources = figures['sources']
+    for name, ms in sources['median_ms'].items():
+        in_a_row = sources['in_a_row_ms'].get(name)
+        more = '' if in_a_row is None else f'; {in_a_row:.2f} ms in a row'
+        rows.append(f'| {name} | {ms:.2f} ms of CPU time{more} |')
     lines = ['| what | cost |', '|---|---:|', *rows]
     picture = '\n![Cost against pixels, cameras and sources](performance/cost.png)\n'
     return _finished(lines, figures['pixels'], figures['sources']) + picture
+
+
+def _robot(robot: Figures) -> str:
+    camera = f'camera of {robot["sources"]["rate_hz"]:.0f} Hz'
+    heads = (
+        'source',
+        'frames/s',
+        'of those without',
+        f'latency p50 / p95, {camera}',
+        'missed frames',
+    )
+    lines = [f'| {" | ".join(heads)} |', '|---|---:|---:|---:|---:|']
+    for name, row in robot['sources']['of'].items():
+        ratio = _range(row['ratio'], 2) if row['points'] else ''
+        latency = f'{row["latency_ms"]["p50"]} / {row["latency_ms"]["p95"]} ms'
+        missed = f'{row["missed_frames"]} of {row["sent_frames"]}'
+        lines.append(f'| {name} | {_range(row["fps"], 1)} | {ratio} | {latency} | {missed} |')
+    return _finished(lines, robot)
 
 
 def _finished(lines: list[str], *parts: Figures) -> str:

@@ -5,7 +5,9 @@
 
 Frames are those of the bundled clip, 640x480; points are drawn from its true depth. Times are CPU
 time, that of all threads for the network and of its one thread for each other part, so that other
-programs hardly change them. All parts are measured in turn for every frame.
+programs hardly change them. All parts are measured in turn for every frame, between two runs of
+the network, which leaves nothing of theirs in the caches of the CPU; then each part once more for
+all frames in a row, which is its cost on a core of its own.
 """
 
 from __future__ import annotations
@@ -44,9 +46,11 @@ CLIP = Path(__file__).parents[1] / 'clip' / 'room'
 CAMERA = CameraModel(640, 480, 525.0, 525.0, 319.5, 239.5)
 NETWORK = 'image alone: network and all about it'
 FIELD = 'scale field, with the filter and all that is done to depth'
-STDDEV = 'the same, with the standard deviation'
+STDDEV = 'scale field, with the standard deviation'
+CLOUD = 'scale field, and the cloud that is made of it'
 FILTER = 'the filter over time'
 MAP = 'odometry map'
+PARTS = (FIELD, CLOUD, STDDEV, FILTER, MAP)
 
 
 @dataclass
@@ -84,37 +88,61 @@ class Costs:
             points: How many points of sparse depth each frame has.
         """
         self.times_ms: dict[str, list[float]] = {}
+        self.alone_ms: dict[str, list[float]] = {}
+        self._seen: list[tuple[View, Frame, DepthFrame]] = []
         self._points = f'points:{points}'
         self._generator = np.random.default_rng(0)
         self._map = OdometryMap()
         self._filter = SparseScaleFilter(ScaleModel().factor_stddev ** 2)
-        self._scales = {name: MetricScale(ScaleModel()) for name in (FIELD, STDDEV)}
+        self._scales = {name: MetricScale(ScaleModel()) for name in (FIELD, CLOUD, STDDEV)}
 
     def add(self, estimator: DepthEstimator, view: View) -> None:
         """Measure one frame."""
         alone = Frame(view.rgb, CAMERA, stamp_ns=view.stamp_ns)
         estimate = self._timed(NETWORK, lambda: estimator.submit([alone]).result()[0])
         points, _ = draw_sparse_depth(self._points, view.truth, CAMERA, self._generator)
-        settings = estimator.settings
-        for name, scale in self._scales.items():
-            frame = replace(alone, sparse_depth=points, stddev=name == STDDEV)
-            result = DepthFrame(estimate.depth_hw.copy(), estimate.camera)
-            self._timed(name, partial(scale.apply, frame, result, settings))
-        self._timed(FILTER, lambda: self._filtered(view.stamp_ns))
-        gray = cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY)
-        self._timed(MAP, lambda: self._map.feed(gray, CAMERA, view.pose))  # type: ignore[arg-type]
+        frame = replace(alone, sparse_depth=points)
+        for name in PARTS:
+            self._timed(name, self._part(name, view, frame, estimate, estimator.settings))
+        self._seen.append((view, frame, estimate))
+
+    def add_alone(self, settings: Settings) -> None:
+        """Measure each part for all frames in a row."""
+        among, self.times_ms = self.times_ms, self.alone_ms
+        for name in PARTS:
+            if name in self._scales:
+                self._scales[name].reset()
+            self._map.reset()
+            for seen in self._seen:
+                self._timed(name, self._part(name, *seen, settings))
+        self.times_ms = among
+
+    def _part(
+        self, name: str, view: View, frame: Frame, estimate: DepthFrame, settings: Settings
+    ) -> Callable[[], Any]:
+        """Prepare a part of the work on a frame."""
+        if name == FILTER:
+            return partial(self._filtered, view.stamp_ns)
+        if name == MAP:
+            gray = np.asarray(cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+            return partial(self._map.feed, gray, CAMERA, view.pose)
+        frame = replace(frame, points=name == CLOUD, stddev=name == STDDEV)
+        result = DepthFrame(estimate.depth_hw.copy(), estimate.camera)
+        return partial(self._scales[name].apply, frame, result, settings)
 
     def rows(self) -> Iterator[str]:
         """Yield the lines of the table."""
         network = np.array(self.times_ms[NETWORK])
-        yield '| part | median | least | 90 % | of the image alone |'
-        yield '|---|---:|---:|---:|---:|'
+        yield '| part | median | least | 90 % | of the image alone | in a row: median |'
+        yield '|---|---:|---:|---:|---:|---:|'
         for name, times in self.times_ms.items():
             cells = (
                 f'{x:.2f} ms' for x in (np.median(times), min(times), np.quantile(times, 0.9))
             )
             share = np.median(np.array(times) / network)
-            yield f'| {name} | {" | ".join(cells)} | {share:.2f} |'
+            in_a_row = self.alone_ms.get(name)
+            last = '' if in_a_row is None else f'{np.median(in_a_row):.2f} ms'
+            yield f'| {name} | {" | ".join(cells)} | {share:.2f} | {last} |'
 
     def _timed(self, name: str, work: Callable[[], Any]) -> Any:
         clock = time.process_time if name == NETWORK else time.thread_time
@@ -142,11 +170,15 @@ def main() -> None:
     with DepthEstimator(Settings(weights=options.weights)) as estimator:
         for view in islice(views(), options.frames):
             costs.add(estimator, view)
+        costs.add_alone(estimator.settings)
     for row in costs.rows():
         print(row)
     if options.json is not None:
-        medians = {name: float(np.median(times)) for name, times in costs.times_ms.items()}
-        options.json.write_text(json.dumps({'median_ms': medians}, indent=2) + '\n', 'utf-8')
+        figures = {
+            kind: {name: float(np.median(times)) for name, times in measured.items()}
+            for kind, measured in (('median_ms', costs.times_ms), ('in_a_row_ms', costs.alone_ms))
+        }
+        options.json.write_text(json.dumps(figures, indent=2) + '\n', 'utf-8')
 
 
 if __name__ == '__main__':

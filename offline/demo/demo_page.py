@@ -49,13 +49,11 @@ class Seen:
     Attributes:
         pictures: Frames with their labels.
         names: Whose depths they have.
-        captions: The figures of each.
         points: A cloud of the node, float32 (H, W, 4), or None.
     """
 
     pictures: Sequence[tuple[str, Picture]]
     names: Sequence[str]
-    captions: Sequence[str]
     points: NDArray[np.float32] | None
 
 
@@ -73,7 +71,7 @@ def write_page(output: Path, summary: dict[str, Any], played: Played, seen: Seen
     """
     sections = []
     if seen.pictures:
-        grid = frame_grid(seen.pictures, seen.names, seen.captions)
+        grid = frame_grid(seen.pictures, seen.names)
         sections.append(('Image, depth and error', grid))
     if seen.points is not None:
         data = cloud_of_points(seen.points, 'points')

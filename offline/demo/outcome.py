@@ -48,11 +48,13 @@ class Outcome:
             for each source of scale that was recorded, figures of depth with it.
         written: Names of the files that were written.
         problems: What could not be read of the recording.
+        warnings: What else a person must know.
     """
 
     summary: dict[str, Any]
     written: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def counts_text(self) -> str:
@@ -129,7 +131,7 @@ def write_outcome(
         write_ply(output / 'cloud.ply', points.reshape(-1, points.shape[-1]))
         outcome.written.append('cloud.ply')
     recorded = Played(str(recording.path), choice.image, min(collector.sent_ns, default=0))
-    write_page(output, summary, recorded, Seen(pictures, names, captions, points))
+    write_page(output, summary, recorded, Seen(pictures, names, points))
     outcome.written.append(PAGE_NAME)
     return outcome
 
@@ -147,6 +149,11 @@ def _spread(collector: Collector) -> set[int]:
     """Return the stamps of the frames that are drawn."""
     places = np.linspace(0, len(collector.kept) - 1, min(_ROWS, len(collector.kept)))
     return {collector.kept[round(place)].stamp_ns for place in places.tolist()}
+
+
+def _has_own_stamps(collector: Collector) -> bool:
+    """Return whether each frame that arrived can be told by its stamp."""
+    return len({frame.stamp_ns for frame in collector.kept}) == len(collector.kept)
 
 
 def _replay(
@@ -179,6 +186,7 @@ def _caption(metrics: DepthMetrics) -> str:
     if figures['rel'] is None:
         return ''
     return (
+        'over all frames:\n'
         f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, delta1 {figures["delta1"]:.3f}'
     )
 
@@ -192,6 +200,9 @@ def _compare(
 ) -> _Comparison:
     comparison = _Comparison(DepthMetrics(PROTOCOLS['full']), {}, 'it has no depth topic')
     if choice.depth is None:
+        return comparison
+    if not _has_own_stamps(collector):
+        comparison.reason = 'its images share stamps, so that nothing tells which depth is whose'
         return comparison
     recorded_ns = [header_of(m)[0] for m in _messages(recording, choice.depth, problems)]
     kept_ns = [frame.stamp_ns for frame in collector.kept]
@@ -230,6 +241,9 @@ def _pictures(
     sources: Sequence[SourceOutcome],
     problems: list[str],
 ) -> list[tuple[str, Picture]]:
+    if not _has_own_stamps(collector):
+        problems.append('images share stamps: none is drawn; have the driver set header.stamp')
+        return []
     drawn = _spread(collector)
     frames = {frame.stamp_ns: frame.depth_hw for frame in collector.kept}
     first_ns = min(drawn)

@@ -190,6 +190,31 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
         assert reason in summary['not_compared']
 
 
+def test_images_that_share_stamps_are_neither_compared_nor_drawn(
+    collector: Collector, tmp_path: Path
+) -> None:
+    from collector import KeptFrame  # noqa: PLC0415
+    from outcome import write_outcome  # noqa: PLC0415
+
+    scene = replace(Scene.make(4), stamps=(0,) * 4, depth_delay_ns=0)
+    bag = write(tmp_path / 'bag', scene)
+    collector.kept = [
+        KeptFrame(0, truth.astype(np.float16) / np.float16(1000)) for truth in scene.truths
+    ]
+    counts = {'in': 4, 'out': 4, 'dropped': 0, 'failed': 0, 'skipped': 0}
+    about = dict.fromkeys(('engine', 'device', 'precision', 'backbone', 'network_size'), 'x')
+    collector.status = {**{f'frames_{n}': str(c) for n, c in counts.items()}, **about}
+    with Recording(bag) as recording:
+        outcome = write_outcome(recording, choose_topics(recording.topics), collector, tmp_path)
+    assert outcome.written == ['summary.json', 'report.html']
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert 'images share stamps' in summary['not_compared']
+    assert summary['rmse'] is None
+    assert outcome.problems == [
+        'images share stamps: none is drawn; have the driver set header.stamp'
+    ]
+
+
 def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     result = _run('--bag', str(tmp_path / 'missing'), '--output', str(tmp_path))
     assert result.returncode == 1
@@ -233,3 +258,16 @@ def test_what_is_said_of_all_images_adds_up(
     counts['dropped'] = came - 25 - failed
     outcome = Outcome({f'frames_{name}': n for name, n in counts.items()}, [])
     assert outcome.counts_text == text
+
+
+def test_oddities_of_a_recording_are_told(collector: Collector, tmp_path: Path) -> None:
+    assert collector is not None  # the demo's folder is on the path
+    from oddities import oddities  # noqa: PLC0415
+
+    bag = write(tmp_path / 'bag', replace(Scene.make(3), depth_frame='rear'))
+    with Recording(bag) as recording:
+        (text,) = oddities(recording, choose_topics(recording.topics))
+    assert text.startswith("depth is of the frame 'rear', images of 'optical'")
+    plain = write(tmp_path / 'plain', Scene.make(3))
+    with Recording(plain) as recording:
+        assert oddities(recording, choose_topics(recording.topics)) == []

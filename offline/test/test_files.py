@@ -20,6 +20,7 @@ from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import (
     check_file,
+    check_json,
     check_space,
     encode_image,
     is_stream,
@@ -124,7 +125,19 @@ def test_a_file_that_cannot_be_is_refused_before_the_work(tmp_path: Path) -> Non
     with pytest.raises(OfflineError, match=r'cannot write /proc/\.drnet_probe'):
         check_file(tmp_path / 'link.json')
     check_file(tmp_path / 'figures.json')
+    check_json(tmp_path / 'figures.json')
     assert {path.name for path in tmp_path.iterdir()} == {'folder', 'link.json'}
+
+
+def test_figures_take_the_place_of_figures_only(tmp_path: Path) -> None:
+    path = tmp_path / 'drive.mcap'
+    path.write_bytes(b'\x89MCAP0\r\n')
+    with pytest.raises(OfflineError, match=r'drive\.mcap must be free or hold figures'):
+        check_json(path)
+    assert path.read_bytes() == b'\x89MCAP0\r\n'
+    for text in ('', '\n', '{"rel": 0.2}', ' [1]'):
+        path.write_text(text)
+        check_json(path)
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

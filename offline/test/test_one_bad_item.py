@@ -84,10 +84,32 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert len(record['unreadable']) == 1
     assert '00001.png is cut short' in record['unreadable'][0]
     assert 'RSIDE' not in said  # the paper's rows are of other data
+    assert 'no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed' in said
     # A list of test images makes the folder one of NYU Depth v2.
     (data / 'official_test_indices.txt').write_text('2\n')
     code, said = drnet(*words, '--protocol', 'full', '--part', 'test')
     assert (code, 'RSIDE' in said) == (0, True)
+
+
+def test_eval_says_what_cannot_be_right(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 3)
+    for number, factor in enumerate((0, 20, 20)):
+        path = data / 'depth' / f'0000{number}.png'
+        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert depth is not None
+        cv2.imwrite(str(path), (depth.astype(np.float64) * factor).clip(0, 65535).astype('u2'))
+    code, said = drnet(
+        *('eval', '--data', data, '--weights', weights, '--engine', 'torch'),
+        *('--protocol', 'full', '--json', tmp_path / 'figures.json'),
+    )
+    assert code == 0
+    assert 'warning: 1 images have no depth where the protocol looks: in no figure' in said
+    record = json.loads((tmp_path / 'figures.json').read_text())
+    assert record['n_images'] == 2
+    assert record['scale']['p50'] > 3
+    assert f'true depth is {record["scale"]["p50"]:.2g} times the estimate: check its unit' in said
 
 
 def test_calibrate_measures_the_others(
@@ -156,7 +178,7 @@ def test_bag_tells_why_nothing_is_compared(tmp_path: Path, drnet: RunInProcess) 
     assert code == 1
     assert '3 with recorded depth' in said
     assert 'none of 3 depth images could be compared' in said
-    assert '3 frames: depth: unknown_encoding' in said
+    assert "3 frames: depth: unknown_encoding '16UC1; jpeg compressed '" in said
     assert 'RMSE' not in said
 
 

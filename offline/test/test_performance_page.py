@@ -12,11 +12,16 @@ from node_figures import evenness, quantiles, rate
 from performance_page import FIGURES, PAGE, commands, ratios, shown, with_blocks, write_page
 from performance_tables import blocks
 
-PART = {'day': '2026-11-28', 'load': 3.2, 'command': 'drnet bench'}
+PART = {'day': '2026-11-28', 'busy': 0.32, 'command': 'drnet bench'}
 
 
-def row(network: str, size: str, *rates: float) -> dict[str, Any]:
-    return {'network': network, 'size': size, 'fps_runs': list(rates), 'latency_ms_p50': 12.5}
+def row(
+    network: str, size: str, *rates: float, engine: str = 'openvino', precision: str = 'bf16'
+) -> dict[str, Any]:
+    return {
+        'network': network, 'size': size, 'fps_runs': list(rates), 'latency_ms_p50': 12.5,
+        'engine': engine, 'precision': precision,
+    }  # fmt: skip
 
 
 FIGURES_OF_ALL: dict[str, Any] = {
@@ -24,11 +29,16 @@ FIGURES_OF_ALL: dict[str, Any] = {
         **PART,
         'default': {
             'fps': {'median': 52.04, 'min': 50.0, 'max': 54.0},
+            'share_of_bare': {'median': 0.651, 'min': 0.6, 'max': 0.7},
             'cores': {'median': 1.9, 'min': 1.8, 'max': 2.0},
             'latency_ms': {'p50': 21.0, 'p95': 29.5},
             'mean_jitter_ms': 1.25, 'max_jitter_ms': 9.0,
             'missed_frames': 2, 'sent_frames': 600, 'rss_mb': 325,
         },
+        'threads': {'1': {'fps': {'median': 38.6, 'min': 37.8, 'max': 39.5},
+                          'cpu_ms': {'median': 33.0, 'min': 32.0, 'max': 34.0},
+                          'p50': {'median': 49.8, 'min': 49.0, 'max': 50.0},
+                          'p95': {'median': 64.3, 'min': 60.0, 'max': 65.0}}},
         'growth': {'fps_total': {'1': {'median': 52.0, 'min': 50.0, 'max': 54.0},
                                  '4': {'median': 51.0, 'min': 50.5, 'max': 53.0}}},
         'start': {'first_depth_s': {'median': 0.6, 'min': 0.55, 'max': 0.7}},
@@ -42,8 +52,32 @@ FIGURES_OF_ALL: dict[str, Any] = {
         row('drnet', '288x384', 8.0), row('drnet', '228x304', 12.0),
         row('rside', '288x384', 0.25), row('rside', '228x304', 0.4),
     ]},
-    'pixels': {**PART, 'load': 0.2, 'results': [row('drnet', '192x256', 90.0)]},
-    'sources': {**PART, 'median_ms': {'the filter over time': 0.125}},
+    'pixels': {**PART, 'busy': 0.02, 'results': [row('drnet', '192x256', 90.0)]},
+    'engines': {**PART, 'results': [
+        row('drnet', '288x384', 80.0, 60.0),
+        row('drnet', '288x384', 30.0, 40.0, engine='onnxruntime', precision='fp32'),
+        row('drnet', '288x384', 40.0, 40.0, precision='fp32'),
+        row('drnet', '288x384', 10.0, 10.0, engine='onnxruntime', precision='fp32'),
+    ]},
+    'guided': {**PART, 'results': [row('drnet', '288x384', 40.0), row('drnet', '288x384', 50.0)]},
+    'sources': {
+        **PART, 'median_ms': {'the network': 22.0, 'the filter over time': 0.125},
+        'in_a_row_ms': {'the filter over time': 0.0625},
+    },
+    'robot': {**PART, 'sources': {'rate_hz': 30.0, 'of': {
+        'image alone': {
+            'fps': {'median': 40.0, 'min': 39.0, 'max': 41.0},
+            'ratio': {'median': 1.0, 'min': 1.0, 'max': 1.0},
+            'latency_ms': {'p50': 25.0, 'p95': 31.5},
+            'missed_frames': 0, 'sent_frames': 600, 'points': 0,
+        },
+        'scan': {
+            'fps': {'median': 38.0, 'min': 37.5, 'max': 38.5},
+            'ratio': {'median': 0.954, 'min': 0.93, 'max': 0.96},
+            'latency_ms': {'p50': 27.0, 'p95': 33.0},
+            'missed_frames': 1, 'sent_frames': 600, 'points': 116,
+        },
+    }}},
 }  # fmt: skip
 
 
@@ -60,26 +94,40 @@ def test_tables_have_the_figures_and_say_how_the_machine_was() -> None:
     assert '| latency p50 / p95, camera of 30 Hz | 21.0 / 29.5 ms |' in tables['node']
     assert '| missed frames | 2 of 600 |' in tables['node']
     assert '| jitter, mean / greatest | 1.25 / 9.0 ms |' in tables['node']
-    assert 'Measured on 2026-11-28 on a loaded machine (load 3.2 before)' in tables['node']
+    assert 'Measured on 2026-11-28 on a loaded machine (others took 32% of it)' in tables['node']
     peer = '| Depth Anything V2 Small | 0.073 (published) | 0.961 (published) | '
     assert f'{peer}25.0 (20.0 to 40.0) | 12.5 (10.0 to 15.0) |' in tables['peers']
+    assert '| share of the frames/s of the network alone | 0.65 (0.60' in tables['node']
+    assert '| `openvino`, bf16 | 12.5 | 1.00 (1.00 to 1.00) |' in tables['engines']
+    assert '| `onnxruntime`, fp32 | 12.5 | 2.08 (1.50 to 2.67) |' in tables['engines']
+    assert tables['engines'].count('onnxruntime') == 1
+    assert '| guided filter, against the same without it | 12.5 | 1.25 ' in tables['engines']
+    threads = '| 1 | 38.6 (37.8 to 39.5) | 33.0 (32.0 to 34.0) | 50 ms | 64 ms |'
+    assert threads in tables['engines']
     assert '| network of 192x256 | 12.5 ms per image |' in tables['growth']
     assert '| 4 cameras | 51.0 (50.5 to 53.0) frames/s in all |' in tables['growth']
-    assert 'on a quiet machine (load 0.2 before)' in tables['growth']
+    assert 'on a quiet machine (others took 2% of it)' in tables['growth']
+    assert '| the network | 22.00 ms of CPU time |' in tables['growth']
+    assert '| the filter over time | 0.12 ms of CPU time; 0.06 ms in a row |' in tables['growth']
+    assert 'latency p50 / p95, camera of 30 Hz' in tables['robot']
+    alone = '| image alone | 40.0 (39.0 to 41.0) |  | 25.0 / 31.5 ms | 0 of 600 |'
+    assert alone in tables['robot']
+    scan = '| scan | 38.0 (37.5 to 38.5) | 0.95 (0.93 to 0.96) | 27.0 / 33.0 ms | 1 of 600 |'
+    assert scan in tables['robot']
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     page = tmp_path / 'page.md'
     marks = ''.join(
         f'# {name}\n<!-- {name} -->\nold\n<!-- end -->\ntext\n'
-        for name in ('node', 'peers', 'growth')
+        for name in ('node', 'peers', 'engines', 'growth', 'robot')
     )
     page.write_text(marks)
     write_page(FIGURES_OF_ALL, page, tmp_path)
     text = page.read_text()
     assert 'old' not in text
     assert text.startswith('# node\n<!-- node -->\n| what | measured |\n')
-    assert text.count('<!-- end -->\ntext\n') == 3
+    assert text.count('<!-- end -->\ntext\n') == 5
     assert (tmp_path / 'cost.png').read_bytes().startswith(b'\x89PNG')
     write_page(FIGURES_OF_ALL, page, tmp_path)
     assert page.read_text() == text
@@ -91,7 +139,7 @@ def test_the_page_is_as_its_figures_make_it() -> None:
     text = PAGE.read_text('utf-8')
     figures = json.loads(FIGURES.read_text('utf-8')) if FIGURES.is_file() else {}
     assert with_blocks(text, blocks(figures, ratios(figures))) == text
-    for name in ('node', 'peers', 'growth'):
+    for name in ('node', 'peers', 'engines', 'growth', 'robot'):
         assert with_blocks(text, {name: 'table\n'}) != text
 
 

@@ -30,7 +30,7 @@ def predict_file(
     ply: bool = False,
 ) -> str:
     """Predicts one file, and returns what is said of it."""
-    (item,) = find_inputs([path])
+    (item,) = find_inputs([path]).inputs
     return Prediction(estimator, output, camera_of, ply).predict(item, lambda _done, _all: None)
 
 
@@ -107,7 +107,7 @@ def test_a_video_becomes_frames_and_a_video(estimator: DepthEstimator, tmp_path:
         assert preview.height == 64
         assert preview.width > 2 * 96
         assert len(list(preview)) == 3
-    (item,) = find_inputs([path])
+    (item,) = find_inputs([path]).inputs
     prediction = Prediction(estimator, output, None, wants_ply=False)
     assert prediction.is_done(item)
     path.touch()
@@ -153,7 +153,7 @@ def test_find_inputs(tmp_path: Path) -> None:
     for name in ('b.png', 'a.JPG', 'notes.txt', '.hidden.png', 'sub/b.webp', 'sub/c.MP4'):
         (folder / name).touch()
     (tmp_path / 'c.png').touch()
-    found = find_inputs([folder, tmp_path / 'c.png'])
+    found = find_inputs([folder, tmp_path / 'c.png']).inputs
     assert [(each.path.name, str(each.name)) for each in found] == [
         ('a.JPG', 'a'),
         ('b.png', 'b'),

@@ -14,6 +14,9 @@ REFUSALS = {
     'train --config lite0 --data absent --output out': 'there is no data set at absent',
     'export --format onnx --output a.onnx --weights absent': 'found no file at absent',
     'export --format onnx --output folder.onnx': 'must be a file, got a folder',
+    'export --format openvino --output taken.xml': 'taken.bin must be free',
+    'eval --data data --json mine.safetensors': 'mine.safetensors must be free or hold figures',
+    'bench --json mine.safetensors': 'mine.safetensors must be free or hold figures',
     'calibrate absent --data data': 'found no file at absent',
     'calibrate embedded --data data': "give the path of one, not 'embedded'",
     'calibrate mine.safetensors --data absent': 'there is no data set at absent',
@@ -49,8 +52,8 @@ def test_what_can_be_refused_at_once_does_not_wait_for_pytorch(tmp_path: Path) -
         (tmp_path / 'data' / part / '0.png').touch()
     (tmp_path / 'done').mkdir()
     (tmp_path / 'folder.onnx').mkdir()
-    for name in ('mine.safetensors', 'done/adapted.safetensors'):
-        (tmp_path / name).touch()
+    for name in ('mine.safetensors', 'done/adapted.safetensors', 'taken.bin'):
+        (tmp_path / name).write_bytes(b'of the user')
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM],
         input='\n'.join(REFUSALS),

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from drnet_ros.inference import CameraModel, Frame, Settings
-from drnet_ros.inference.postprocess import PostProcessor
+from drnet_ros.inference import CameraModel, DepthFrame, Frame, Settings
+from drnet_ros.inference.postprocess import PostProcessor, rescale
 from drnet_ros.inference.preprocess import network_size, nominal_input_hw, resize_to_network
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import WeightsMetadata
@@ -162,3 +162,31 @@ def test_edges_are_dropped_after_scaling() -> None:
     done = POST.finish(network, Frame(RGB), settings)
     assert np.isnan(done.depth_hw[:, 3:5]).all()
     assert np.isfinite(done.depth_hw[:, [0, 1, 2, 5, 6, 7]]).all()
+
+
+@pytest.mark.parametrize('stride', [1, 3, 7, 50])
+@pytest.mark.parametrize('is_uniform', [False, True])
+def test_rescaling_by_rows_is_that_of_each_pixel(stride: int, is_uniform: bool) -> None:
+    """Rows come 32 at a time, which no stride but 1 divides."""
+    generator = np.random.default_rng(stride)
+    depth = generator.uniform(0.5, 4.0, (75, 20)).astype(np.float32)
+    depth[generator.random(depth.shape) < 0.2] = np.nan
+    factors = generator.uniform(0.5, 2.0, depth.shape).astype(np.float32)
+    if is_uniform:
+        factors[:] = 1.25
+    points = generator.uniform(1, 2, (-(-75 // stride), -(-20 // stride), 4)).astype(np.float32)
+    settings = Settings(min_depth=0.6, max_depth=5.0, point_stride=stride)
+    result = DepthFrame(depth.copy(), None, points.copy())
+    rows = [slice(0, 32), slice(32, 64), slice(64, 75)]
+    rescale(result, 1.25 if is_uniform else [(part, factors[part]) for part in rows], settings)
+    for row, column in np.ndindex(depth.shape):
+        expected = depth[row, column] * factors[row, column]
+        if not 0.6 <= expected <= 5.0:
+            expected = np.float32(np.nan)
+        np.testing.assert_array_equal(result.depth_hw[row, column], expected)
+        if row % stride == column % stride == 0:
+            at = row // stride, column // stride
+            factor = np.nan if np.isnan(expected) else factors[row, column]
+            assert result.points is not None
+            np.testing.assert_array_equal(result.points[at][:3], points[at][:3] * factor)
+            assert result.points[at][3] == points[at][3]

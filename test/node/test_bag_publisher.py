@@ -408,7 +408,10 @@ def test_qos_overrides_hold_and_those_without_effect_are_named(
         '-p', 'qos_overrides./cam/image_raw.publisher.depth:=3',
         '-p', 'qos_overrides./cam/image.publisher.depth:=3',
         '-p', 'rate:=2.0',
+        '-r', '/cam/camera_inf:=/info',
     )  # fmt: skip
+    lacks = 'there is no /cam/camera_inf; did you mean /cam/camera_info?'
+    wait_for_line(process, f'remapping /cam/camera_inf:=/info has no effect: {lacks}')
     near = 'has no effect: did you mean qos_overrides./cam/image_raw.publisher.depth?'
     wait_for_line(process, f"'qos_overrides./cam/image.publisher.depth' {near}")
     wait_for_line(process, "parameter 'rate' has no effect: bag_publisher has options, see -h")

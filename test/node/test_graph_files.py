@@ -14,6 +14,8 @@ import yaml
 from node_graph import DEADLINE_S, Graph, NodeFactory
 from rclpy.node import Node
 
+from drnet_ros.node.topic_names import names_of
+
 CONFIG = Path(__file__).parents[2] / 'config'
 POLICY = CONFIG / 'depth_node.policy.xml'
 # Nodes of earlier tests, all of one name, stay in the graph until Python collects them.
@@ -154,6 +156,8 @@ def test_the_page_of_topics_lists_what_the_live_node_has(
         )
 
     graph.wait(lambda: not any(differences()), 'all topics of the page')
+    names = set(names_of(['']))
+    assert names == {*listed('Published'), *listed('Subscribed'), *listed('Services')}
     services = {name.replace('~', '/depth_node') for name in listed('Services')}
     assert len(services) == 3
     assert services <= seen_of(graph.node)['reply']

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drnet_ros.node.parameter_files import without_effect
+from drnet_ros.node.parameter_files import given_twice, without_effect
 
 HOLDS = ':\n  ros__parameters: {max_depth: 2.0}\n'
 NESTED = 'robot:\n  depth_node:\n    ros__parameters: {max_depth: 2.0}\n'
@@ -50,6 +50,18 @@ def test_a_file_without_one_is_named_with_what_it_has(
     assert line == (
         f'nothing in {path} has an effect: it must have a section {node} or /**, got {got}'
     )
+
+
+def test_a_name_given_twice_is_pointed_out(tmp_path: Path) -> None:
+    path = tmp_path / 'my.yaml'
+    path.write_text('/**:\n  ros__parameters:\n    max_depth: 2.0\n    max_depth: 3.0\n')
+    words = ['--ros-args', '--params-file', str(path)]
+    (line,) = given_twice(words)
+    assert line.startswith(f'{path} has a name twice, and the last counts: ')
+    assert '"max_depth"' in line
+    assert without_effect(words, '/depth_node') == []
+    path.write_text('/**:\n  ros__parameters: {max_depth: 2.0}\n')
+    assert given_twice([*words, '--params-file', str(tmp_path / 'absent.yaml')]) == []
 
 
 def said_of(folder: Path, content: str, node: str) -> list[str]:

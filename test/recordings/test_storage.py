@@ -156,6 +156,14 @@ def test_another_number_listed_is_an_error_after_all_that_is_there(
     assert texts == TEXTS
 
 
+def test_a_topic_that_is_listed_twice_has_the_messages_of_both(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    first = topics_of(bag)[0]
+    parts = [{**first, 'message_count': count} for count in (COUNT - 2, 2)]
+    edit(bag, topics_with_message_count=parts)
+    assert read(bag) == TEXTS
+
+
 def test_split_recordings_are_read_in_order_and_a_missing_part_is_named(tmp_path: Path) -> None:
     bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
     other = write(tmp_path / 'other', StoragePlugin.MCAP, first_ns=COUNT * 10**9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel, rays
-from drnet_ros.inference.depth import drop_edges, limit_range, point_cloud
+from drnet_ros.inference.depth import ROWS_AT_ONCE, drop_edges, limit_range, point_cloud
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.postprocess.voxels import voxel_cloud
 
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor', 'add_voxels', 'edge_threshold_at', 'rescale']
+__all__ = [
+    'Geometry',
+    'PostProcessor',
+    'add_voxels',
+    'build_cloud',
+    'edge_threshold_at',
+    'rescale',
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class PostProcessor:
         limit_range(depth, settings.min_depth, settings.max_depth)
         if geometry.ray_camera is None or not frame.points:
             return DepthFrame(depth, geometry.camera)
-        points = _points(depth, geometry.ray_camera, frame.rgb_hwc, settings)
+        points = build_cloud(depth, geometry.ray_camera, frame.rgb_hwc, settings)
         return DepthFrame(depth, geometry.camera, points)
 
     def geometry(self, frame: Frame, network_hw: tuple[int, int], settings: Settings) -> Geometry:
@@ -154,9 +162,17 @@ def edge_threshold_at(
     return math.pow(1 + edge_threshold, min(1.0, finer)) - 1
 
 
-def _points(
+def build_cloud(
     depth: FloatArray, ray_camera: CameraModel, rgb: UInt8Array, settings: Settings
 ) -> FloatArray:
+    """Build the cloud of a frame; see `depth.point_cloud`.
+
+    Args:
+        depth: Its depth.
+        ray_camera: The camera whose rays the pixels of the depth look along.
+        rgb: Its image, uint8 (H, W, 3), of any size.
+        settings: `point_color` and `point_stride` are read.
+    """
     color = _color(depth, rgb, settings)
     return point_cloud(depth, rays(ray_camera), color, settings.point_stride)
 
@@ -194,23 +210,37 @@ def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def rescale(result: DepthFrame, factors: FloatArray | float, settings: Settings) -> None:
+def rescale(
+    result: DepthFrame, factors: Iterable[tuple[slice, FloatArray]] | float, settings: Settings
+) -> None:
     """Multiply depth and cloud, in place; what leaves the range becomes invalid.
 
     Args:
         result: The depth frame; changed.
-        factors: One factor, or one for each pixel, float32 (H, W).
+        factors: One factor; or some rows of the depth at a time, with a factor for each of their
+            pixels, float32 (rows, W), such as `ScaleField.factor_rows` gives.
         settings: The range, and the stride of the cloud.
     """
-    depth, points = result.depth_hw, result.points
-    depth *= np.asarray(factors, np.float32)
-    limit_range(depth, settings.min_depth, settings.max_depth)
-    if points is None:
-        return
-    every = slice(None, None, settings.point_stride)
-    xyz = points[..., :3]
-    if isinstance(factors, np.ndarray):
-        xyz *= factors[every, every, np.newaxis]
-    else:
-        xyz *= np.float32(factors)
-    xyz[np.isnan(depth[every, every])] = np.nan
+    stride, points = settings.point_stride, result.points
+    if not isinstance(factors, Iterable):
+        factors = _uniform(factors, result.depth_hw)
+    for rows, by in factors:
+        depth = result.depth_hw[rows]
+        depth *= by
+        limit_range(depth, settings.min_depth, settings.max_depth)
+        if points is None:
+            continue
+        first = -(-rows.start // stride)
+        every = slice(first * stride - rows.start, None, stride), slice(None, None, stride)
+        kept = np.where(np.isnan(depth[every]), np.float32(np.nan), by[every])
+        cloud = points[first : first + len(kept)]
+        for axis in range(3):  # in one operation NumPy takes them three by three, which is slow
+            cloud[..., axis] *= kept
+
+
+def _uniform(factor: float, depth_hw: FloatArray) -> Iterator[tuple[slice, FloatArray]]:
+    height, width = depth_hw.shape
+    whole = np.full((1, width), factor, np.float32)
+    for top in range(0, height, ROWS_AT_ONCE):
+        rows = slice(top, min(top + ROWS_AT_ONCE, height))
+        yield rows, np.broadcast_to(whole, (rows.stop - top, width))

@@ -6,9 +6,10 @@ Values are checked whenever an instance is made; NaN is refused.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from drnet_ros.errors import SettingsError, known_names
 from drnet_ros.inference.settings.output_fields import OutputFields
@@ -18,7 +19,41 @@ from drnet_ros.inference.settings.sparse_depth_fields import SPARSE_DEPTH_SOURCE
 
 __all__ = ['PARAMETERS', 'Settings']
 
+Class = TypeVar('Class', bound=type)
 
+
+def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a parameter that there is not.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    names = sorted(known)
+    for name in sorted(set(given).difference(names)):
+        msg = f'parameter {name!r} is unknown; {known_names(name, names)}'
+        raise SettingsError(msg)
+
+
+def _refuses_unknown_names(settings: Class) -> Class:
+    """Let a class of settings refuse misspelled keywords in our words, not in Python's."""
+    known = [field.name for field in dataclasses.fields(settings)]
+    plain = settings.__init__  # type: ignore[misc]
+
+    @wraps(plain)
+    def init(self: Any, *values: Any, **named: Any) -> None:
+        if values:
+            msg = (
+                f'settings must be given by name, got {values[0]!r}; write Settings(max_depth=6.0)'
+            )
+            raise SettingsError(msg)
+        _check_names(named, known)
+        plain(self, **named)
+
+    settings.__init__ = init  # type: ignore[misc]
+    return settings
+
+
+@_refuses_unknown_names
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(OutputFields):
     """All parameters of the node and the estimator; immutable and always valid.
@@ -28,7 +63,8 @@ class Settings(OutputFields):
     through.
 
     Raises:
-        SettingsError: If a value has the wrong type, is outside its limits or contradicts another.
+        SettingsError: If a name is unknown, or a value has the wrong type, is outside its limits
+            or contradicts another.
     """
 
     def __post_init__(self) -> None:
@@ -64,11 +100,7 @@ class Settings(OutputFields):
         Raises:
             SettingsError: If a name is unknown or a value is not allowed.
         """
-        names = {spec.name for spec in PARAMETERS}
-        unknown = sorted(set(values) - names)
-        if unknown:
-            msg = f'parameter {unknown[0]!r} is unknown; {known_names(unknown[0], sorted(names))}'
-            raise SettingsError(msg)
+        _check_names(values, (spec.name for spec in PARAMETERS))
         accepted: dict[str, Any] = dict(values)
         return dataclasses.replace(self, **accepted)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from drnet_ros.inference.sparse_depth.robust import median
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,7 +61,7 @@ class CoarseDepth:
         if not is_valid.all():
             if not is_valid.any():
                 return None
-            log_depth[~is_valid] = np.median(log_depth[is_valid])
+            log_depth[~is_valid] = median(log_depth[is_valid])
         spread = _extreme(cv2.dilate, log_depth, _EDGE_WINDOW)
         spread -= _extreme(cv2.erode, log_depth, _EDGE_WINDOW)
         rows, columns = _cells(*log_depth.shape)

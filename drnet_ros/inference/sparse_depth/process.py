@@ -9,6 +9,7 @@ import numpy as np
 
 from drnet_ros.inference.sparse_depth.kernel import Kernel, Observations
 from drnet_ros.inference.sparse_depth.one_core import inverse, product
+from drnet_ros.inference.sparse_depth.robust import median
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,7 +206,7 @@ def _amplitude2(varying: NDArray[np.float32], points: Observations, centre: floa
         centre: The log ratio that most of them agree on.
     """
     deviation = np.abs(points.log_ratio - np.float32(centre))
-    found = (_MAD_TO_STDDEV * float(np.median(deviation))) ** 2 - float(np.median(points.variance))
+    found = (_MAD_TO_STDDEV * median(deviation)) ** 2 - median(points.variance)
     means = varying.mean(axis=0)
     about_mean = varying - means - means[:, None] + means.mean()
     expected = float(np.trace(about_mean)) / len(points)

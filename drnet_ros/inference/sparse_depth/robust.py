@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['consensus', 'robust_stddev']
+__all__ = ['consensus', 'median', 'robust_stddev']
 
 # True scale changes within an image by about so much on either side.
 _HALF_WINDOW = 0.15
 _MAD_TO_STDDEV = 1.4826
+
+
+def median(values: NDArray[Any]) -> float:
+    """Return the median of values that are no NaN; (N,), N > 0.
+
+    NumPy's own takes five times as long as sorting does.
+    """
+    return _middle(np.sort(values))
 
 
 def consensus(log_ratios: NDArray[np.float64], expected: float) -> float:
@@ -32,7 +40,7 @@ def consensus(log_ratios: NDArray[np.float64], expected: float) -> float:
     fullest = np.flatnonzero(counts == counts.max())
     centres = (ordered[fullest] + ordered[ends[fullest] - 1]) / 2
     start = fullest[np.argmin(np.abs(centres - expected))]
-    return float(np.median(ordered[start : ends[start]]))
+    return _middle(ordered[start : ends[start]])
 
 
 def robust_stddev(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -44,6 +52,10 @@ def robust_stddev(values: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     """
     centre = _weighted_median(values, weights)
     return _MAD_TO_STDDEV * _weighted_median(np.abs(values - centre), weights)
+
+
+def _middle(ordered: NDArray[Any]) -> float:
+    return (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_ros.inference.depth import ROWS_AT_ONCE
 from drnet_ros.inference.sparse_depth.process import condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -58,10 +59,26 @@ class ScaleField:
         Returns:
             float32 (H, W), NaN where depth is.
         """
-        factors = _enlarged(self.slope, depth_hw.shape)
-        factors *= depth_hw
-        factors += _enlarged(self.offset, depth_hw.shape)
-        return factors
+        return np.concatenate([factors for _, factors in self.factor_rows(depth_hw)])
+
+    def factor_rows(
+        self, depth_hw: NDArray[np.float32]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield the factors of some rows at a time, so few that they stay in the CPU's cache.
+
+        Args:
+            depth_hw: Estimated depth in metres, float32 (H, W); rows that were yielded may change.
+
+        Yields:
+            Which rows; their factors, float32 (rows, W), NaN where depth is.
+        """
+        slope, offset = (_enlarged(cells, depth_hw.shape) for cells in (self.slope, self.offset))
+        for top in range(0, len(depth_hw), ROWS_AT_ONCE):
+            rows = slice(top, min(top + ROWS_AT_ONCE, len(depth_hw)))
+            factors = slope[rows]
+            factors *= depth_hw[rows]
+            factors += offset[rows]
+            yield rows, factors
 
     def stddev(
         self, depth_hw: NDArray[np.float32], coarse: CoarseDepth, model: ScaleModel

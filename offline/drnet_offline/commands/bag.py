@@ -98,9 +98,10 @@ def bag(
     """
     from drnet_offline.replay.requirements import parse_requirements  # noqa: PLC0415
 
-    base = settings_of(weights, input_size, temporal_filter, set_)
+    writes = write is not None
+    base = settings_of(weights, input_size, temporal_filter, set_, writes=writes)
     requirements = parse_requirements(require or [])
-    task = _task(base, versus or [], protocol or ['full'], writes=write is not None)
+    task = _task(base, versus or [], protocol or ['full'], writes=writes)
     with ExitStack() as opened:
         recording = opened.enter_context(open_recording(path, calibration))
         choice = chosen_topics(recording, image_topic, camera_info_topic, depth_topic)
@@ -129,6 +130,9 @@ def _conclude(
         console.print(f'written {written}', markup=False, highlight=False)
     if index.damage:
         raise RecordingError(index.damage)
+    if not any(variant['valid'] for variant in summary['variants']):
+        msg = f'there is no valid depth of any image on {index.choice.image}, as warned of'
+        raise RecordingError(msg)
     if unreadable := unreadable_messages(summary):
         msg = f'{unreadable} messages could not be used, as warned of; figures are of the others'
         raise RecordingError(msg)

@@ -13,8 +13,9 @@ from drnet_offline.benchmark.choosing import Choice, choose_groups
 from drnet_offline.benchmark.machine import look_at_machine
 from drnet_offline.benchmark.session import Plan, measure
 from drnet_offline.benchmark.tables import figures_table, ratios_table
-from drnet_offline.outputs.files import check_file, make_folder, write_text
+from drnet_offline.outputs.files import check_file, check_json, make_folder, write_text
 from drnet_offline.outputs.lock import locked_outputs
+from drnet_offline.report.whole_table import print_table
 
 if TYPE_CHECKING:
     from drnet_offline.benchmark.machine import Machine
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ['bench']
 
-_WIDTH = 200
 _MAX_BATCH = 256
 _BATCH_OF_ALL = 4
 _PLOT_SUFFIXES = '.png', '.svg', '.pdf'
@@ -142,9 +142,10 @@ def _run(choice: Choice, plan: Plan, json_: Path | None, plot: Path | None) -> N
 
 def _check_outputs(json_: Path | None, plot: Path | None, keep: Path | None) -> None:
     """Refuse what cannot be written, before the measurement."""
-    for path in (json_, plot):
-        if path is not None:
-            check_file(path)
+    if json_ is not None:
+        check_json(json_)
+    if plot is not None:
+        check_file(plot)
     if plot is not None and plot.suffix.lower() not in _PLOT_SUFFIXES:
         msg = f'must end in {", ".join(_PLOT_SUFFIXES[:-1])} or {_PLOT_SUFFIXES[-1]}, got {plot}'
         raise typer.BadParameter(msg, param_hint='--plot')
@@ -153,9 +154,7 @@ def _check_outputs(json_: Path | None, plot: Path | None, keep: Path | None) -> 
 
 
 def _print(outcome: Outcome, machine: Machine) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)  # whole rows, for a file
+    console = Console(soft_wrap=True)
     threads = outcome.measured[0].case.work.threads
     console.print(f'{machine.describe()}; {threads} threads', highlight=False)
     if machine.is_busy:
@@ -164,9 +163,9 @@ def _print(outcome: Outcome, machine: Machine) -> None:
             'not its best.[/]',
             highlight=False,
         )
-    console.print(figures_table(outcome))
+    print_table(console, figures_table(outcome))
     if outcome.ratios:
-        console.print(ratios_table(outcome))
+        print_table(console, ratios_table(outcome))
     for line in outcome.left_out:
         console.print(f'left out: {line}', highlight=False, markup=False)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from drnet_offline.commands.options import Engine, Part
 from drnet_offline.errors import OfflineError
+from drnet_offline.report.whole_table import print_table
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
@@ -106,7 +107,7 @@ def _open(data: list[Path], part: str, blocks_of: str) -> list[tuple[str, DepthD
 
 
 def _print(found: Calibration, names: list[str]) -> None:
-    console = Console()
+    console = Console(soft_wrap=True)
     for words, (one, two) in (
         ('without sparse depth', found.without_sparse),
         ('with sparse depth', found.with_sparse),
@@ -124,4 +125,4 @@ def _print(found: Calibration, names: list[str]) -> None:
     mean = np.nanmean(found.held_out, axis=0).tolist()
     for name, pairs in zip([*names, 'mean'], [*found.held_out, mean], strict=True):
         table.add_row(name, *(f'{share:.1%}' for pair in pairs for share in pair))
-    console.print(table)
+    print_table(console, table)

@@ -13,7 +13,7 @@ from drnet_offline.errors import OfflineError
 from drnet_ros.inference import CameraModel
 from drnet_ros.messages.calibration import read_calibration
 
-__all__ = ['Camera', 'Fov', 'camera_for', 'parse_intrinsics']
+__all__ = ['Camera', 'Fov', 'camera_for', 'describe_camera', 'parse_intrinsics']
 
 Camera = Annotated[
     str | None,
@@ -52,12 +52,29 @@ def camera_for(camera: str | None, fov: float | None) -> Callable[[int, int], Ca
         return lambda height, width: _with_fov(height, width, fov)
     if camera is None:
         return None
-    if Path(camera).suffix.lower() in {'.yaml', '.yml'}:
+    if _is_calibration(camera):
         calibration = read_calibration(Path(camera))
         return calibration.matching
     fx, fy, cx, cy = parse_intrinsics(camera)
     k = (fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0)
     return lambda height, width: CameraModel.from_fields(width=width, height=height, k=k)
+
+
+def describe_camera(camera: str | None, fov: float | None) -> str:
+    """Return a text that is the same for the same camera, and another one for another.
+
+    Args:
+        camera: As `camera_for` takes it.
+        fov: As `camera_for` takes it.
+
+    Raises:
+        CameraError: The calibration is not usable.
+    """
+    if fov is not None:
+        return f'{fov:g} degrees'
+    if camera is not None and _is_calibration(camera):
+        return str(read_calibration(Path(camera)))
+    return camera or 'unknown'
 
 
 def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
@@ -74,6 +91,10 @@ def parse_intrinsics(text: str) -> tuple[float, float, float, float]:
         )
         raise OfflineError(msg) from error
     return fx, fy, cx, cy
+
+
+def _is_calibration(camera: str) -> bool:
+    return Path(camera).suffix.lower() in {'.yaml', '.yml'}
 
 
 def _with_fov(height: int, width: int, fov: float) -> CameraModel:

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from drnet_offline.commands.options import Engine
 from drnet_offline.commands.scoring_options import (
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 __all__ = ['evaluate_command']
 
+_NO_CAMERA = (
+    'warning: no camera.txt or cameras.csv: the field of view of NYU Depth v2 is assumed, '
+    'and the scale is wrong if it is another'
+)
 _UNSAVED = 'nothing is saved: figures are of all images; run it again'
 
 
@@ -104,13 +109,15 @@ def _open(
     data: Path, part: str, blocks_of: str, *, mean_depth: bool
 ) -> tuple[DepthDataset, DepthDataset | None]:
     """Open what is scored, and where asked the training images of its mean depth."""
-    from drnet_offline.datasets.opening import open_dataset  # noqa: PLC0415
+    from drnet_offline.datasets.opening import is_nyu, open_dataset  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config  # noqa: PLC0415
 
     blocks = load_config(blocks_of).data.validation_blocks
     needed = blocks if part in {'train', 'val'} else ()
     dataset = open_dataset(data, part=part, validation_blocks=needed)
     mean_of = open_dataset(data, part='train', validation_blocks=blocks) if mean_depth else None
+    if not (is_nyu(data) or getattr(dataset, 'has_camera', True)):
+        _print(_NO_CAMERA)
     return dataset, mean_of
 
 
@@ -125,11 +132,11 @@ def _choose_metrics(rules: Protocol, *, edges: bool, ranges: bool) -> dict[str, 
 def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
     """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
-    from drnet_offline.outputs.files import check_file, make_folder  # noqa: PLC0415
+    from drnet_offline.outputs.files import check_json, make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
     if json_ is not None:
-        check_file(json_)
+        check_json(json_)
     has_paper = is_nyu(data)
     if pictures is not None:
         make_folder(pictures)
@@ -171,10 +178,14 @@ def _finish(failures: WorstImages | None, pictures: Path | None, problems: Probl
     problems.check(f'{len(problems.lines)} images could not be read and are in no figure')
 
 
-def _print(said: RenderableType) -> None:
-    # Cut figures say nothing: where there is no terminal, the width would be 80.
-    console = Console(width=max(Console().width, 100))
-    console.print(said, soft_wrap=isinstance(said, str), highlight=False, markup=False)
+def _print(said: Table | str) -> None:
+    from drnet_offline.report.whole_table import print_table  # noqa: PLC0415
+
+    console = Console(soft_wrap=True)
+    if isinstance(said, Table):
+        print_table(console, said)
+    else:
+        console.print(said, highlight=False, markup=False)
 
 
 def _report(
@@ -183,12 +194,13 @@ def _report(
     """Print what stands below the table, and write the figures."""
     from drnet_offline.evaluation.ranges import tabulate_ranges  # noqa: PLC0415
     from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
+    from drnet_offline.evaluation.tables import describe_edges, describe_scale  # noqa: PLC0415
     from drnet_offline.outputs.files import write_text  # noqa: PLC0415
 
     if has_scale:
-        _print(_describe_scale(record['scale']))
+        _print(describe_scale(record['scale']))
     if 'edges' in record:
-        _print(_describe_edges(record['edges']))
+        _print(describe_edges(record['edges']))
     if 'ranges' in record:
         _print(tabulate_ranges(record['ranges']))
     if 'sparse' in record:
@@ -225,6 +237,7 @@ def _score(
         figures = evaluate(estimator, dataset, rules, look, problems.collected)
         about = estimator.describe()
     spread, aligned = scales.summarise(), scales.align()
+    _warn(len(dataset) - len(problems.lines) - round(figures['n_images']), spread['p50'])
     head = {'protocol': rules.name, 'description': rules.describe(), **about}
     # JSON knows no NaN: of one image there are no steps.
     plain = {name: value if math.isfinite(value) else None for name, value in spread.items()}
@@ -232,6 +245,16 @@ def _score(
     record |= {name: metrics.compute() for name, metrics in others.items()}
     label = f'{about["backbone"]} {about["network_size"]}'
     return record, {label: figures, 'the same, scale from truth': aligned}
+
+
+def _warn(lacking: int, scale: float) -> None:
+    """Say what is odd about the depth of a data set: images without any, a scale beyond belief."""
+    from drnet_offline.evaluation.figures import scale_warning  # noqa: PLC0415
+
+    if lacking:
+        _print(f'warning: {lacking} images have no depth where the protocol looks: in no figure')
+    if text := scale_warning(scale):
+        _print(f'warning: {text}')
 
 
 def _score_sparse(
@@ -255,27 +278,3 @@ def _score_sparse(
             on_image=lambda: progress.advance(task),
             collected=problems.collected,
         )
-
-
-def _describe_edges(edges: dict[str, float | None]) -> str:
-    accuracy, completeness = (
-        'none' if edges[key] is None else f'{edges[key]:.2f} px'
-        for key in ('edge_accuracy_px', 'edge_completeness_px')
-    )
-    return (
-        f'depth edges of {edges["edge_images"]:.0f} images: accuracy {accuracy} (estimated to '
-        f'true edge), completeness {completeness} (true to estimated, missing = 10 px)'
-    )
-
-
-def _describe_scale(scale: dict[str, float | None]) -> str:
-    steps = (
-        ''
-        if scale['step_p50'] is None
-        else f'; from image to image it changes by {scale["step_p50"]:.1%} (median), '
-        f'{scale["step_p95"]:.1%} (p95)'
-    )
-    return (
-        f'scale of each image, median(truth / estimate): median {scale["p50"]:.3f}, '
-        f'p5 {scale["p5"]:.3f}, p95 {scale["p95"]:.3f}{steps}'
-    )

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from drnet_offline.benchmark.choosing import parse_size
+from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import check_file, named_disk
 from drnet_offline.outputs.lock import locked_outputs
 from drnet_ros.network.metadata import read_metadata
@@ -69,6 +70,9 @@ def _write(weights: Path, output: Path, size_hw: tuple[int, int], *, is_free: bo
     files = [output] if is_onnx else [output, output.with_suffix('.bin')]
     for file in files:
         check_file(file)
+    if not output.exists() and (other := files[-1]).exists():
+        msg = f'{other} must be free, got a file that is not of {output}: name another output'
+        raise OfflineError(msg)
     with locked_outputs(*files), named_disk(output):
         # PyTorch comes with this: what is refused is refused before.
         from drnet_offline.training import export as exporting  # noqa: PLC0415

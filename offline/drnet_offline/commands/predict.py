@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from drnet_offline.commands.camera_options import Camera, Fov, camera_for
+from drnet_offline.commands.camera_options import Camera, Fov, camera_for, describe_camera
 from drnet_offline.commands.options import Engine
+from drnet_ros.errors import one_line
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
     from drnet_offline.outputs.inputs import Input
@@ -51,27 +54,35 @@ def predict(
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
 
     camera_of = camera_for(camera, fov)
-    inputs = find_inputs(sources)
+    found = find_inputs(sources)
     make_folder(output)
     problems = Problems()
+    problems.lines += map(one_line, found.unread)
     settings = Settings(weights=weights, engine=engine)
+    made_with = {'weights': _hash_of(weights), 'camera': describe_camera(camera, fov)}
     with OutputLock(output), DepthEstimator(settings) as estimator:
-        prediction = Prediction(estimator, output, camera_of, ply)
-        left = [each for each in inputs if again or not prediction.is_done(each)]
-        _predict_all(prediction, left, len(inputs) - len(left), problems)
-    problems.check(
-        f'{len(problems.lines)} of {len(inputs)} inputs have no depth, or not all of it'
-    )
+        prediction = Prediction(estimator, output, camera_of, ply, made_with)
+        left = [each for each in found.inputs if again or not prediction.is_done(each)]
+        said = found.describe_others()
+        if skipped := len(found.inputs) - len(left):
+            said = f'{said}; {skipped} done already; --again does them once more'.lstrip('; ')
+        _predict_all(prediction, left, said, problems)
+    count = len(found.inputs) + len(found.unread)
+    problems.check(f'{len(problems.lines)} of {count} inputs have no depth, or not all of it')
+
+
+def _hash_of(weights: str) -> str:
+    return hashlib.sha256(resolve_weights(weights).read_bytes()).hexdigest()
 
 
 def _predict_all(
-    prediction: Prediction, inputs: list[Input], skipped: int, problems: Problems
+    prediction: Prediction, inputs: list[Input], said: str, problems: Problems
 ) -> None:
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
     console = Console(stderr=True, soft_wrap=True)
-    if skipped:
-        console.print(f'{skipped} done already; --again does them once more', highlight=False)
+    if said:
+        console.print(said, markup=False, highlight=False)
     done = 0
     with (
         stopping(lambda: f'after {done} of {len(inputs)}; the same command does the others'),

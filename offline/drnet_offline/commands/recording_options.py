@@ -169,21 +169,39 @@ def source_topics_of(words: Sequence[str] | None) -> dict[str, str]:
 
 
 def settings_of(
-    weights: str, input_size: str | None, temporal_filter: float | None, words: list[str] | None
+    weights: str,
+    input_size: str | None,
+    temporal_filter: float | None,
+    words: list[str] | None,
+    *,
+    engine: str = 'auto',
+    writes: bool = False,
 ) -> Settings:
     """Build settings from what the command line says.
 
+    Args:
+        weights: The option of that name; 'embedded', 'auto' or None say nothing.
+        input_size: Likewise.
+        temporal_filter: Likewise.
+        words: NAME=VALUE of any parameter.
+        engine: As `weights`.
+        writes: Whether depth and clouds are written as messages.
+
     Raises:
-        OfflineError: A word is not understood.
+        OfflineError: A word is not understood, has no effect, or says something else than an
+            option.
         SettingsError: A value is not allowed.
     """
-    from drnet_offline.replay.variants import parse_settings  # noqa: PLC0415
+    from drnet_offline.replay.variants import merge_settings, parse_settings  # noqa: PLC0415
 
-    values = {'weights': weights, **parse_settings(words or [])}
+    values = parse_settings(words or [], writes=writes)
     if input_size is not None:
-        values |= parse_settings([f'input_size={input_size}'])
+        merge_settings(values, parse_settings([f'input_size={input_size}']))
     if temporal_filter is not None:
-        values['temporal_filter'] = temporal_filter
+        merge_settings(values, {'temporal_filter': temporal_filter})
+    for name, value in (('weights', weights), ('engine', engine)):
+        if value != getattr(Settings(), name):
+            merge_settings(values, {name: value})
     return Settings.from_mapping(values)
 
 

@@ -56,7 +56,7 @@ def show(
     from drnet_offline.show.running import ShowOptions, show_source  # noqa: PLC0415
     from drnet_ros.weights import resolve_weights  # noqa: PLC0415
 
-    settings = settings_of(weights, None, None, set_).changed(engine=engine)
+    settings = settings_of(weights, None, None, set_, engine=engine)
     resolve_weights(settings.weights)
     options = ShowOptions(
         settings=settings,

@@ -101,12 +101,14 @@ def vo(
 def _check_whole(damage: str, problems: Counter[str]) -> None:
     """Raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
+    from drnet_offline.replay.frames import EXPOSURE_KINDS  # noqa: PLC0415
 
     if damage:
         raise RecordingError(damage)
     listed = Problems()
-    listed.lines += [f'{count} frames: {kind}' for kind, count in problems.items()]
-    listed.check(f'{problems.total()} messages could not be used; paths are without them')
+    unusable = {kind: n for kind, n in problems.items() if kind not in EXPOSURE_KINDS}
+    listed.lines += [f'{count} frames: {kind}' for kind, count in unusable.items()]
+    listed.check(f'{sum(unusable.values())} messages could not be used; paths are without them')
 
 
 def _command() -> str:
@@ -148,8 +150,13 @@ def _methods(method: list[str] | None) -> list[str]:
 
 def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
+    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
 
-    return index_recording(recording, choice, tolerance_s)
+    index = index_recording(recording, choice, tolerance_s)
+    console = Console(stderr=True, soft_wrap=True)
+    for text in index_warnings(index):
+        console.print(f'warning: {text}', markup=False, highlight=False)
+    return index
 
 
 def _follow(

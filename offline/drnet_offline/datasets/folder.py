@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.image_files import read_camera_focal_px, read_cameras_focal_px
-from drnet_offline.datasets.listed import NYU_FOCAL_PX, ListedDataset, ListedSample, read_lines
+from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
 from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ['TEST_LIST', 'FolderDataset']
@@ -24,12 +24,15 @@ class FolderDataset(ListedDataset):
 
     A file official_test_indices.txt, where there is one, lists the numbers of the test samples.
     A cameras.csv, where there is one, has the camera of each image, a camera.txt that of all.
-    Without both the camera is taken to be that of NYU Depth v2.
+    Without both, images are taken to have the field of view of NYU Depth v2.
 
     Args:
         root: The folder with rgb/ and depth/.
         validation_blocks: Index ranges that are for validation.
         part: 'all', 'train', 'val' or 'test', as `parts.select_part` has it.
+
+    Attributes:
+        has_camera: Whether there is one of these files.
 
     Raises:
         DatasetError: A folder is missing or empty, or an image lacks its depth or the reverse.
@@ -51,16 +54,17 @@ class FolderDataset(ListedDataset):
         kept = select_part(numbers, part=part, blocks=validation_blocks, test=test, where=where)
         kept_names = [names[i] for i in kept]
         focal_px = _read_focals_px(root, kept_names)
+        self.has_camera = None not in focal_px.values()
         super().__init__(
             [ListedSample(name, images[name], depths[name], focal_px[name]) for name in kept_names]
         )
 
 
-def _read_focals_px(root: Path, names: Sequence[str]) -> dict[str, float]:
-    """Return the focal length of each image: from cameras.csv, camera.txt, or NYU Depth v2's."""
+def _read_focals_px(root: Path, names: Sequence[str]) -> Mapping[str, float | None]:
+    """Return the focal length of each image, from cameras.csv or camera.txt; None without both."""
     cameras, camera = root / 'cameras.csv', root / 'camera.txt'
     if not cameras.is_file():
-        focal_px = read_camera_focal_px(camera) if camera.is_file() else NYU_FOCAL_PX
+        focal_px = read_camera_focal_px(camera) if camera.is_file() else None
         return dict.fromkeys(names, focal_px)
     focals_px = read_cameras_focal_px(cameras)
     missing = sorted(set(names) - focals_px.keys())

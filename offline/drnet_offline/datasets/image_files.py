@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from drnet_offline.datasets.exif import read_focal_35mm
+from drnet_offline.datasets.photo_facts import PhotoFacts, read_facts
 from drnet_offline.errors import DatasetError
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.images.file_header import ImageHeader, parse_image_header
@@ -32,7 +32,9 @@ __all__ = [
     'read_rgb',
 ]
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm')
+IMAGE_SUFFIXES = (
+    *('.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm'),
+)
 """Names of image files end in one of these, whatever their case."""
 
 # A JPEG is decoded at a half, a quarter or an eighth of its size in less time and memory.
@@ -51,12 +53,12 @@ class Photo:
     Attributes:
         rgb_hwc: uint8 (H, W, 3) RGB, upright.
         reduction: By how much its sides are shorter than those of the file: 1, 2, 4 or 8.
-        focal_35mm: Focal length of the same view on 35 mm film, in mm, by its EXIF; None without.
+        facts: What the file says besides.
     """
 
     rgb_hwc: NDArray[np.uint8]
     reduction: int
-    focal_35mm: float | None = None
+    facts: PhotoFacts
 
 
 def is_image(path: Path) -> bool:
@@ -83,7 +85,7 @@ def read_photo(path: Path) -> Photo:
     header = _whole_header(path, data)
     if header is None:  # neither JPEG nor PNG
         rgb = _to_rgb(_decode(path, data, cv2.IMREAD_COLOR))
-        return Photo(rgb, 1, read_focal_35mm(data))
+        return Photo(rgb, 1, read_facts(data))
     pixels = header.height * header.width
     reduction = next((r for r in _REDUCED if pixels <= r * r * MAX_PIXELS), 0)
     if not reduction:
@@ -93,7 +95,7 @@ def read_photo(path: Path) -> Photo:
         )
         raise DatasetError(msg)
     rgb = _to_rgb(_decode(path, data, _REDUCED[reduction]))
-    return Photo(rgb, reduction, read_focal_35mm(data))
+    return Photo(rgb, reduction, read_facts(data))
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -164,7 +166,10 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
     except cv2.error:  # larger than OpenCV takes
         pixels = None
     if pixels is None:
-        msg = f'{path} is cut short, damaged or no image: fetch or write it again'
+        msg = (
+            f'{path} is cut short, damaged or no image of a known type: fetch or write it '
+            'again, as JPEG or PNG'
+        )
         raise DatasetError(msg)
     return pixels
 

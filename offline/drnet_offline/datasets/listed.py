@@ -29,6 +29,7 @@ __all__ = [
 
 NYU_FOCAL_PX = math.sqrt(518.8579 * 519.4696)
 """Colour camera of NYU Depth v2 at 640x480."""
+_NYU_WIDTH = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,14 @@ class ListedSample:
         name: For messages and reports.
         image: Path of the image.
         depth: Path of the depth.
-        focal_px: Focal length at the image's size, pixels.
+        focal_px: Focal length at the image's size, pixels; None is the field of view of the color
+            camera of NYU Depth v2.
     """
 
     name: str
     image: Path
     depth: Path
-    focal_px: float
+    focal_px: float | None
 
 
 class ListedDataset:
@@ -93,7 +95,10 @@ class ListedDataset:
         if rgb.shape[:2] != depth.shape:
             msg = f'{sample.image} has size {rgb.shape[:2]}, {sample.depth} has {depth.shape}'
             raise DatasetError(msg)
-        return DepthSample(sample.name, rgb, depth, sample.focal_px)
+        focal_px = sample.focal_px
+        if focal_px is None:
+            focal_px = NYU_FOCAL_PX * rgb.shape[1] / _NYU_WIDTH
+        return DepthSample(sample.name, rgb, depth, focal_px)
 
 
 def select_listed(

@@ -20,6 +20,7 @@ from drnet_offline.outputs.files import write_text
 from drnet_offline.report.chart_layout import chart
 from drnet_offline.report.figure_words import explained
 from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
+from drnet_offline.report.whole_table import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         highlight=False,
     )
     for method in dict.fromkeys(row['method'] for row in summary['paths']):
-        console.print(_table(method, summary))
+        print_table(console, _table(method, summary))
     for name, factor in summary['scale_factors'].items():
         text = f'rescaled: {name} times {factor:.3f}'
         console.print(text, markup=False, highlight=False)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'check_file',
+    'check_json',
     'check_space',
     'encode_image',
     'is_stream',
@@ -89,6 +90,22 @@ def check_file(path: Path) -> None:
         msg = f'{path} must be a file, got a folder: name a file in it'
         raise OfflineError(msg)
     make_folder(Path(os.path.realpath(path)).parent)
+
+
+def check_json(path: Path) -> None:
+    """See to it before the work that figures can be written, and in place of figures only.
+
+    Raises:
+        OfflineError: As `check_file`, or there is another file, such as a recording.
+    """
+    check_file(path)
+    if is_stream(path) or not path.is_file():
+        return
+    with path.open('rb') as file:
+        start = file.read(64).strip()
+    if start and not start.startswith((b'{', b'[')):
+        msg = f'{path} must be free or hold figures (JSON), got another file: name another output'
+        raise OfflineError(msg)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

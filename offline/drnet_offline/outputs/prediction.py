@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from drnet_offline.datasets.image_files import Photo, read_photo
 from drnet_offline.errors import DatasetError
+from drnet_offline.outputs.depth_file import is_depth_file, origin_of, refuse_foreign, write_depth
 from drnet_offline.outputs.depth_picture import depth_picture
 from drnet_offline.outputs.files import make_folder, write_image
 from drnet_offline.outputs.inputs import Input
+from drnet_offline.outputs.remarks import VideoDepths, remarks_on
 from drnet_offline.outputs.video_file import VideoFile
 from drnet_offline.report.ply import write_ply
-from drnet_ros.errors import CameraError, ImageError
+from drnet_ros.errors import CameraError, ImageError, RecordingError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame
 from drnet_ros.inference.arrays import FloatArray
-from drnet_ros.inference.depth import depth_range, to_millimetres
-from drnet_ros.inference.limits import MAX_PIXELS, check_shape
+from drnet_ros.inference.limits import check_shape
 from drnet_ros.recordings.video import Video, is_video
 
 __all__ = ['CameraOf', 'Prediction']
@@ -30,7 +31,6 @@ CameraOf = Callable[[int, int], CameraModel]
 """Gives the camera of images of a height and width."""
 
 _FILM_DIAGONAL_MM = math.hypot(36, 24)
-_RANGE_SMOOTHING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,28 @@ class Prediction:
         camera_of: The camera of all images; None if unknown, then that of an image's EXIF is
             taken, and without one the training camera's field of view.
         wants_ply: Whether to write clouds of images.
+        made_with: What depth depends on besides the input, plain JSON.
     """
 
     estimator: DepthEstimator
     output: Path
     camera_of: CameraOf | None
     wants_ply: bool
+    made_with: Mapping[str, object] = field(default_factory=dict)
 
     def is_done(self, item: Input) -> bool:
-        """Return whether the results are there, and no older than the input."""
-        last = self._video_path(item) if is_video(item.path) else self._preview_path(item)
-        return last.is_file() and last.stat().st_mtime >= item.path.stat().st_mtime
+        """Return whether the results are there, of this input, these weights and this camera."""
+        if is_video(item.path):
+            return self._video_path(item).is_file() and any(
+                origin_of(path) == self._origin(item)
+                for path in sorted(self._target(item, '').glob('*.png'))[:1]
+            )
+        wanted = [self._preview_path(item)]
+        if self.wants_ply:
+            wanted.append(self._target(item, '.ply'))
+        return origin_of(self._target(item, '.png')) == self._origin(item) and all(
+            path.is_file() for path in wanted
+        )
 
     def predict(self, item: Input, on_frame: Callable[[int, int], None]) -> str:
         """Write the depth of an image or a video.
@@ -70,7 +81,6 @@ class Prediction:
             DatasetError: It cannot be read, is of a shape that the network can make nothing of,
                 or depth would overwrite it.
             OfflineError: A file cannot be written.
-            RecordingError: The video cannot be read.
         """
         try:
             if is_video(item.path):
@@ -79,6 +89,8 @@ class Prediction:
         except (CameraError, ImageError) as error:
             msg = f'{item.path}: {error}'
             raise DatasetError(msg) from error
+        except RecordingError as error:  # it costs no more than itself
+            raise DatasetError(str(error)) from error
 
     def _predict_image(self, item: Input) -> str:
         target = self._target(item, '.png')
@@ -94,53 +106,89 @@ class Prediction:
         start_s = time.monotonic()
         frame = self.estimator.estimate(photo.rgb_hwc, camera, points=self.wants_ply, stddev=False)
         took_ms = (time.monotonic() - start_s) * 1000
+        self._check_depth(item, camera, is_valid=bool(np.isfinite(frame.depth_hw).any()))
         make_folder(target.parent)
-        write_image(target, to_millimetres(frame.depth_hw))
+        cloud = self._target(item, '.ply')
+        if frame.points is not None and not is_depth_file(target):
+            refuse_foreign(cloud)
+        self._preview_path(item).unlink(missing_ok=True)  # it says that all is done
+        write_depth(target, frame.depth_hw, self._origin(item))
         if frame.points is not None:
-            write_ply(self._target(item, '.ply'), frame.points)
+            write_ply(cloud, frame.points)
         write_image(self._preview_path(item), depth_picture(photo.rgb_hwc, frame.depth_hw))
-        reduced = (
-            ''
-            if photo.reduction == 1
-            else (
-                f'; over {MAX_PIXELS / 1e6:.1f} million pixels, so reduced to {width} x {height}'
-            )
-        )
-        return f'{item.path}: {_range_text(frame.depth_hw)}, {took_ms:.0f} ms, {known_by}{reduced}'
+        words = [f'{_range_text(frame.depth_hw)}, {took_ms:.0f} ms, {known_by}']
+        return f'{item.path}: {"; ".join(words + remarks_on(photo, camera))}'
 
     def _predict_video(self, item: Input, on_frame: Callable[[int, int], None]) -> str:
         folder = self._target(item, '')
         make_folder(folder)
+        earlier = {path.name for path in folder.glob('*.png') if is_depth_file(path)}
+        self._video_path(item).unlink(missing_ok=True)  # it says that all is done
         start_s = time.monotonic()
-        nearest, farthest = math.inf, -math.inf
-        range_m: tuple[float, float] | None = None
-        count = 0
+        depths, origin = VideoDepths(), self._origin(item)
         with (
             Video(item.path) as video,
-            VideoFile(self._video_path(item), video.rate_hz) as written,
+            VideoFile(self._video_path(item), video.rate_hz) as preview,
         ):
             camera = self.camera_of and self.camera_of(video.height, video.width)
-            for count, shown in enumerate(video, start=1):
+            for shown in video:
                 check_shape(*shown.rgb_hwc.shape[:2])
                 frame = Frame(shown.rgb_hwc, camera, stamp_ns=shown.stamp_ns)
-                result = self.estimator.submit([frame]).result()[0]
+                depth_hw = self.estimator.submit([frame]).result()[0].depth_hw
                 name = f'{shown.position:06d}.png'
-                write_image(folder / name, to_millimetres(result.depth_hw))
-                range_m = _smoothed(range_m, depth_range(result.depth_hw))
-                written.write(depth_picture(shown.rgb_hwc, result.depth_hw, range_m))
-                nearest, farthest = min(nearest, range_m[0]), max(farthest, range_m[1])
-                on_frame(count, video.frame_count)
-            missing = video.missing(count)
-        if missing or not count:
-            none = f'{item.path} must have a frame that can be decoded, got none'
-            msg = f'{missing}; there is depth of those' if count else none
-            raise DatasetError(msg)
-        per_frame_ms = (time.monotonic() - start_s) * 1000 / count
+                write_depth(folder / name, depth_hw, origin)
+                earlier.discard(name)
+                preview.write(depth_picture(shown.rgb_hwc, depth_hw, depths.add(depth_hw)))
+                on_frame(depths.count, video.frame_count)
+            for name in earlier:  # of a longer video of that name
+                (folder / name).unlink(missing_ok=True)
+            self._check_video(item, camera, depths, video.missing(depths.count))
+        per_frame_ms = (time.monotonic() - start_s) * 1000 / depths.count
         known_by = 'the camera given' if camera is not None else 'camera unknown'
-        return (
-            f'{item.path}: {nearest:.2f} to {farthest:.2f} m, {count} frames, '
-            f'{per_frame_ms:.0f} ms each, {known_by}'
+        said = depths.describe(video.frame_count)
+        return f'{item.path}: {said}, {per_frame_ms:.0f} ms each, {known_by}'
+
+    def _check_video(
+        self, item: Input, camera: CameraModel | None, depths: VideoDepths, missing: str
+    ) -> None:
+        """Refuse a video that is not whole, or has no depth.
+
+        Raises:
+            DatasetError: It is so.
+        """
+        if not depths.count:
+            msg = f'{item.path} must have a frame that can be decoded, got none'
+            raise DatasetError(msg)
+        if missing:
+            msg = f'{missing}; there is depth of those'
+            raise DatasetError(msg)
+        self._check_depth(item, camera, is_valid=depths.count > depths.invalid)
+
+    def _origin(self, item: Input) -> dict[str, object]:
+        """Return what the depth of an input depends on."""
+        about = item.path.stat()
+        return {**self.made_with, 'bytes': about.st_size, 'changed_ns': about.st_mtime_ns}
+
+    def _check_depth(self, item: Input, camera: CameraModel | None, *, is_valid: bool) -> None:
+        """Refuse depth without a valid pixel.
+
+        Raises:
+            DatasetError: It has none.
+        """
+        if is_valid:
+            return
+        settings = self.estimator.settings
+        msg = (
+            f'{item.path}: no pixel has depth within {settings.min_depth:g} to '
+            f'{settings.max_depth:g} m'
         )
+        if camera is not None:
+            focal_px = camera.focal_at(camera.height, camera.width)
+            msg += (
+                f'; the camera given has a focal length of {focal_px:.3g} px at {camera.width} x '
+                f'{camera.height}: it must be in pixels of this image'
+            )
+        raise DatasetError(msg)
 
     def _camera(self, photo: Photo) -> tuple[CameraModel | None, str]:
         """Return the camera of an image, and in words how it is known."""
@@ -148,11 +196,11 @@ class Prediction:
         whole = height * photo.reduction, width * photo.reduction
         if self.camera_of is not None:
             return self.camera_of(*whole).scaled_to(height, width), 'the camera given'
-        if photo.focal_35mm is None:
+        if photo.facts.focal_35mm is None:
             return None, 'camera unknown'
-        focal_px = photo.focal_35mm * math.hypot(height, width) / _FILM_DIAGONAL_MM
+        focal_px = photo.facts.focal_35mm * math.hypot(height, width) / _FILM_DIAGONAL_MM
         camera = CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
-        return camera, f'EXIF says {photo.focal_35mm:g} mm'
+        return camera, f'EXIF says {photo.facts.focal_35mm:g} mm'
 
     def _target(self, item: Input, suffix: str) -> Path:
         return self.output / item.name.with_name(f'{item.name.name}{suffix}')
@@ -165,13 +213,4 @@ class Prediction:
 
 
 def _range_text(depth_hw: FloatArray) -> str:
-    if not np.isfinite(depth_hw).any():
-        return 'no valid depth'
     return f'{np.nanmin(depth_hw):.2f} to {np.nanmax(depth_hw):.2f} m'
-
-
-def _smoothed(old: tuple[float, float] | None, new: tuple[float, float]) -> tuple[float, float]:
-    if old is None:
-        return new
-    near, far = (a + _RANGE_SMOOTHING * (b - a) for a, b in zip(old, new, strict=True))
-    return near, far

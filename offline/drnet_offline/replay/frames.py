@@ -4,23 +4,35 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from drnet_offline.replay.headers import header_of
 from drnet_ros.errors import CameraError, ImageError, RecordingError
+from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from drnet_offline.replay.index import Index
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.recordings.recording import RecordedMessage
 
-__all__ = ['RecordedFrame', 'middle_image', 'read_frames']
+__all__ = ['EXPOSURE_KINDS', 'RecordedFrame', 'middle_image', 'read_frames']
+
+EXPOSURE_KINDS = ('black image', 'white image')
+"""Kinds of problems of images that can be used, though they show nothing."""
+
+ArrayT = TypeVar('ArrayT')
 
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
+_LONGEST_NAME = 64
+_STRIDE = 8
+_MOST_MEDIAN_M = 100.0
+_IN_MILLIMETRES = 'depth: over 100 m, as of millimetres in 32FC1, which is metres'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +41,8 @@ class RecordedFrame:
 
     Attributes:
         position: Which image of its topic it is, from 0.
-        stamp_ns: Stamp of its header.
+        stamp_ns: Stamp of its header; where that is unset, when it was recorded.
+        header_stamp_ns: Stamp of its header, 0 if it is unset.
         frame_id: Frame of its header.
         recorded_ns: When it was recorded.
         rgb_hwc: The image, uint8 (H, W, 3); None if it cannot be decoded.
@@ -43,6 +56,7 @@ class RecordedFrame:
 
     position: int
     stamp_ns: int
+    header_stamp_ns: int
     frame_id: str
     recorded_ns: int
     rgb_hwc: UInt8Array | None
@@ -156,25 +170,43 @@ class _Reader:
             is_late = wanted is not None and depth is None
             yield self._decoded(waiting, depth, is_late=is_late)
 
+    def _read(
+        self,
+        recorded: RecordedMessage,
+        what: str,
+        decode: Callable[[Any], ArrayT],
+        problems: list[str],
+    ) -> ArrayT | None:
+        """Decode a message; note why it cannot be, and return None then."""
+        try:
+            message = self._recording.deserialize(recorded)
+        except RecordingError:
+            problems.append(f'{what}: unreadable message')
+            return None
+        try:
+            return decode(message)
+        except ImageError as error:
+            problems.append(f'{what}: {_kind(error, message)}')
+            return None
+
     def _decoded(
         self, waiting: _Waiting, depth: RecordedMessage | None, *, is_late: bool
     ) -> RecordedFrame:
         image = waiting.image
-        stamp_ns, frame_id = header_of(image)
+        header = header_of(image)
         problems = ['late_depth'] if is_late else []
-        rgb = truth = info = camera = None
+        truth = info = camera = None
         gap_s = 0.0
-        try:
-            rgb = decode_image_message(self._recording.deserialize(image))
-        except (ImageError, RecordingError) as error:
-            problems.append(f'image: {_kind(error)}')
+        rgb = self._read(image, 'image', decode_image_message, problems)
+        if rgb is not None and (exposure := exposure_problem(rgb)):
+            problems.append(f'{exposure} image')
         if depth is not None:
-            gap_s = (header_of(depth)[0] - stamp_ns) / 1e9
-            try:
-                truth = decode_depth_message(self._recording.deserialize(depth))
-            except (ImageError, RecordingError) as error:
-                problems.append(f'depth: {_kind(error)}')
-        found = self._index.cameras.find(stamp_ns)
+            gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
+            truth = self._read(depth, 'depth', decode_depth_message, problems)
+            if truth is not None and _is_beyond_rooms(truth):
+                problems.append(_IN_MILLIMETRES)
+                truth = None
+        found = self._index.cameras.find(header.taken_ns)
         if rgb is not None and found is not None:
             try:
                 info, camera = found[0], found[1].matching(*rgb.shape[:2])
@@ -182,8 +214,9 @@ class _Reader:
                 problems.append('camera_info: of another aspect ratio')
         return RecordedFrame(
             position=waiting.position,
-            stamp_ns=stamp_ns,
-            frame_id=frame_id,
+            stamp_ns=header.taken_ns,
+            header_stamp_ns=header.stamp_ns,
+            frame_id=header.frame_id,
             recorded_ns=image.stamp_ns,
             rgb_hwc=rgb,
             info=info,
@@ -195,5 +228,15 @@ class _Reader:
         )
 
 
-def _kind(error: Exception) -> str:
-    return error.kind if isinstance(error, ImageError) else 'unreadable message'
+def _kind(error: ImageError, message: Any) -> str:
+    if error.kind != 'unknown_encoding':
+        return error.kind
+    name = message.encoding if hasattr(message, 'encoding') else message.format
+    return f'{error.kind} {name[:_LONGEST_NAME]!r}'
+
+
+def _is_beyond_rooms(depth_hw: FloatArray) -> bool:
+    """Whether depth is so large that its unit cannot be the metre."""
+    sample = depth_hw[::_STRIDE, ::_STRIDE]
+    valid = sample[np.isfinite(sample)]
+    return bool(valid.size and np.median(valid) > _MOST_MEDIAN_M)

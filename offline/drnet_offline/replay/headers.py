@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from drnet_ros.errors import RecordingError
 from drnet_ros.messages.reading import NS_PER_S
@@ -11,22 +11,38 @@ from drnet_ros.messages.reading import NS_PER_S
 if TYPE_CHECKING:
     from drnet_ros.recordings.recording import RecordedMessage
 
-__all__ = ['header_of', 'read_header']
+__all__ = ['RecordedHeader', 'header_of', 'read_header']
 
 _LITTLE_ENDIAN = 1
 _LONGEST_FRAME_ID = 4096
 
 
-def header_of(message: RecordedMessage) -> tuple[int, str]:
-    """Return stamp and frame_id of a message; of a damaged one when it was recorded, and ''.
+class RecordedHeader(NamedTuple):
+    """What the header of a recorded message says.
+
+    Attributes:
+        stamp_ns: Its stamp, 0 if it is unset.
+        frame_id: Its frame.
+        taken_ns: When the message was made: the stamp, or where that is unset when the message was
+            recorded.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    taken_ns: int
+
+
+def header_of(message: RecordedMessage) -> RecordedHeader:
+    """Return the header of a message; of a damaged one when it was recorded, and no frame.
 
     Args:
         message: The message; it is read or refused as a whole later.
     """
     try:
-        return read_header(message.data)
+        stamp_ns, frame_id = read_header(message.data)
     except RecordingError:
-        return message.stamp_ns, ''
+        stamp_ns, frame_id = message.stamp_ns, ''
+    return RecordedHeader(stamp_ns, frame_id, stamp_ns or message.stamp_ns)
 
 
 def read_header(data: bytes) -> tuple[int, str]:

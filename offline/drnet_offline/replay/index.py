@@ -27,6 +27,7 @@ from drnet_ros.recordings.topics import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drnet_offline.replay.headers import RecordedHeader
     from drnet_ros.recordings.recording import Recording
 
 __all__ = ['Index', 'StampedTopic', 'depth_info_topic', 'index_recording', 'indexed_topics']
@@ -39,12 +40,20 @@ class StampedTopic:
     """The messages of one topic, in the order of the recording.
 
     Attributes:
-        stamps_ns: Stamps of their headers.
+        stamps_ns: Stamps of their headers; where one is unset, when the message was recorded.
         frame_ids: The frames named in their headers.
+        unstamped: How many have no stamp.
     """
 
     stamps_ns: list[int] = field(default_factory=list)
     frame_ids: set[str] = field(default_factory=set)
+    unstamped: int = 0
+
+    def add(self, header: RecordedHeader) -> None:
+        """Take note of a message."""
+        self.stamps_ns.append(header.taken_ns)
+        self.frame_ids.add(header.frame_id)
+        self.unstamped += not header.stamp_ns
 
     def __len__(self) -> int:
         """Return the number of messages."""
@@ -148,14 +157,15 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
         depth_info_topic(recording, choice): index.depth_cameras,
     }
     for message in recording.messages(indexed_topics(recording, choice)):
-        stamp_ns, frame_id = header_of(message)
+        header = header_of(message)
         if message.topic in pictures:
-            topic = pictures[message.topic]
-            topic.stamps_ns.append(stamp_ns)
-            topic.frame_ids.add(frame_id)
+            pictures[message.topic].add(header)
         else:
-            body = message.data[_HEADER_START + len(frame_id) :]
-            cameras[message.topic].add(stamp_ns, body, partial(recording.deserialize, message))
+            cameras[message.topic].add(
+                header,
+                message.data[_HEADER_START + len(header.frame_id) :],
+                partial(recording.deserialize, message),
+            )
         on_message()
 
 

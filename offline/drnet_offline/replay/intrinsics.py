@@ -12,6 +12,7 @@ from drnet_ros.messages.reading import camera_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from drnet_offline.replay.headers import RecordedHeader
     from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['IntrinsicsTimeline']
@@ -23,17 +24,20 @@ class IntrinsicsTimeline:
 
     Attributes:
         messages: Each CameraInfo that differs from the one before.
+        frame_ids: The frames named in their headers.
         problem: Why one of them is no usable camera, '' if all are.
     """
 
     messages: list[Any] = field(default_factory=list)
+    frame_ids: set[str] = field(default_factory=set)
     problem: str = ''
     _starts_ns: list[int] = field(default_factory=list)
     _models: list[CameraModel | None] = field(default_factory=list)
     _last: bytes = b''
 
-    def add(self, stamp_ns: int, body: bytes, deserialize: Callable[[], Any]) -> None:
+    def add(self, header: RecordedHeader, body: bytes, deserialize: Callable[[], Any]) -> None:
         """Take note of a CameraInfo; `body` is what follows its header."""
+        self.frame_ids.add(header.frame_id)
         if body == self._last:
             return
         self._last = body
@@ -50,7 +54,8 @@ class IntrinsicsTimeline:
         self.messages.append(info)
         self._models.append(model)
         # Sorted by stamps; one that goes back holds from where the one before began.
-        self._starts_ns.append(max(stamp_ns, self._starts_ns[-1] if self._starts_ns else 0))
+        last_ns = self._starts_ns[-1] if self._starts_ns else 0
+        self._starts_ns.append(max(header.taken_ns, last_ns))
 
     def find(self, stamp_ns: int) -> tuple[Any, CameraModel] | None:
         """Return the CameraInfo in force at a stamp and its model: the newest, or the first one.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosbags.typesys import Stores, get_typestore
 
+from drnet_ros.inference.postprocess.voxels import voxel_points
 from drnet_ros.messages.building import camera_info_fields, depth_fields, points_fields
 
 if TYPE_CHECKING:
@@ -37,11 +38,14 @@ def depth_messages(
             is_rectified=settings.image_is_rectified,
         )
     if result.points is not None:
-        points = points_fields(result.points)
+        cloud = result.points
+        if settings.point_voxel:
+            cloud = voxel_points(cloud, settings.point_voxel)
+        points = points_fields(cloud)
         point_field = types['sensor_msgs/msg/PointField']
         points['fields'] = [point_field(**field) for field in points['fields']]
         fields['points'] = points
-    head = header(frame.stamp_ns, frame.frame_id)
+    head = header(frame.header_stamp_ns, frame.frame_id)
     return {
         name: serialize(types[TYPES[name]](header=head, **values), TYPES[name])
         for name, values in fields.items()

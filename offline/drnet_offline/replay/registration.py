@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['at_size', 'registration_warnings']
+__all__ = ['at_size', 'index_warnings', 'registration_warnings']
 
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
@@ -54,6 +54,42 @@ def registration_warnings(
     if color is not None and depth is not None:
         warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
     return warnings
+
+
+def index_warnings(index: Index) -> list[str]:
+    """Return what is odd about cameras and stamps of a recording, in whole sentences."""
+    warnings = []
+    if index.choice.camera_info is None:
+        warnings.append('there is no camera_info: depth is in the scale of the training camera')
+    elif not index.cameras.messages:
+        warnings.append('camera_info has no message: depth is in the scale of the training camera')
+    if index.cameras.problem:
+        warnings.append(index.cameras.problem)
+    warnings += _frame_warnings(index)
+    for name, topic in (('images', index.images), ('depth images', index.depths)):
+        if topic.unstamped:
+            warnings.append(
+                f'{topic.unstamped} {name} have no stamp: the times of their recording are used'
+            )
+        if steps := topic.backward_steps:
+            warnings.append(f'stamps of {name} do not rise at {steps} places')
+    return warnings
+
+
+def _frame_warnings(index: Index) -> list[str]:
+    """Return what speaks against a CameraInfo being that of the images, in whole sentences."""
+    infos, images = (  # ROS 1 has names with a slash
+        {name.lstrip('/') for name in names} - {''}
+        for names in (index.cameras.frame_ids, index.images.frame_ids)
+    )
+    if not infos or not images or infos & images:
+        return []
+    text = (
+        f'camera_info on {index.choice.camera_info} is of the frame {_names(infos)}, images of '
+        f'{_names(images)}: the intrinsics of another camera make the scale wrong; name the right '
+        'topic by --camera-info-topic'
+    )
+    return [text]
 
 
 def has_same_aspect(one_hw: tuple[int, int], other_hw: tuple[int, int]) -> bool:

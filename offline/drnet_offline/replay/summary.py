@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_offline.evaluation.figures import scale_warning
 from drnet_offline.replay.columns import Columns, columns_of
+from drnet_offline.replay.registration import index_warnings
 from drnet_offline.replay.scores import DEVIATIONS
 from drnet_offline.replay.sparse_records import summarise_sparse
 from drnet_offline.replay.variants import image_alone_of
@@ -49,7 +51,7 @@ def summarise(replay: Replay) -> dict[str, Any]:
         'tolerance_s': index.tolerance_s,
         'truth_gap_ms_median': _median(np.abs(shared['truth_gap_s'])) * 1e3,
         'problems': dict(sorted(results.problems.items())),
-        'warnings': _warnings(replay),
+        'warnings': _warnings(replay, own),
         'recorded_depth_steadiness': _steadiness(shared),
         'protocols': {protocol.name: protocol.describe() for protocol in task.protocols},
         'variants': [
@@ -101,22 +103,18 @@ def _variant(
     }
 
 
-def _warnings(replay: Replay) -> list[str]:
+def _warnings(replay: Replay, own: Sequence[Columns]) -> list[str]:
     """Return what a person must know to read the figures."""
     index = replay.index
     warnings = []
     if index.damage:
         warnings.append(f'the recording is damaged: {index.damage}')
-    if index.choice.camera_info is None:
-        warnings.append('there is no camera_info: depth is in the scale of the training camera')
-    elif not index.cameras.messages:
-        warnings.append('camera_info has no message: depth is in the scale of the training camera')
-    if index.cameras.problem:
-        warnings.append(index.cameras.problem)
-    for name, topic in (('images', index.images), ('depth images', index.depths)):
-        if steps := topic.backward_steps:
-            warnings.append(f'stamps of {name} do not rise at {steps} places')
+    warnings += index_warnings(index)
     warnings += replay.results.warnings
+    warnings += _without_depth(replay, own)
+    for variant, columns in zip(replay.task.variants, own, strict=True):
+        if text := scale_warning(_median(columns['scale'])):
+            warnings.append(f'{variant.name}: {text}')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     elif index.pairs and not _scored(replay.results.scores[0]):
@@ -125,6 +123,23 @@ def _warnings(replay: Replay) -> list[str]:
             'decoded, have no valid depth where a protocol looks, or are of another shape'
         )
     return warnings
+
+
+def _without_depth(replay: Replay, own: Sequence[Columns]) -> list[str]:
+    """Return what to say of variants whose depth has no valid pixel in any frame."""
+    found = replay.index.cameras.find(replay.index.images.stamps_ns[0])
+    camera = (
+        ''
+        if found is None
+        else f', and K of camera_info: {found[1].width} x {found[1].height} with a focal length '
+        f'of {found[1].focal_at(found[1].height, found[1].width):.3g} px'
+    )
+    return [
+        f'{variant.name}: no pixel of any frame has valid depth: check min_depth, max_depth, '
+        f'scale_factor, mask{camera}'
+        for variant, columns in zip(replay.task.variants, own, strict=True)
+        if _mean(columns['valid']) == 0
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -15,18 +15,28 @@ from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ['Variant', 'image_alone_of', 'parse_settings', 'parse_variants', 'with_image_alone']
+__all__ = [
+    'Variant',
+    'image_alone_of',
+    'merge_settings',
+    'parse_settings',
+    'parse_variants',
+    'with_image_alone',
+]
 
 _LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SPECS = {spec.name: spec for spec in PARAMETERS}
 # Parameters of the node's life and topics, which a recording has none of, and of its rates: every
 # frame of a recording is estimated.
 _OF_THE_NODE = (
-    *('cameras', 'image_transport', 'input_reliability', 'lazy', 'autostart'),
-    *('max_rate', 'points_max_rate'),
+    *('cameras', 'image_transport', 'image_conversion', 'input_reliability'),
+    *('lazy', 'autostart', 'save_folder', 'max_rate', 'points_max_rate'),
 )
+_GROUPS_OF_THE_NODE = ('Scan', 'Ground', 'Several cameras')
+# They change the messages that `drnet bag --write` adds, and no figure.
+_OF_MESSAGES = ('points', 'point_stride', 'point_color', 'point_voxel', 'depth_encoding')
 _SWITCHES = {'true': True, 'false': False}
 # Spaces and commas separate words, but not within the brackets of a list.
 _WORD = re.compile(r'(?:\[[^\]]*\]|[^\s,\[])+')
@@ -56,12 +66,16 @@ class Variant:
         }
 
 
-def parse_settings(words: Sequence[str]) -> dict[str, object]:
+def parse_settings(words: Sequence[str], *, writes: bool = False) -> dict[str, object]:
     """Read settings from words such as 'input_size=480x640', 'edge_threshold=0.05'.
 
+    Args:
+        words: The words.
+        writes: Whether depth and clouds are written as messages.
+
     Raises:
-        OfflineError: A word is no NAME=VALUE, the name is unknown or has no effect on a recording,
-            or the value is of another type.
+        OfflineError: A word is no NAME=VALUE, the name is unknown, has no effect on a recording or
+            comes twice with different values, or the value is of another type.
     """
     values: dict[str, object] = {}
     for word in words:
@@ -75,15 +89,36 @@ def parse_settings(words: Sequence[str]) -> dict[str, object]:
                 f'{word!r}; {hint}'
             )
             raise OfflineError(msg)
-        if name in _OF_THE_NODE:
+        if name in _OF_THE_NODE or spec.group in _GROUPS_OF_THE_NODE:
             msg = f'{name} must be left out: it is for the running node, a recording ignores it'
             raise OfflineError(msg)
         try:
-            values[name] = _value(spec.kind, text)
+            value = _value(spec.kind, text)
         except (ValueError, KeyError, yaml.YAMLError) as error:
             msg = f'{name} must have a value of type {spec.kind}, got {text!r}'
             raise OfflineError(msg) from error
+        if name in _OF_MESSAGES and value != spec.default and not writes:
+            msg = f'{name} must be left out: only the messages of `drnet bag --write` have it'
+            raise OfflineError(msg)
+        merge_settings(values, {name: value})
     return values
+
+
+def merge_settings(values: dict[str, object], others: Mapping[str, object]) -> None:
+    """Add settings to others, of which none says something else.
+
+    Args:
+        values: Values by name; changed.
+        others: Values by name.
+
+    Raises:
+        OfflineError: A name has two values.
+    """
+    for name, value in others.items():
+        if values.get(name, value) != value:
+            msg = f'{name} must be given once, got {_shown(values[name])} and {_shown(value)}'
+            raise OfflineError(msg)
+        values[name] = value
 
 
 def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]:

@@ -24,18 +24,15 @@ _TICKS = 5
 _MOST_COLUMNS = 6
 
 
-def frame_grid(
-    pictures: Sequence[tuple[str, Picture]], names: Sequence[str], captions: Sequence[str] = ()
-) -> str:
+def frame_grid(pictures: Sequence[tuple[str, Picture]], names: Sequence[str]) -> str:
     """Return frames below one another, all depths in one range of colours.
 
     Args:
         pictures: Frames with their labels; at least one.
         names: The variants.
-        captions: A line under the name of each, if given.
     """
     has_truth = any(picture.truth_hw is not None for _, picture in pictures)
-    titles = titles_of(names, has_truth=has_truth, captions=captions)
+    titles = titles_of(names, has_truth=has_truth)
     count = len(titles)
     columns = count if count <= _MOST_COLUMNS else -(-count // 2)
     range_m = range_of([picture for _, picture in pictures])
@@ -53,7 +50,6 @@ def frame_grid(
             f'<h3>{heading}</h3>'
             f'<div class="views" style="--columns: {columns}">{"".join(figures)}</div>'
         )
-        titles = titles_of(names, has_truth=has_truth)  # captions are of all frames
     return '\n'.join(parts)
 
 

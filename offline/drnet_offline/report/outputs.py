@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.outputs.files import check_file, is_stream, make_folder, write_text
+from drnet_offline.outputs.files import check_json, is_stream, make_folder, write_text
 from drnet_offline.outputs.lock import locked_outputs
 from drnet_offline.replay.summary import summarise
 from drnet_offline.replay.writing import check_output, write_recording
@@ -32,7 +32,7 @@ def prepared_outputs(folder: Path | None, json_path: Path | None) -> Iterator[No
             writes the same.
     """
     if json_path is not None:
-        check_file(json_path)
+        check_json(json_path)
     if folder is not None:
         make_folder(folder)
     with locked_outputs(folder, json_path):

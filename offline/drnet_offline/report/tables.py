@@ -10,6 +10,7 @@ from rich.table import Table
 
 from drnet_offline.evaluation.figures import NAMES
 from drnet_offline.report.sparse_words import sparse_problems, sparse_words
+from drnet_offline.report.whole_table import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,13 +25,19 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
         f'{topics["image"]}: {images["count"]} images, {images["rate_hz"]:.1f} Hz, longest gap '
         f'{images["longest_gap_s"]:.2f} s; {summary["frames_matched"]} with recorded depth'
     )
+    others = [f'{kind}: {topics[kind]}' for kind in ('camera_info', 'depth') if topics[kind]]
+    if others:
+        console.print(', '.join(others), highlight=False, markup=False)
     # Escaped: file and topic names may look like markup.
     for text in summary['warnings']:
+        console.print(f'[yellow]warning:[/] {escape(text)}', highlight=False)
+    if left_out := summary.get('topics_left_out'):
+        text = f'not in the copy, since their types are not known: {", ".join(left_out)}'
         console.print(f'[yellow]warning:[/] {escape(text)}', highlight=False)
     for kind, count in summary['problems'].items():
         console.print(f'[yellow]warning:[/] {count} frames: {escape(kind)}', highlight=False)
     if summary['frames_scored']:
-        console.print(_figures_table(summary))
+        print_table(console, _figures_table(summary))
     for variant in summary['variants']:
         console.print(f'{escape(variant["name"])}: {_scale_words(variant)}', highlight=False)
         if (about := variant['sparse_depth']) is not None:

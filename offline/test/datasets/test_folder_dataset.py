@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from written_datasets import write_depth, write_folder, write_rgb
+from written_datasets import SIZE, write_depth, write_folder, write_rgb
 
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.datasets.listed import NYU_FOCAL_PX
@@ -34,10 +34,12 @@ def test_folder_ignores_what_is_no_image(tmp_path: Path) -> None:
     assert len(FolderDataset(tmp_path)) == 4
 
 
-def test_folder_without_a_camera_is_taken_for_nyus(tmp_path: Path) -> None:
+def test_folder_without_a_camera_has_the_field_of_view_of_nyus(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / 'camera.txt').unlink()
-    assert FolderDataset(tmp_path)[0].focal_px == NYU_FOCAL_PX
+    dataset = FolderDataset(tmp_path)
+    assert not dataset.has_camera
+    assert dataset[0].focal_px == pytest.approx(NYU_FOCAL_PX * SIZE[1] / 640)
 
 
 @pytest.mark.parametrize('text', ['', '1 2 3', '0 5 1 1', '-5 -5 1 1', 'nan 5 1 1', 'a b c d'])

@@ -103,5 +103,5 @@ def test_damaged_exif_is_no_reason_for_a_warning(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         photo = read_photo(path)
-    assert photo.focal_35mm is None
+    assert photo.facts.focal_35mm is None
     assert photo.rgb_hwc.shape == (20, 30, 3)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from known_scenes import FOCAL, RunInProcess, Scene, load, write
+from known_scenes import FOCAL, HW, ROS2, RunInProcess, Scene, info, known_depth, load, raw, write
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.replay.frames import read_frames
@@ -64,6 +65,105 @@ def test_stamps_that_go_back_are_warned_of_and_matched(
     summary = warnings_on(tmp_path, drnet, mixed)
     assert summary['frames_matched'] == 5
     assert 'do not rise at 1 places' in summary['warnings'][0]
+
+
+def write_unstamped(path: Path, frame_ids: tuple[str, str] = ('camera', 'camera')) -> Path:
+    """Four images without stamps, 0.1 s apart; one has no depth, the focal length doubles."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections: dict[str, Any] = {}
+
+        def add(topic: str, recorded_ns: int, content: Any) -> None:
+            name = content.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, name, typestore=ROS2)
+            writer.write(connections[topic], recorded_ns, ROS2.serialize_cdr(content, name))
+
+        for number, rgb in enumerate(Scene.make(4).images):
+            at_ns = (10 + number) * 100_000_000
+            focal = FOCAL if number < 2 else 2 * FOCAL
+            add('/other/camera_info', at_ns, info(ROS2, 0, frame_ids[1], HW, focal))
+            add('/cam/image_raw', at_ns + 1_000_000, raw(ROS2, 0, frame_ids[0], 'rgb8', rgb))
+            if number:
+                truth = np.rint(1000 * known_depth(rgb)).astype(np.uint16)
+                depth = raw(ROS2, 0, frame_ids[0], '16UC1', truth)
+                add('/cam/depth/image_raw', at_ns + 2_000_000, depth)
+    return path
+
+
+def test_what_has_no_stamp_belongs_together_by_the_times_of_recording(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag, out = write_unstamped(tmp_path / 'bag'), tmp_path / 'out.json'
+    with Recording(bag) as recording:
+        index = index_recording(recording, choose_topics(recording.topics), 0.02)
+        frames = list(read_frames(index))
+    assert index.pairs == {1: 0, 2: 1, 3: 2}
+    focals = [frame.camera.fx for frame in frames if frame.camera is not None]
+    assert focals == [FOCAL, FOCAL, 2 * FOCAL, 2 * FOCAL]
+    code, said = drnet('bag', bag, '--json', out, '--write', tmp_path / 'out.mcap')
+    assert code == 0
+    assert 'camera_info: /other/camera_info, depth: /cam/depth/image_raw' in said
+    assert '4 images have no stamp: the times of their recording are used' in said
+    summary = load(out)
+    assert summary['images']['rate_hz'] == pytest.approx(10.0)
+    assert summary['variants'][0]['figures']['full']['rel'] < 1e-3
+    with Recording(tmp_path / 'out.mcap') as written:
+        depths = [written.deserialize(m) for m in written.messages(['/drnet/depth/image_rect'])]
+    assert [(d.header.stamp.sec, d.header.stamp.nanosec) for d in depths] == [(0, 0)] * 4
+
+
+def test_camera_info_of_another_frame_is_warned_of(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write_unstamped(tmp_path / 'bag', ('front', 'rear'))
+    code, said = drnet('bag', bag)
+    assert code == 0
+    assert "camera_info on /other/camera_info is of the frame 'rear', images of 'front'" in said
+
+
+def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:
+    scene = Scene.make(3)
+    black = replace(scene, images=(np.zeros_like(scene.images[0]), *scene.images[1:]))
+    code, said = drnet('bag', write(tmp_path / 'black', black))
+    assert code == 0
+    assert 'warning: 1 frames: black image' in said
+    # 32FC1 is metres: what is over 100 of them in a median is millimetres.
+    metres = tuple(truth * np.uint16(10) for truth in scene.truths)
+    thousand = replace(scene, truths=tuple(1000 * truth.astype(np.float32) for truth in metres))
+    bag = write(tmp_path / 'thousand', thousand, encoding='32FC1')
+    code, said = drnet('bag', bag, '--json', tmp_path / 'out.json')
+    assert code == 1
+    assert '3 frames: depth: over 100 m, as of millimetres in 32FC1, which is metres' in said
+    assert load(tmp_path / 'out.json')['frames_scored'] == 0
+    code, said = drnet('bag', bag, '--image-topic', '/cam/depth/image_rect')
+    assert code == 1
+    assert "3 frames: image: unknown_encoding '32FC1'" in said
+    assert 'there is no valid depth of any image on /cam/depth/image_rect' in said
+    code, said = drnet(
+        'bag', bag, *('--image-topic', '/cam/image_raw'), '--depth-topic', '/cam/image_raw'
+    )
+    assert code == 1
+    assert 'image and depth must be different topics, got /cam/image_raw for both' in said
+
+
+def test_depth_without_a_valid_pixel_is_an_error(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(2))
+    code, said = drnet('bag', bag, '--set', 'max_depth=0.5', '--versus', 'max_depth=5')
+    assert code == 0  # one of both has depth
+    assert 'A: embedded max_depth=0.5: no pixel of any frame has valid depth' in said
+    assert f'K of camera_info: {HW[1]} x {HW[0]} with a focal length of {FOCAL:.3g} px' in said
+    code, said = drnet('bag', bag, '--set', 'max_depth=0.5')
+    assert code == 1
+    assert 'there is no valid depth of any image on /cam/image_raw, as warned of' in said
+
+
+def test_figures_are_whole_where_the_terminal_is_narrow(
+    tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('COLUMNS', '40')
+    code, said = drnet('bag', write(tmp_path / 'bag', Scene.make(2)), '--set', 'max_depth=9')
+    assert code == 0
+    assert '\u2026' not in said  # an ellipsis in place of digits
+    figures = said[said.index('full pixels') :].split()[2:8]
+    assert all(len(each) == 5 for each in figures)
 
 
 def test_matching_equals_the_slow_way() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, RunInProcess, Scene, known_depth, load, write
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from drnet_offline.errors import OfflineError
 from drnet_offline.evaluation.protocols import PROTOCOLS
@@ -24,6 +28,7 @@ from drnet_offline.report.page import html_table, time_in_words
 from drnet_offline.report.pictures import draw_examples
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference import Settings
+from drnet_ros.inference.postprocess.voxels import voxel_points
 from drnet_ros.recordings.recording import Recording
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
@@ -57,6 +62,46 @@ def test_the_written_recording_holds_source_and_depth(
         points = np.frombuffer(cloud.data, np.float32).reshape(*HW, 4)
         np.testing.assert_array_equal(points[..., 2], depth)
     assert 'exists already' in drnet('bag', bag, '--write', out)[1]
+
+
+def test_topics_of_unknown_types_are_left_out_of_the_copy_and_said(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(2), 'sqlite3')
+    store = get_typestore(Stores.LATEST)
+    store.register(get_types_from_msg('int32 number', 'mine/msg/Thing'))
+    with Writer(tmp_path / 'other', version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        things = writer.add_connection('/thing', 'mine/msg/Thing', typestore=store)
+        data = store.serialize_cdr(store.types['mine/msg/Thing'](7), 'mine/msg/Thing')
+        writer.write(things, 10**9, data)
+    # As a recording of Humble: without the definitions of its types.
+    shutil.copy(tmp_path / 'other' / 'other.db3', bag / 'bag_1.db3')
+    (bag / 'metadata.yaml').unlink()
+    for file in bag.glob('*.db3'):
+        with closing(sqlite3.connect(file)) as database:
+            database.execute('DELETE FROM message_definitions')
+            database.commit()
+    code, said = drnet('bag', bag, '--write', tmp_path / 'out.mcap')
+    assert code == 0, said
+    assert 'not in the copy, since their types are not known: /thing' in said
+    with Recording(tmp_path / 'out.mcap') as written:
+        assert '/thing' not in written.topics
+
+
+def test_a_thinned_cloud_is_written_thinned(tmp_path: Path, drnet: RunInProcess) -> None:
+    bag, out = write(tmp_path / 'bag', Scene.make(1)), tmp_path / 'out.mcap'
+    whole = tmp_path / 'whole.mcap'
+    assert drnet('bag', bag, '--write', whole)[0] == 0
+    assert drnet('bag', bag, '--write', out, '--set', 'point_voxel=0.2')[0] == 0
+    clouds = []
+    for path in (whole, out):
+        with Recording(path) as written:
+            (message,) = written.messages(['/drnet/points'])
+            cloud = written.deserialize(message)
+        clouds.append(np.frombuffer(cloud.data, np.float32).reshape(cloud.height, -1, 4))
+    assert clouds[1].shape[0] == 1
+    np.testing.assert_array_equal(clouds[1], voxel_points(clouds[0], 0.2))
+    assert clouds[1].shape[1] < clouds[0].size / 8
 
 
 def test_two_variants_stand_side_by_side(tmp_path: Path, drnet: RunInProcess) -> None:

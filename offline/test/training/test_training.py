@@ -134,7 +134,7 @@ def test_its_weights_predict_and_say_what_they_are(whole: Path) -> None:
     network, metadata = load_network(whole / 'best.safetensors')
     assert (metadata.input_height, metadata.input_width) == (64, 96)
     # f of the data set, 60x92 pixels of which become 64x96.
-    focal_px = (518.8579 * 519.4696) ** 0.5 * ((64 * 96) / (60 * 92)) ** 0.5
+    focal_px = (518.8579 * 519.4696) ** 0.5 * (96 / 640) * ((64 * 96) / (60 * 92)) ** 0.5
     assert metadata.f_training == pytest.approx(focal_px)
     assert metadata.metrics['n_images'] == VAL
     assert metadata.metrics['protocol'] == 'eigen'

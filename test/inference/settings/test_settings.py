@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import inspect
 import math
 
 import numpy as np
@@ -152,6 +153,11 @@ def test_refusals_say_what_must_hold_and_what_was_got(
 
 
 def test_unknown_names_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"'max_dept' is unknown; did you mean max_depth\?"):
+        Settings(max_dept=3.0)  # type: ignore[call-arg]
+    with pytest.raises(SettingsError, match=r'given by name, got 3; write Settings\(max_depth='):
+        Settings(3)  # type: ignore[arg-type]
+    assert list(inspect.signature(Settings).parameters)[:2] == ['weights', 'backbone']
     with pytest.raises(SettingsError, match=r"'max_dept' is unknown; did you mean max_depth\?"):
         Settings().changed(max_dept=3.0)
     with pytest.raises(SettingsError, match=r"'xyz' is unknown; known are .*max_depth, .*points"):

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.outputs.files import write_text
+from drnet_offline.report.whole_table import print_table
 from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.model_card import model_card
 from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, sha256_of
@@ -75,7 +76,7 @@ def print_outcome(console: Console, outcome: Outcome, written: list[Path]) -> No
     for comparison in outcome.comparisons:
         for cells in figure_rows(comparison.figures()):
             table.add_row(*map(escape, cells))
-    console.print(table)
+    print_table(console, table)
     for line in _unread(outcome):
         console.print(f'warning: {line}', markup=False, highlight=False)
     for path in written:
@@ -118,12 +119,14 @@ def _summary(plan: AdaptationPlan, outcome: Outcome, command: str) -> dict[str, 
         'verdict': verdict.sentence(),
         'is_accepted': verdict.is_accepted,
         'mixture': verdict.mixture,
+        'shown': verdict.shown,
         'gain': verdict.gain,
         'gain_low': verdict.gain_low,
         'blocks': verdict.blocks,
         'blocks_better': verdict.blocks_better,
         'forgotten': verdict.forgotten,
         'most_forgotten': verdict.most_forgotten,
+        'cost': verdict.cost(),
         'comparisons': [comparison.figures() for comparison in outcome.comparisons],
         'recordings': [
             {**store.about, 'path': str(path), 'sha256': sha256_of(path)}
