@@ -252,9 +252,10 @@ def _add_foreground(palette: Palette) -> None:
     add_chair((1.95, 1.52, 0.0), 168.0, palette, 'oak_z')
 
 
-def _add_area_light(
+def add_area_light(
     name: str, at: Point, tilt_deg: Point, size: tuple[float, float]
 ) -> bpy.types.Object:
+    """Adds a rectangular light that the camera does not see."""
     light = bpy.data.lights.new(name, 'AREA')
     light.shape, light.size, light.size_y = 'RECTANGLE', size[0], size[1]
     lamp = bpy.data.objects.new(name, light)
@@ -266,13 +267,13 @@ def _add_area_light(
 
 
 def _add_light() -> None:
-    daylight = _add_area_light(
+    daylight = add_area_light(
         'daylight', (2.4, WIDTH + 0.08, 1.58), (-78.0, 0.0, 0.0), (1.2, 1.15)
     )
     daylight.data.energy, daylight.data.color = 85.0, (0.86, 0.93, 1.0)
-    fill = _add_area_light('fill', (2.2, 1.7, HEIGHT - 0.02), (0.0, 0.0, 0.0), (3.2, 2.4))
+    fill = add_area_light('fill', (2.2, 1.7, HEIGHT - 0.02), (0.0, 0.0, 0.0), (3.2, 2.4))
     fill.data.energy, fill.data.color = 32.0, (1.0, 0.94, 0.86)
-    behind = _add_area_light('behind', (0.05, 1.6, 1.6), (0.0, -90.0, 0.0), (1.6, 2.4))
+    behind = add_area_light('behind', (0.05, 1.6, 1.6), (0.0, -90.0, 0.0), (1.6, 2.4))
     behind.data.energy, behind.data.color = 14.0, (1.0, 0.95, 0.88)
     sun = bpy.data.lights.new('sun', 'SUN')
     sun.energy, sun.angle, sun.color = 16.0, np.deg2rad(1.2), (1.0, 0.86, 0.68)

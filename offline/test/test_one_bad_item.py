@@ -91,6 +91,27 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert (code, 'RSIDE' in said) == (0, True)
 
 
+def test_eval_says_what_cannot_be_right(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 3)
+    for number, factor in enumerate((0, 20, 20)):
+        path = data / 'depth' / f'0000{number}.png'
+        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert depth is not None
+        cv2.imwrite(str(path), (depth.astype(np.float64) * factor).clip(0, 65535).astype('u2'))
+    code, said = drnet(
+        *('eval', '--data', data, '--weights', weights, '--engine', 'torch'),
+        *('--protocol', 'full', '--json', tmp_path / 'figures.json'),
+    )
+    assert code == 0
+    assert 'warning: 1 images have no depth where the protocol looks: in no figure' in said
+    record = json.loads((tmp_path / 'figures.json').read_text())
+    assert record['n_images'] == 2
+    assert record['scale']['p50'] > 3
+    assert f'true depth is {record["scale"]["p50"]:.2g} times the estimate: check its unit' in said
+
+
 def test_calibrate_measures_the_others(
     weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
 ) -> None:

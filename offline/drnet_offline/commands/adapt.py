@@ -63,13 +63,19 @@ Tests = Annotated[
 ]
 ReplayData = Annotated[
     Path | None,
-    typer.Option(help='Data set with depth that must not be forgotten, such as NYU Depth v2.'),
+    typer.Option(
+        help='What must not be forgotten: a folder of pictures of other rooms, or a data set with '
+        'depth, such as NYU Depth v2. Rendered rooms if it is left out.'
+    ),
 ]
 ReplayShare = Annotated[
     float, typer.Option(min=0.0, max=0.9, help='Share of training images of the replay set.')
 ]
 MostForgotten = Annotated[
-    float, typer.Option(min=0.0, help='By what share of itself REL may rise on the replay set.')
+    float,
+    typer.Option(
+        min=0.0, help='By what share of itself REL may rise in rooms that are not recorded.'
+    ),
 ]
 Seed = Annotated[int, typer.Option(help='Of everything random.')]
 

@@ -197,12 +197,13 @@ def _report(
     """Print what stands below the table, and write the figures."""
     from drnet_offline.evaluation.ranges import tabulate_ranges  # noqa: PLC0415
     from drnet_offline.evaluation.sparse_scoring import tabulate_sparse  # noqa: PLC0415
+    from drnet_offline.evaluation.tables import describe_edges, describe_scale  # noqa: PLC0415
     from drnet_offline.outputs.files import write_text  # noqa: PLC0415
 
     if has_scale:
-        _print(_describe_scale(record['scale']))
+        _print(describe_scale(record['scale']))
     if 'edges' in record:
-        _print(_describe_edges(record['edges']))
+        _print(describe_edges(record['edges']))
     if 'ranges' in record:
         _print(tabulate_ranges(record['ranges']))
     if 'sparse' in record:
@@ -239,6 +240,7 @@ def _score(
         figures = evaluate(estimator, dataset, rules, look, problems.collected)
         about = estimator.describe()
     spread, aligned = scales.summarise(), scales.align()
+    _warn(len(dataset) - len(problems.lines) - round(figures['n_images']), spread['p50'])
     head = {'protocol': rules.name, 'description': rules.describe(), **about}
     # JSON knows no NaN: of one image there are no steps.
     plain = {name: value if math.isfinite(value) else None for name, value in spread.items()}
@@ -246,6 +248,16 @@ def _score(
     record |= {name: metrics.compute() for name, metrics in others.items()}
     label = f'{about["backbone"]} {about["network_size"]}'
     return record, {label: figures, 'the same, scale from truth': aligned}
+
+
+def _warn(lacking: int, scale: float) -> None:
+    """Say what is odd about the depth of a data set: images without any, a scale beyond belief."""
+    from drnet_offline.evaluation.figures import scale_warning  # noqa: PLC0415
+
+    if lacking:
+        _print(f'warning: {lacking} images have no depth where the protocol looks: in no figure')
+    if text := scale_warning(scale):
+        _print(f'warning: {text}')
 
 
 def _score_sparse(
@@ -269,27 +281,3 @@ def _score_sparse(
             on_image=lambda: progress.advance(task),
             collected=problems.collected,
         )
-
-
-def _describe_edges(edges: dict[str, float | None]) -> str:
-    accuracy, completeness = (
-        'none' if edges[key] is None else f'{edges[key]:.2f} px'
-        for key in ('edge_accuracy_px', 'edge_completeness_px')
-    )
-    return (
-        f'depth edges of {edges["edge_images"]:.0f} images: accuracy {accuracy} (estimated to '
-        f'true edge), completeness {completeness} (true to estimated, missing = 10 px)'
-    )
-
-
-def _describe_scale(scale: dict[str, float | None]) -> str:
-    steps = (
-        ''
-        if scale['step_p50'] is None
-        else f'; from image to image it changes by {scale["step_p50"]:.1%} (median), '
-        f'{scale["step_p95"]:.1%} (p95)'
-    )
-    return (
-        f'scale of each image, median(truth / estimate): median {scale["p50"]:.3f}, '
-        f'p5 {scale["p5"]:.3f}, p95 {scale["p95"]:.3f}{steps}'
-    )

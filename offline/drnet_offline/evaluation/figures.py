@@ -15,7 +15,9 @@ from drnet_offline.errors import OfflineError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['NAMES', 'ImageMetrics', 'compute_errors']
+__all__ = ['NAMES', 'ImageMetrics', 'compute_errors', 'scale_warning']
+
+_MOST_SCALE = 3.0
 
 
 NAMES = ('rmse', 'rel', 'log10', 'delta1', 'delta2', 'delta3')
@@ -30,6 +32,20 @@ class ImageMetrics(typing.Protocol):
 
     def compute(self) -> dict[str, Any]:
         """Return the figures."""
+
+
+def scale_warning(scale: float) -> str:
+    """Return what to say of true depth that is a multiple of the estimate, '' if it is near.
+
+    Args:
+        scale: The median of truth / estimate; NaN without any.
+    """
+    if np.isnan(scale) or 1 / _MOST_SCALE <= scale <= _MOST_SCALE:
+        return ''
+    return (
+        f'true depth is {scale:.2g} times the estimate: check its unit (16-bit files and 16UC1 '
+        'have millimetres, 32FC1 metres) and the focal length of the camera'
+    )
 
 
 def compute_errors(

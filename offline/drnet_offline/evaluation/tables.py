@@ -1,4 +1,4 @@
-"""Scores as a table: the columns of the paper's Table II, ours above the paper's rows."""
+"""Scores as a table, the columns of the paper's Table II with its rows below, and in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from drnet_offline.evaluation.protocols import Protocol
 
-__all__ = ['PAPER_ROWS', 'tabulate']
+__all__ = ['PAPER_ROWS', 'describe_edges', 'describe_scale', 'tabulate']
 
 PAPER_ROWS = {
     'Laina et al.': (0.573, None, 0.055, 0.811, 0.953, 0.988),
@@ -68,3 +68,29 @@ def tabulate(
     for label, paper in PAPER_ROWS.items():
         table.add_row(label, '', *('-' if value is None else f'{value:.3f}' for value in paper))
     return table
+
+
+def describe_edges(edges: Mapping[str, float | None]) -> str:
+    """Return what `EdgeMetrics.compute` found, in words."""
+    accuracy, completeness = (
+        'none' if edges[key] is None else f'{edges[key]:.2f} px'
+        for key in ('edge_accuracy_px', 'edge_completeness_px')
+    )
+    return (
+        f'depth edges of {edges["edge_images"]:.0f} images: accuracy {accuracy} (estimated to '
+        f'true edge), completeness {completeness} (true to estimated, missing = 10 px)'
+    )
+
+
+def describe_scale(scale: Mapping[str, float | None]) -> str:
+    """Return what `ScaleMetrics.summarise` found, in words; None stands for NaN."""
+    steps = (
+        ''
+        if scale['step_p50'] is None
+        else f'; from image to image it changes by {scale["step_p50"]:.1%} (median), '
+        f'{scale["step_p95"]:.1%} (p95)'
+    )
+    return (
+        f'scale of each image, median(truth / estimate): median {scale["p50"]:.3f}, '
+        f'p5 {scale["p5"]:.3f}, p95 {scale["p95"]:.3f}{steps}'
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_offline.evaluation.figures import scale_warning
 from drnet_offline.replay.columns import Columns, columns_of
 from drnet_offline.replay.registration import index_warnings
 from drnet_offline.replay.scores import DEVIATIONS
@@ -111,6 +112,9 @@ def _warnings(replay: Replay, own: Sequence[Columns]) -> list[str]:
     warnings += index_warnings(index)
     warnings += replay.results.warnings
     warnings += _without_depth(replay, own)
+    for variant, columns in zip(replay.task.variants, own, strict=True):
+        if text := scale_warning(_median(columns['scale'])):
+            warnings.append(f'{variant.name}: {text}')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     elif index.pairs and not _scored(replay.results.scores[0]):

@@ -18,13 +18,13 @@ from drnet_offline.training.adaptation import pinned
 from drnet_offline.training.adaptation.opening import open_source
 from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames
 from drnet_offline.training.adaptation.projected import ProjectedDepth, project_depth
-from drnet_offline.training.adaptation.replay_set import CLIP
 from drnet_offline.training.adaptation.sources import RecordedDepth, check_camera
 from drnet_offline.training.adaptation.trajectory import place_corners
 from drnet_offline.training.adaptation.views import Views
 from drnet_ros.inference import DepthEstimator, Settings, SparseDepth
 from drnet_ros.inference.camera import CameraModel
 
+CLIP = Path(__file__).parents[2] / 'clip' / 'room'
 TRUTH = FACTOR * known_depth(slanted_wall().images[0])
 
 
@@ -46,6 +46,16 @@ def known_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plan_of(path: Path, **topics: object) -> AdaptationPlan:
     return AdaptationPlan((path,), topics=TopicNames(**topics))  # type: ignore[arg-type]
+
+
+def test_what_is_odd_about_a_recording_is_told(tmp_path: Path, opened: ExitStack) -> None:
+    scene = slanted_wall()
+    mixed = replace(scene, stamps=tuple(scene.stamps[i] for i in (0, 2, 1, 3, 4, 5)))
+    bag = write(tmp_path / 'bag', mixed)
+    assert open_source(bag, plan_of(bag), 'depth', opened).warnings == [
+        'stamps of images do not rise at 1 places',
+        'stamps of depth images do not rise at 1 places',
+    ]
 
 
 def test_recorded_depth_is_the_label_as_it_is(tmp_path: Path, opened: ExitStack) -> None:

@@ -20,8 +20,8 @@ __all__ = ['MIXTURES', 'Verdict', 'block_errors', 'judge']
 MIXTURES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the new weights that are tried; the rest is the old ones."""
 
-_RESAMPLES = 5000
 _CONFIDENCE = 0.95
+_LEAST_REL = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +31,29 @@ class Verdict:
     Attributes:
         mixture: Share of the new weights: the least that is as good as the best mixture of those
             that do not forget too much; 0 if there is none.
-        gain: By how much REL falls on held-out blocks, mean over blocks. Each block is judged by
-            the mixture that the blocks of the other half (every second one) prefer, so that
-            choosing makes no gain by itself.
-        gain_low: Lower end of the one-sided 95 % interval of the gain, by a bootstrap over blocks.
+        shown: The mixture that figures are of: the chosen one, or, if there is none, the one with
+            the least error on held-out blocks, however much it forgets.
+        gain: By what share of itself REL falls on held-out blocks, geometric mean over blocks.
+            Each block is judged by the mixture that the other blocks prefer, so that choosing
+            makes no gain by itself. If no mixture is chosen, it is that of `shown`.
+        gain_low: Lower end of the one-sided 95 % interval of the gain, by Student's t over blocks.
         blocks: Number of blocks.
         blocks_better: In how many of them REL falls.
-        forgotten: By what share of itself REL rises on the replay set, below 0 if it falls; None
-            without a replay set.
-        most_forgotten: By what share of itself it may rise.
+        forgotten: What `shown` forgets: by what share of itself REL rises on the replay set, below
+            0 if it falls, or by how much depth changes there; None without a replay set.
+        most_forgotten: How much that may be.
+        is_change: Whether it is a change of depth.
     """
 
     mixture: float
+    shown: float
     gain: float
     gain_low: float
     blocks: int
     blocks_better: int
     forgotten: float | None
     most_forgotten: float
+    is_change: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -57,19 +62,32 @@ class Verdict:
 
     def sentence(self) -> str:
         """Return the verdict in a sentence."""
-        if self.mixture == 0:
-            most = f'{100 * self.most_forgotten:g}%'
+        if self.mixture == 0 and self.gain <= 0:
             return (
                 'The old weights stay: every mixture with the new ones is worse on the held-out '
-                f'blocks, or raises REL on the replay set by more than {most}.'
+                f'blocks; with {self.shown:.0%} of them, REL rises by {-self.gain:.1%} of itself.'
+            )
+        if self.mixture == 0:
+            return (
+                f'The old weights stay: with {self.shown:.0%} of the new ones, REL on held-out '
+                f'blocks falls by {self.gain:.0%} of itself, but {self.cost()}.'
             )
         words = (
-            f'REL on held-out blocks falls by {self.gain:.3f} (95 % sure of at least '
-            f'{self.gain_low:.3f}; {self.blocks_better} of {self.blocks} blocks are better)'
+            f'REL on held-out blocks falls by {self.gain:.0%} of itself (95 % sure of at least '
+            f'{self.gain_low:.0%}; {self.blocks_better} of {self.blocks} blocks are better)'
         )
         if self.is_accepted:
             return f'The new weights are better: {words}.'
         return f'The old weights stay, since the gain may be chance: {words}.'
+
+    def cost(self) -> str:
+        """Return in words what is forgotten; '' if that is not known."""
+        if self.forgotten is None:
+            return ''
+        most = f'at most {100 * self.most_forgotten:g}% is allowed'
+        if self.is_change:
+            return f'depth of the replay set changes by {self.forgotten:.1%}, where {most}'
+        return f'REL on the replay set changes by {self.forgotten:+.1%} of itself, where {most}'
 
 
 def block_errors(scores: Sequence[FrameScore]) -> NDArray[np.float64]:
@@ -86,44 +104,49 @@ def judge(
     forgotten: Mapping[float, float],
     *,
     most_forgotten: float,
-    seed: int = 0,
+    is_change: bool = False,
 ) -> Verdict:
     """Choose the mixture, and tell whether it is better beyond chance.
 
     Args:
         old: REL of the old weights in each block, (B,).
         mixtures: The same for each mixture, by its share of the new weights.
-        forgotten: By what share of itself REL rises on the replay set; empty without one.
-        most_forgotten: By what share of itself it may rise.
-        seed: Of the bootstrap.
+        forgotten: What each mixture forgets, as in `Verdict`; empty without a replay set.
+        most_forgotten: How much that may be.
+        is_change: Whether it is a change of depth.
     """
     allowed = [share for share in mixtures if not forgotten or forgotten[share] <= most_forgotten]
     errors = np.array([old, *(mixtures[share] for share in allowed)])
-    shares = np.array([0.0, *allowed])
-    gains = old - _cross_fitted(errors)
-    low = float(gains.mean()) - _margin(gains, seed)
-    mixture = float(shares[_chosen(errors)])
+    mixture = (0.0, *allowed)[_chosen(errors)]
+    shown, fitted = mixture, _cross_fitted(errors)
+    if mixture == 0:
+        shown = min(mixtures, key=lambda share: float(mixtures[share].mean()))
+        fitted = mixtures[shown]
+    # As logarithms, a block of large errors counts no more than the others.
+    gains = np.log(np.maximum(old, _LEAST_REL) / np.maximum(fitted, _LEAST_REL))
+    mean = float(gains.mean())
     return Verdict(
         mixture=mixture,
-        gain=float(gains.mean()),
-        gain_low=low,
+        shown=shown,
+        gain=1 - math.exp(-mean),
+        gain_low=1 - math.exp(_margin(gains) - mean),
         blocks=len(old),
         blocks_better=int((gains > 0).sum()),
-        forgotten=forgotten.get(mixture, 0.0) if forgotten else None,
+        forgotten=forgotten[shown] if forgotten else None,
         most_forgotten=most_forgotten,
+        is_change=is_change,
     )
 
 
 def _cross_fitted(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the error of each block by the mixture that blocks of the other half prefer, (B,).
+    """Return the error of each block by the mixture that the other blocks prefer, (B,).
 
     Args:
         errors: Of each mixture in each block, (M, B).
     """
-    half = np.arange(errors.shape[1]) % 2 == 0
-    fitted = np.empty(errors.shape[1])
-    for judged in (half, ~half):
-        fitted[judged] = errors[_chosen(errors[:, ~judged])][judged]
+    count = errors.shape[1]
+    chosen = [_chosen(np.delete(errors, block, axis=1)) for block in range(count)]
+    fitted: NDArray[np.float64] = errors[chosen, np.arange(count)]
     return fitted
 
 
@@ -145,14 +168,7 @@ def _chosen(errors: NDArray[np.float64]) -> int:
     return 1 + int((worse.mean(axis=1) <= error).argmax())
 
 
-def _margin(gains: NDArray[np.float64], seed: int) -> float:
-    """Return how far the mean gain may be off by chance.
-
-    The standard error is that of a bootstrap over blocks, which is too small by sqrt((n - 1) / n)
-    for few blocks. The quantile is Student's for half of the blocks: the halves choose for each
-    other, and of pure noise, one mixture that is the best in both would pass twice as often.
-    """
-    count = len(gains)
-    draws = np.random.default_rng(seed).integers(count, size=(_RESAMPLES, count))
-    error = float(gains[draws].mean(axis=1).std()) * math.sqrt(count / (count - 1))
-    return float(stats.t.ppf(_CONFIDENCE, max(1, count // 2 - 1))) * error
+def _margin(gains: NDArray[np.float64]) -> float:
+    """Return how far the mean gain may be off by chance."""
+    error = float(gains.std(ddof=1)) / math.sqrt(len(gains))
+    return float(stats.t.ppf(_CONFIDENCE, len(gains) - 1)) * error

@@ -12,7 +12,7 @@ from drnet_offline.training.adaptation.mixing import mix
 from drnet_offline.training.adaptation.scoring import mean_of, score_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def judge_mixtures(
         metadata: Of both.
         stores: Their held-out frames are scored.
         checked: What forgetting is measured on, if anything.
-        plan: How much may be forgotten, and the seed.
+        plan: How much may be forgotten.
         progress: Bars for the terminal.
 
     Returns:
@@ -54,9 +54,9 @@ def judge_mixtures(
     verdict = judge(
         errors[0.0],
         {share: errors[share] for share in MIXTURES},
-        {share: kept[share] / kept[0.0] - 1 for share in MIXTURES if kept},
+        _forgotten(kept, checked),
         most_forgotten=plan.most_forgotten * (1.0 if checked is None else checked.allowance),
-        seed=plan.seed,
+        is_change=checked is not None and checked.is_old_depth,
     )
     table = {
         f'{share:g}': {
@@ -67,6 +67,15 @@ def judge_mixtures(
         for share, each in errors.items()
     }
     return verdict, table
+
+
+def _forgotten(kept: Mapping[float, float], checked: Checked | None) -> dict[float, float]:
+    """Return what each mixture forgets: a change of depth, or the share by which REL rises."""
+    if checked is None:
+        return {}
+    if checked.is_old_depth:
+        return {share: kept[share] for share in MIXTURES}
+    return {share: kept[share] / kept[0.0] - 1 for share in MIXTURES}
 
 
 def _score_mixtures(

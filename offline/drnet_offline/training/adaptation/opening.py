@@ -10,6 +10,7 @@ from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
+from drnet_offline.training.adaptation.pictures import check_replay_data
 from drnet_offline.training.adaptation.pinned import PinnedDepth
 from drnet_offline.training.adaptation.projected import ProjectedDepth
 from drnet_offline.training.adaptation.sources import (
@@ -55,7 +56,7 @@ def check_sources(plan: AdaptationPlan) -> None:
         with Recording(path) as recording:
             _choose_topics(recording, plan)
     if plan.replay_data is not None:
-        open_dataset(plan.replay_data)
+        check_replay_data(plan.replay_data)
 
 
 def open_source(

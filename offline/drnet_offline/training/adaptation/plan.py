@@ -48,9 +48,9 @@ class AdaptationPlan:
         minutes: About how long the whole of it may take.
         steps: Steps of training; 0 is as many as the minutes allow.
         frames: The most frames that are learned from.
-        replay_data: Data sets with depth that the old weights know, '' for none.
+        replay_data: Pictures of other rooms, or a data set with depth; None for rendered rooms.
         replay_share: Share of the training images that are of the replay set.
-        most_forgotten: By what share of itself REL on the replay set may rise.
+        most_forgotten: By what share of itself REL may rise in other rooms.
         seed: Of everything random.
         topics: Names of topics.
     """

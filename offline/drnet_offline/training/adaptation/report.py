@@ -71,18 +71,18 @@ def write_report(folder: Path, summary: dict[str, Any], outcome: Outcome) -> Non
 
 def _verdict(summary: dict[str, Any]) -> list[str]:
     sentences = [summary['verdict']]
-    if summary['forgotten'] is not None:
-        sentences.append(
-            f'On the replay set, REL changes by {summary["forgotten"]:+.1%} of itself '
-            f'(at most {100 * summary["most_forgotten"]:+g}% is allowed).'
-        )
+    if summary['cost'] and summary['cost'] not in summary['verdict']:
+        sentences.append(f'{summary["cost"][0].upper()}{summary["cost"][1:]}.')
     if summary['is_accepted']:
         sentences.append(
             f'adapted.safetensors is {summary["mixture"]:.0%} of the way from the old weights '
             'to the new ones.'
         )
     else:
-        sentences.append('No weights were written.')
+        sentences.append(
+            f'No weights were written. Below, new weights are {summary["shown"]:.0%} of the way '
+            'from the old weights to those that were learned.'
+        )
     return sentences
 
 
@@ -131,11 +131,12 @@ def _mixtures(summary: dict[str, Any]) -> str:
         for share, values in summary['mixtures'].items()
     ]
     blocks = [f'block {number + 1}' for number in range(summary['blocks'])]
-    table = html_table(('', 'held-out REL', 'replay REL', *blocks), rows)
+    table = html_table(('', 'held-out REL', 'REL, replay set', *blocks), rows)
     note = (
         'Each mixture lies between old and new weights, parameter by parameter. The gain of the '
-        'verdict is that of each block with the mixture that every second block, of those that '
-        'it is not one of, prefers; its interval comes from a bootstrap over blocks.'
+        'verdict is that of each block with the mixture that the other blocks prefer; its '
+        "interval is Student's over blocks. REL of pictures without depth is against the depth "
+        'that the old weights give.'
     )
     return f'{table}<p class="note">{escape(note)}</p>'
 
@@ -189,7 +190,14 @@ def _draw_over_time(comparison: Comparison, layout: Layout = WIDE) -> Figure:
     axes[0].set(ylabel='REL', ylim=(0, None))
     axes[1].set(ylabel='true / estimated scale', xlabel='time [s]')
     axes[1].axhline(1, color='black', lw=0.8)
-    axes[0].legend(frameon=False, fontsize=9, loc='upper right', ncols=2)
+    axes[0].legend(
+        frameon=False,
+        fontsize=9,
+        loc='lower right',
+        bbox_to_anchor=(1, 1),
+        borderaxespad=0,
+        ncols=2,
+    )
     for axis in axes:
         axis.grid(color='#eeeeee')
     return figure

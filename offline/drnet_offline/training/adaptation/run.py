@@ -17,6 +17,7 @@ from drnet_offline.training.adaptation.gate import MIXTURES, Verdict
 from drnet_offline.training.adaptation.judging import compare_on, judge_mixtures
 from drnet_offline.training.adaptation.mixing import mix
 from drnet_offline.training.adaptation.opening import open_source
+from drnet_offline.training.adaptation.pictures import ROOMS, are_pictures
 from drnet_offline.training.adaptation.preparing import (
     Limits,
     check_enough,
@@ -24,7 +25,7 @@ from drnet_offline.training.adaptation.preparing import (
     prepare_all,
     prepare_frames,
 )
-from drnet_offline.training.adaptation.replay_set import CLIP, ReplaySet, clip_replay, data_replay
+from drnet_offline.training.adaptation.replay_set import ReplaySet, data_replay, picture_replay
 from drnet_offline.training.adaptation.scoring import predict
 from drnet_offline.training.adaptation.training import BATCH_SIZE, Training
 from drnet_ros.inference.preprocess import network_size
@@ -57,7 +58,7 @@ class Outcome:
 
     Attributes:
         verdict: Whether the new weights are better.
-        weights: Old weights and the mixture.
+        weights: Old weights and the mixture that the verdict shows.
         comparisons: Old and new on held-out blocks, replay set and test recordings.
         stores: The frames that were learned from.
         notes: Plain JSON for the reports: labels, steps, mixtures, time spent.
@@ -130,7 +131,7 @@ class Adaptation:
         verdict, mixtures = judge_mixtures(
             (self._old, new), self._metadata, stores, checked, plan, self._progress
         )
-        weights = Weights(self._old, mix(self._old, new, verdict.mixture), self._metadata)
+        weights = Weights(self._old, mix(self._old, new, verdict.shown), self._metadata)
         comparisons = compare_on(weights, stores, tests, checked, self._progress)
         notes = {
             **about,
@@ -156,19 +157,28 @@ class Adaptation:
         plan = replace(self._plan, weights=weights or self._plan.weights)
         with ExitStack() as opened:
             source = open_source(path, plan, labels, opened, advance)
+            for text in source.warnings:
+                self._progress.console.print(f'warning: {path.name}: {text}', markup=False)
             store = prepare(source, folder, self._network_hw, on_frame=advance)
         self._progress.update(bar, total=self._progress.tasks[bar].completed)
         return store
 
     def _open_replay(self) -> ReplaySet | None:
-        plan = self._plan
-        if plan.replay_data is not None:
-            return data_replay(plan.replay_data, plan.replay_share)
-        learned = {path.resolve() for path in (*plan.recordings, *plan.test)}
-        if not CLIP.is_dir() or learned & {CLIP.resolve(), (CLIP / 'room.mcap').resolve()}:
-            return None
-        folder = self._state.folder / 'replay'
-        return clip_replay(self._old, self._metadata, folder, plan.replay_share)
+        share, path = self._plan.replay_share, self._plan.replay_data or ROOMS
+        if not path.is_dir() and self._plan.replay_data is None:
+            return None  # an installed package has no pictures
+        if not are_pictures(path):
+            return data_replay(path, share)
+        bar = self._progress.add_task(f'pictures in {path.name}', total=None)
+        replay = picture_replay(
+            path,
+            (self._old, self._metadata),
+            self._state.folder / 'replay',
+            share,
+            partial(self._progress.advance, bar),
+        )
+        self._progress.update(bar, total=self._progress.tasks[bar].completed)
+        return replay
 
     def _learn(
         self, stores: Sequence[FrameStore], replay: ReplaySet | None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from drnet_offline.errors import DatasetError
+from drnet_offline.replay import registration
 from drnet_offline.replay.frames import RecordedFrame, read_frames
-from drnet_offline.replay.registration import has_same_aspect, registration_warnings
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_ros.errors import CameraError
 from drnet_ros.messages.reading import NS_PER_S
@@ -74,11 +74,17 @@ class FrameSource(Protocol):
         """What of it cannot be read, '' if all can; known once it was read."""
         ...
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it, in whole sentences."""
+        ...
+
 
 class DatasetFrames:
     """A data set with depth, whose images follow each other in time."""
 
     damage = ''
+    warnings = ()
     kind = 'depth'
     labels = 'depth of the data set'
     follows_network = False
@@ -152,6 +158,11 @@ class RecordedFrames:
     def damage(self) -> str:
         """What of the recording cannot be read, '' if all can."""
         return self.index.damage
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about the recording, in whole sentences."""
+        return registration.index_warnings(self.index)
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -242,8 +253,8 @@ def registration_problem(index: Index) -> str:
         image_hw = (frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1])
         depth_hw = (frame.truth_hw.shape[0], frame.truth_hw.shape[1])
         # Depth of another size of the same view is no fault.
-        shown = depth_hw if has_same_aspect(image_hw, depth_hw) else image_hw
-        return next(iter(registration_warnings(index, shown, depth_hw)), '')
+        shown = depth_hw if registration.has_same_aspect(image_hw, depth_hw) else image_hw
+        return next(iter(registration.registration_warnings(index, shown, depth_hw)), '')
     return ''
 
 
