@@ -234,16 +234,6 @@ class SettingsFields:
             'depth image. 0.1 is a jump of 10 %; 0 is off.',
         ),
     ] = 0.0
-    refine_edges: Annotated[
-        bool,
-        ParameterInfo(
-            group='Depth',
-            live=True,
-            text='Depth edges follow the edges of the image (a guided filter that needs no '
-            'training). Objects get sharper outlines; the texture of flat surfaces shows in '
-            'depth a little.',
-        ),
-    ] = False
 
     temporal_filter: Annotated[
         float,
