@@ -76,7 +76,6 @@ def evaluate_command(
 
     with stopping(lambda: _UNSAVED), ExitStack() as held:
         has_paper = _prepare(data, json_, pictures, held)
-
         # PyTorch comes with these: what is refused is refused before.
         from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
         from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
