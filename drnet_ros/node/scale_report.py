@@ -44,15 +44,17 @@ def scale_message(scale: DepthScale, header: Header, name: str) -> DiagnosticArr
 
 
 def scale_values(scale: DepthScale) -> dict[str, str]:
-    """Return the figures of a scale: factor, relative_stddev, points, source, age_s, dropped_*.
+    """Return the figures of a scale: factor, relative_stddev, points, residual and so on.
 
     Args:
-        scale: The scale. Its age is 'never' if no points were ever used.
+        scale: The scale. Its age is 'never' if no points were ever used, its residual '' if none
+            could be compared.
     """
     return {
         'factor': f'{scale.factor:.6g}',
         'relative_stddev': f'{scale.relative_stddev:.6g}',
         'points': str(scale.points),
+        'residual': '' if scale.residual is None else f'{scale.residual:.4g}',
         'source': scale.source,
         'age_s': 'never' if scale.age_s is None else f'{scale.age_s:.3f}',
         **{f'dropped_{reason}': str(count) for reason, count in scale.dropped.items()},

@@ -265,7 +265,8 @@ class Client:
                 for camera in self.cameras:
                     camera.send_between()
         self.spin_until(lambda: not any(camera.waiting for camera in self.cameras), 0.5)
-        return self._since(counts)
+        # What was sent in an earlier turn is not of this one.
+        return [frame for frame in self._since(counts) if frame.sent_s >= start_s]
 
     def listen(self, kind: type[Any], topic: str, seconds: float) -> list[Any]:
         """Return the messages of a topic while images are sent as fast as they are taken.

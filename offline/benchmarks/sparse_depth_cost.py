@@ -47,7 +47,7 @@ CAMERA = CameraModel(640, 480, 525.0, 525.0, 319.5, 239.5)
 NETWORK = 'image alone: network and all about it'
 FIELD = 'scale field, with the filter and all that is done to depth'
 STDDEV = 'scale field, with the standard deviation'
-CLOUD = 'scale field, with the cloud'
+CLOUD = 'scale field, and the cloud that is made of it'
 FILTER = 'the filter over time'
 MAP = 'odometry map'
 PARTS = (FIELD, CLOUD, STDDEV, FILTER, MAP)
@@ -98,7 +98,7 @@ class Costs:
 
     def add(self, estimator: DepthEstimator, view: View) -> None:
         """Measure one frame."""
-        alone = Frame(view.rgb, CAMERA, stamp_ns=view.stamp_ns, points=True)
+        alone = Frame(view.rgb, CAMERA, stamp_ns=view.stamp_ns)
         estimate = self._timed(NETWORK, lambda: estimator.submit([alone]).result()[0])
         points, _ = draw_sparse_depth(self._points, view.truth, CAMERA, self._generator)
         frame = replace(alone, sparse_depth=points)
@@ -126,9 +126,8 @@ class Costs:
         if name == MAP:
             gray = np.asarray(cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
             return partial(self._map.feed, gray, CAMERA, view.pose)
-        frame = replace(frame, stddev=name == STDDEV)
-        points = None if name != CLOUD or estimate.points is None else estimate.points.copy()
-        result = DepthFrame(estimate.depth_hw.copy(), estimate.camera, points)
+        frame = replace(frame, points=name == CLOUD, stddev=name == STDDEV)
+        result = DepthFrame(estimate.depth_hw.copy(), estimate.camera)
         return partial(self._scales[name].apply, frame, result, settings)
 
     def rows(self) -> Iterator[str]:

@@ -48,11 +48,13 @@ class Outcome:
             for each source of scale that was recorded, figures of depth with it.
         written: Names of the files that were written.
         problems: What could not be read of the recording.
+        warnings: What else a person must know.
     """
 
     summary: dict[str, Any]
     written: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def counts_text(self) -> str:

@@ -156,7 +156,8 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
     children = Children(_start('depth_node', *_node_arguments(choice)))
     try:
         started_s = time.monotonic()
-        from outcome import write_outcome  # noqa: PLC0415 - while the node starts
+        from oddities import oddities  # noqa: PLC0415 - while the node starts
+        from outcome import write_outcome  # noqa: PLC0415
 
         _await_active(collector, children.node)
         status = collector.status
@@ -199,6 +200,7 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
 
         outcome = write_outcome(recording, choice, collector, options.output, show)
     outcome.problems += [problem] if problem else []
+    outcome.warnings += oddities(recording, choice)
     return outcome
 
 
@@ -284,7 +286,7 @@ def _print_outcome(outcome: Outcome, output: Path) -> None:
             said = f'REL {figures["rel"]}, delta1 {figures["delta1"]}, RMSE {figures["rmse"]} m'
             console.print(f'the same frames with the recorded {name}: {said}')
     console.print(f'written    {output}/{", ".join(outcome.written)}', markup=False)
-    for problem in outcome.problems:
+    for problem in outcome.warnings + outcome.problems:
         console.print(f'[yellow]warning:[/] {escape(problem)}', highlight=False)
     page = (output / 'report.html').resolve().as_uri()
     console.print(f'open       {page}', markup=False, highlight=False)

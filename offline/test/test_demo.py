@@ -258,3 +258,16 @@ def test_what_is_said_of_all_images_adds_up(
     counts['dropped'] = came - 25 - failed
     outcome = Outcome({f'frames_{name}': n for name, n in counts.items()}, [])
     assert outcome.counts_text == text
+
+
+def test_oddities_of_a_recording_are_told(collector: Collector, tmp_path: Path) -> None:
+    assert collector is not None  # the demo's folder is on the path
+    from oddities import oddities  # noqa: PLC0415
+
+    bag = write(tmp_path / 'bag', replace(Scene.make(3), depth_frame='rear'))
+    with Recording(bag) as recording:
+        (text,) = oddities(recording, choose_topics(recording.topics))
+    assert text.startswith("depth is of the frame 'rear', images of 'optical'")
+    plain = write(tmp_path / 'plain', Scene.make(3))
+    with Recording(plain) as recording:
+        assert oddities(recording, choose_topics(recording.topics)) == []

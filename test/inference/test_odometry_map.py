@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference import CameraModel, OdometryMap, SparseDepth
 from drnet_ros.inference.sparse_depth.projection import project
+from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment
+from drnet_ros.inference.sparse_depth.sources.odometry import OdometrySource
+from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 from drnet_ros.inference.sparse_depth.triangulation import RaySums
 
 CAMERA = CameraModel(320, 240, 260.0, 260.0, 159.5, 119.5)
@@ -99,6 +102,26 @@ def test_what_was_lost_from_view_is_known_when_it_comes_back() -> None:
     assert inside[1] > 100
     relative = np.abs(found[-1].points_xyz[:, 2] / WALL_M - 1)
     assert np.median(relative) < 0.02
+
+
+def test_a_robot_that_is_carried_away_measures_the_new_place_and_forgets_the_old_one() -> None:
+    texture, source, transforms = wall(), OdometrySource(), TransformBuffer()
+    counts, errors = [], []
+    for frame in range(40):
+        # The old wall is 2 m away. The new one, 7 m on, is 1 m before the camera.
+        seen = pose(x_m=0.02 * (frame % 20), z_m=1.0 if frame >= 20 else 0.0)
+        said = pose(x_m=0.02 * (frame % 20) + (7.0 if frame >= 20 else 0.0))
+        stamp_ns = 50_000_000 * frame
+        source.add(stamp_ns, 'odom', 'optical', said, transforms)
+        rgb = cv2.cvtColor(view(texture, seen), cv2.COLOR_GRAY2RGB).astype(np.uint8)
+        found = source.at(ImageMoment(stamp_ns, 'optical'), rgb, CAMERA, transforms, 'odom')
+        counts.append(sum(map(len, found)))
+        truth = 1.0 if frame >= 20 else WALL_M
+        errors += [float(np.abs(points.points_xyz[:, 2] / truth - 1).max()) for points in found]
+    assert counts[19] > 60
+    assert counts[20:23] == [0] * 3
+    assert counts[39] > 60
+    assert max(errors[-5:]) < 0.1
 
 
 def test_images_and_poses_of_a_wrong_kind_are_refused() -> None:

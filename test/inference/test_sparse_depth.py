@@ -256,13 +256,36 @@ def test_points_that_contradict_one_another_are_refused() -> None:
 
 def test_hidden_points_are_outliers() -> None:
     truth = room()
-    points = drawn(truth, 100)
+    points = drawn(truth, 85)
     box = np.flatnonzero(truth.ravel() == 1.5)[::160]
     behind = points_at(np.full_like(truth, 4.0), box)
     _, scaling = scaled(truth, np.concatenate([points, behind]))
     assert scaling.scale.dropped['outlier'] >= len(behind) - 1
     factors = scaling.field.factors(truth)
     assert float(np.abs(factors[50:90, 30:70] - 1).mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    'mount_error',
+    [(0.1, 0, 0), (-0.1, 0, 0), (0, 0.1, 0), (0, -0.1, 0), (0, 0, 0.1), (0, 0, -0.1)],
+)
+def test_the_residual_shows_a_mount_that_is_10_cm_wrong(
+    mount_error: tuple[float, float, float],
+) -> None:
+    """With depth of the right shape; errors of a network may be larger than that."""
+    truth = room()
+    estimate, points = truth / np.float32(1.3), drawn(truth, 300, 1)
+    noise = 1 + 0.01 * np.random.default_rng(1).normal(size=(300, 1))
+    right = scaled(estimate, points * noise)[1].scale
+    wrong = scaled(estimate, points * noise + np.array(mount_error))[1].scale
+    assert right.residual == pytest.approx(0.01, abs=0.002)
+    assert wrong.residual is not None
+    assert wrong.residual > 0.04
+    # A third of the points a factor e away, each of which counts as a factor of 1.5.
+    strewn = points.copy()
+    strewn[::3] *= math.e
+    residual = scaled(truth, strewn)[1].scale.residual
+    assert residual == pytest.approx(math.log(1.5) * math.sqrt(1 / 3), rel=1e-3)
 
 
 def test_a_new_room_is_believed_after_three_frames() -> None:
@@ -296,6 +319,7 @@ def test_without_data_the_scale_stays_and_its_deviation_grows() -> None:
         assert scaling is not None
         assert scaling.scale.factor == pytest.approx(0.7, rel=0.02)
         assert scaling.scale.age_s == pytest.approx(seconds)
+        assert scaling.scale.residual is None
         deviations.append(scaling.scale.relative_stddev)
     assert deviations == sorted(deviations)
     assert deviations[0] < 0.15

@@ -145,6 +145,7 @@ def test_exact_data_give_the_factor_within_one_percent(
     tolerance = 0.08 if name == 'range' else 0.01
     assert float(scale['factor']) == pytest.approx(FACTOR, rel=tolerance)
     assert error_of(depth) < tolerance + 0.01
+    assert float(scale['residual']) < 0.01
 
 
 def test_a_scan_is_moved_by_the_motion_of_the_robot(graph: Graph, start_node: NodeFactory) -> None:
@@ -180,7 +181,7 @@ def test_without_data_the_last_scale_holds_and_its_deviation_grows(
     robot.send(clouds, cloud(true_points(), at(1000)), 'points')
     _, first = robot.take(1000)
     depth, stale = robot.take(2000)
-    assert (stale['points'], stale['age_s']) == ('0', '1.000')
+    assert (stale['points'], stale['age_s'], stale['residual']) == ('0', '1.000', '')
     assert float(stale['factor']) == pytest.approx(FACTOR, rel=0.02)
     assert error_of(depth) < 0.05
     deviations = [float(robot.take(2000 + wait)[1]['relative_stddev']) for wait in (500, 1500)]

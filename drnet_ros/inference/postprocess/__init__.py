@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from drnet_ros.inference.postprocess.processor import Geometry, PostProcessor, rescale
+from drnet_ros.inference.postprocess.processor import Geometry, PostProcessor, build_cloud, rescale
 
-__all__ = ['Geometry', 'PostProcessor', 'rescale']
+__all__ = ['Geometry', 'PostProcessor', 'build_cloud', 'rescale']

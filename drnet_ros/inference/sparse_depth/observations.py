@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ __all__ = ['MAX_FACTOR', 'MAX_POINTS', 'MIN_FACTOR', 'Selection', 'observe']
 MIN_FACTOR, MAX_FACTOR = 0.3, 3.0
 """Beyond these, true over estimated depth is that of a wrong point, not of a wrong estimate."""
 
-MAX_POINTS = 150
+MAX_POINTS = 100
 """So many points at most make a field."""
 
 _LOG_LIMITS = math.log(MIN_FACTOR), math.log(MAX_FACTOR)
@@ -49,12 +49,15 @@ class Selection:
             large cloud), 'no_estimate' (the estimate has a gap there), 'factor' (beyond
             `MIN_FACTOR` to `MAX_FACTOR`) and 'redundant' (another point is close by).
         refusal: Why none is used though some lie in the image, in words; '' otherwise.
+        residual: Root mean square of the log ratios about `centre`, of all points in the image
+            that could be compared, none of which counts more than ln 1.5; None if there are none.
     """
 
     points: Observations
     centre: float
     dropped: Mapping[str, int]
     refusal: str = ''
+    residual: float | None = None
 
 
 def observe(
@@ -93,9 +96,10 @@ def observe(
         return Selection(_none(), 0.0, dropped)
     ratios = log_ratio[known]
     centre = consensus(ratios, expected)
+    residual = _residual(ratios, centre)
     refusal = _refusal(ratios, centre)
     if refusal:
-        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal)
+        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal, residual)
     known = known[(ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])]
     dropped['factor'] = len(ratios) - len(known)
     kept = known[_spread_out(rows[known], columns[known], log_ratio[known], width)]
@@ -103,9 +107,13 @@ def observe(
     edge = model.point_edge_noise * coarse.spread_at(rows[kept], columns[kept])
     variance = points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2
     u, v = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
-    values = (u, v, np.log(estimate[kept]), log_ratio[kept], variance)
-    chosen = Observations(*(value.astype(np.float32, copy=False) for value in values))
-    return Selection(chosen, centre, dropped)
+    chosen = _observations(u, v, np.log(estimate[kept]), log_ratio[kept], variance)
+    return Selection(chosen, centre, dropped, residual=residual)
+
+
+def _residual(ratios: NDArray[np.float32], centre: float) -> float:
+    away = np.minimum(np.abs(ratios - centre), _AGREEMENT)
+    return math.sqrt(float(np.mean(away**2)))
 
 
 def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
@@ -152,6 +160,10 @@ def _cells(
     side = max(1.0, width * float(_CELL_SIDES[size]))
     across = int(width / side) + 1
     return (rows / side).astype(np.intp) * across + (columns / side).astype(np.intp)
+
+
+def _observations(*values: NDArray[np.floating[Any]]) -> Observations:
+    return Observations(*(value.astype(np.float32, copy=False) for value in values))
 
 
 def _none() -> Observations:

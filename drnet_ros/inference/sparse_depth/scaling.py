@@ -109,14 +109,14 @@ class SparseScaler:
             selection, coarse, self.model, prior.log_factor, prior.variance
         )
         memory.update(found.log_factor, found.log_factor_variance, found.local_variance, prior)
-        dropped = {**selection.dropped, 'outlier': found.outliers}
         scale = DepthScale(
             math.exp(found.log_factor),
             math.sqrt(found.log_factor_variance),
             found.used,
-            dropped,
+            {**selection.dropped, 'outlier': found.outliers},
             sparse_depth.source,
             0.0,
+            residual=selection.residual,
         )
         return Scaling(found, coarse, scale)
 
@@ -158,6 +158,7 @@ class SparseScaler:
             source,
             prior.age_s,
             refusal,
+            selection.residual,
         )
         uniform = uniform_scale_field(coarse, self.model, prior.log_factor, prior.variance)
         return Scaling(uniform, coarse, scale)

@@ -54,8 +54,9 @@ class CornerTracker:
         before, self._before = self._before, gray_hw.copy()
         is_found = np.zeros(len(self.pixels), bool)
         if before is not None and len(self.pixels):
-            forth, found = _flow(before, gray_hw, self.pixels, self.pixels)
-            back, found_back = _flow(gray_hw, before, forth, self.pixels)
+            forth, found = _flow(before, gray_hw, self.pixels, self.pixels, _LEVELS)
+            # Where it must come home to is known: no coarser level need find it.
+            back, found_back = _flow(gray_hw, before, forth, self.pixels, 0)
             gap = np.abs(back - self.pixels).max(axis=1)
             is_found = found & found_back & (gap < _MAX_RETURN_PX)
             height, width = gray_hw.shape
@@ -84,6 +85,7 @@ def _flow(
     now: NDArray[np.uint8],
     pixels: NDArray[np.float32],
     guess: NDArray[np.float32],
+    levels: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return where pixels went, (N, 2), and which of them were found, (N,)."""
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
@@ -92,7 +94,7 @@ def _flow(
         pixels,
         guess.copy(),
         winSize=_WINDOW,
-        maxLevel=_LEVELS,
+        maxLevel=levels,
         criteria=_MAX_STEPS,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )

@@ -20,7 +20,7 @@ __all__ = ['FRAME_COLUMNS', 'Columns', 'columns_of', 'write_csv']
 
 FRAME_COLUMNS = (
     *(*NAMES, 'scale', 'coverage', 'median_m', 'valid', 'step', 'flicker'),
-    *('factor', 'points_used', 'factor_stddev'),
+    *('factor', 'points_used', 'factor_stddev', 'residual'),
 )
 """What is known of each frame and variant, besides its stamp."""
 

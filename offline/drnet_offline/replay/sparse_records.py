@@ -32,6 +32,7 @@ def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus])
         'factor': scale.factor,
         'points_used': scale.points,
         'factor_stddev': scale.relative_stddev,
+        'residual': scale.residual,
         'refusal': scale.refusal,
         'source_problems': {name: status.problem for name, status in sources.items()},
     }
@@ -61,10 +62,12 @@ def summarise_sparse(
     stamps = stamps_s['stamp_s']
     low, middle, high = np.percentile(factor[has_scale], [5, 50, 95]).tolist()
     settled = _settled(own['factor_stddev'], points)
+    residual = own['residual'][np.isfinite(own['residual'])]
     return {
         'frames': int(has_scale.sum()),
         'frames_with_points': len(with_points),
         'points_median': float(np.median(points[has_scale])),
+        'residual_median': float(np.median(residual)) if len(residual) else None,
         'first_points_s': float(stamps[with_points[0]] - stamps[0]) if len(with_points) else None,
         'converged_s': None if settled is None else float(stamps[settled] - stamps[0]),
         'scale_error': _scale_errors(own, alone),

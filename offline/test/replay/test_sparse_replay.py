@@ -69,11 +69,14 @@ def test_a_recorded_scan_sets_the_scale(tmp_path: Path, drnet: RunInProcess) -> 
     assert alone['sparse_depth'] is None
     assert 'A: scale by scan: points in 6 of 6 frames' in said
     rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
-    assert rows[0][-3:] == ['factor', 'points_used', 'factor_stddev']
+    assert rows[0][-4:] == ['factor', 'points_used', 'factor_stddev', 'residual']
     own = [row for row in rows[1:] if row[3].startswith('"A:')]
-    assert [float(row[-3]) for row in own] == pytest.approx([FACTOR] * COUNT, rel=0.01)
-    assert all(int(row[-2]) > 10 for row in own)
-    assert all(0 < float(row[-1]) < 0.2 for row in own)
+    assert [float(row[-4]) for row in own] == pytest.approx([FACTOR] * COUNT, rel=0.01)
+    assert all(int(row[-3]) > 10 for row in own)
+    assert all(0 < float(row[-2]) < 0.2 for row in own)
+    residuals = [float(row[-1]) for row in own]
+    assert max(residuals) < 0.01
+    assert about['residual_median'] == pytest.approx(np.median(residuals))
     page = (report / 'report.html').read_text()
     assert '<h2>Sparse depth</h2>' in page
     assert f'<td>{error["image_alone"]:.1%}</td><td>{error["won"]:.0%}</td>' in page
@@ -122,7 +125,7 @@ def test_static_transforms_hold_as_latched_ones_do(
     code, said = drnet('bag', bag, *source, '--report', report)
     assert code == 0, said
     rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
-    used = [int(row[-2]) > 0 for row in rows[1:]]
+    used = [int(row[-3]) > 0 for row in rows[1:]]
     assert used == [True] * 3 + [first == 'never'] * 3
 
 

@@ -1,0 +1,34 @@
+"""What a person must know of a recording to judge the demo's depth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drnet_offline.replay.index import index_recording
+from drnet_offline.replay.registration import index_warnings, registration_warnings
+from drnet_ros.errors import RecordingError
+
+if TYPE_CHECKING:
+    from drnet_ros.recordings.recording import Recording
+    from drnet_ros.recordings.topics import TopicChoice
+
+__all__ = ['oddities']
+
+_TOLERANCE_S = 0.02
+
+
+def oddities(recording: Recording, choice: TopicChoice) -> list[str]:
+    """Return what is odd about cameras, stamps and frames, in whole sentences.
+
+    Args:
+        recording: The recording.
+        choice: Its topics.
+    """
+    try:
+        index = index_recording(recording, choice, _TOLERANCE_S)
+    except RecordingError:  # playing it has said so
+        return []
+    found = index.cameras.find(index.images.stamps_ns[0])
+    size = (1, 1) if found is None else (found[1].height, found[1].width)
+    depth = registration_warnings(index, size, size) if len(index.depths) else []
+    return index_warnings(index) + depth
