@@ -14,6 +14,7 @@ from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.depth import ROWS_AT_ONCE, drop_edges, limit_range, point_cloud
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.postprocess.edge_refinement import refine_edges
 from drnet_ros.inference.postprocess.voxels import voxel_cloud
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class PostProcessor:
     def finish(self, network_depth_hw: FloatArray, frame: Frame, settings: Settings) -> DepthFrame:
         """Make the depth frame of one image.
 
-        Resizing is bilinear with half-pixel centers; then come, at the size of the output, scale,
-        edges and range.
+        Resizing is bilinear with half-pixel centers, or follows the edges of the image; then come,
+        at the size of the output, scale, edges and range.
 
         Args:
             network_depth_hw: The network's depth in metres, float32; not changed, not kept.
@@ -80,7 +81,10 @@ class PostProcessor:
         """
         geometry = self.geometry(frame, _size(network_depth_hw), settings)
         scale, size = np.float32(geometry.scale), geometry.depth_hw
-        if _size(network_depth_hw) == size:
+        if settings.refine_edges:
+            depth = refine_edges(network_depth_hw, frame.rgb_hwc, size)
+            depth *= scale
+        elif _size(network_depth_hw) == size:
             depth = network_depth_hw * scale
         else:
             resized = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)

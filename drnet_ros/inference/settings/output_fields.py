@@ -37,6 +37,16 @@ class OutputFields(SparseDepthFields):
             'the service calibrate_scale measures it.',
         ),
     ] = 1.0
+    refine_edges: Annotated[
+        bool,
+        ParameterInfo(
+            group='Depth',
+            live=True,
+            text='Depth edges follow the edges of the image (a guided filter that needs no '
+            'training). Objects get sharper outlines; the texture of flat surfaces shows in '
+            'depth a little.',
+        ),
+    ] = False
     outlier_radius: Annotated[
         float,
         ParameterInfo(
