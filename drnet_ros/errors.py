@@ -25,10 +25,12 @@ __all__ = [
     'missing_module',
     'one_line',
     'package_of',
+    'shown',
 ]
 
 # Where pip knows a module by another name.
 _PACKAGES = {'cv2': 'opencv-python-headless'}
+_MOST_SHOWN = 600
 
 
 class DrnetError(Exception):
@@ -100,6 +102,22 @@ def one_line(error: Exception | str) -> str:
         A line that every log takes: bytes of a path that are no UTF-8 are escaped.
     """
     return ' '.join(str(error).split()).encode('utf-8', 'backslashreplace').decode()
+
+
+def shown(text: str) -> str:
+    """Return a text as logs and diagnostics show it, whatever names messages have brought into it.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text with what cannot be printed escaped, shortened to a few hundred characters.
+    """
+    begin = ''.join(
+        each if each.isprintable() else each.encode('unicode_escape').decode()
+        for each in text[:_MOST_SHOWN]
+    )
+    return begin if len(text) <= _MOST_SHOWN else f'{begin} ... ({len(text)} characters)'
 
 
 def known_names(name: str, known: Sequence[str]) -> str:

@@ -11,17 +11,17 @@ the robot knows. tf must lead from base_link to the frame of the images, or give
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    GroupAction,
-    IncludeLaunchDescription,
-    OpaqueFunction,
-)
-from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
-from drnet_ros.node.launch_nodes import recording_as_camera, require_package
+from drnet_ros.node.launch_nodes import (
+    check_recording,
+    depth_arguments,
+    depth_node,
+    recording,
+    require_package,
+    value,
+)
 from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
@@ -34,17 +34,7 @@ def generate_launch_description() -> LaunchDescription:
     """Return the arguments, the node and what it works with."""
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                'params_file',
-                default_value='nav2_depth',
-                description='Parameter file of depth_node: a path, or a name in config/.',
-            ),
-            DeclareLaunchArgument(
-                'image', default_value='camera/image_raw', description='Image topic.'
-            ),
-            DeclareLaunchArgument(
-                'bag', default_value='', description="Recording to play; '' is a live camera."
-            ),
+            *depth_arguments('nav2_depth'),
             DeclareLaunchArgument(
                 'costmap',
                 default_value='false',
@@ -58,38 +48,25 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # It checks what is given, so it comes before whatever would be left running.
             OpaqueFunction(function=_check),
-            GroupAction(
-                [
-                    IncludeLaunchDescription(
-                        PythonLaunchDescriptionSource(str(DEPTH)),
-                        launch_arguments={
-                            'params_file': LaunchConfiguration('params_file'),
-                            'image': LaunchConfiguration('image'),
-                        }.items(),
-                    )
-                ]
-            ),
+            depth_node(DEPTH),
             OpaqueFunction(function=_others),
         ]
     )
 
 
 def _check(context: LaunchContext) -> None:
-    if bag := _value(context, 'bag'):
-        existing_path('bag', bag)
-    if _value(context, 'costmap') == 'false':
+    check_recording(context)
+    if value(context, 'costmap') == 'false':
         return
-    existing_path('costmap_params_file', _value(context, 'costmap_params_file'))
+    existing_path('costmap_params_file', value(context, 'costmap_params_file'))
     for package in NAV2_PACKAGES:
         require_package(package, 'costmap:=true', REMEDY)
 
 
 def _others(context: LaunchContext) -> list[Node]:
-    nodes = []
-    if bag := _value(context, 'bag'):
-        nodes.append(recording_as_camera(bag, _value(context, 'image')))
-    if _value(context, 'costmap') == 'true':
-        nodes += _costmap(_value(context, 'costmap_params_file'))
+    nodes = recording(context)
+    if value(context, 'costmap') == 'true':
+        nodes += _costmap(value(context, 'costmap_params_file'))
     return nodes
 
 
@@ -112,7 +89,3 @@ def _costmap(params_file: str) -> list[Node]:
         output='screen',
     )
     return [costmap, manager]
-
-
-def _value(context: LaunchContext, argument: str) -> str:
-    return str(LaunchConfiguration(argument).perform(context))

@@ -11,18 +11,19 @@ calibration of the camera.
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    GroupAction,
-    IncludeLaunchDescription,
-    OpaqueFunction,
-)
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from drnet_ros.node.launch_exit import fail_at_the_end
-from drnet_ros.node.launch_nodes import recording_as_camera, require_package
+from drnet_ros.node.launch_nodes import (
+    check_recording,
+    depth_arguments,
+    depth_node,
+    recording,
+    require_package,
+    value,
+)
 from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
@@ -36,17 +37,7 @@ def generate_launch_description() -> LaunchDescription:
             *_arguments(),
             # It checks what is given, so it comes before whatever would be left running.
             OpaqueFunction(function=_check),
-            GroupAction(
-                [
-                    IncludeLaunchDescription(
-                        PythonLaunchDescriptionSource(str(DEPTH)),
-                        launch_arguments={
-                            name: LaunchConfiguration(name)
-                            for name in ('params_file', 'image', 'namespace')
-                        }.items(),
-                    )
-                ]
-            ),
+            depth_node(DEPTH),
             OpaqueFunction(function=_others),
         ]
     )
@@ -54,20 +45,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _arguments() -> list[DeclareLaunchArgument]:
     return [
-        DeclareLaunchArgument(
-            'params_file',
-            default_value='orb_slam3_depth',
-            description='Parameter file of depth_node: a path, or a name in config/.',
-        ),
-        DeclareLaunchArgument(
-            'image', default_value='camera/image_raw', description='Image topic, raw images.'
-        ),
-        DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of both nodes.'
-        ),
-        DeclareLaunchArgument(
-            'bag', default_value='', description="Recording to play; '' is a live camera."
-        ),
+        *depth_arguments('orb_slam3_depth'),
         DeclareLaunchArgument(
             'slam',
             default_value='true',
@@ -90,28 +68,25 @@ def _arguments() -> list[DeclareLaunchArgument]:
 
 
 def _check(context: LaunchContext) -> None:
-    if bag := _value(context, 'bag'):
-        existing_path('bag', bag)
-    if _value(context, 'slam') == 'true':
-        package = _value(context, 'package')
+    check_recording(context)
+    if value(context, 'slam') == 'true':
+        package = value(context, 'package')
         remedy = 'build a wrapper in your workspace, name it with package:=, or slam:=false'
         require_package(package, 'slam:=true, the default', remedy)
         for argument in ('vocabulary', 'settings'):
-            existing_path(argument, _value(context, argument))
+            existing_path(argument, value(context, argument))
 
 
 def _others(context: LaunchContext) -> list[Node]:
-    nodes = []
-    if bag := _value(context, 'bag'):
-        nodes.append(recording_as_camera(bag, _value(context, 'image')))
-    if _value(context, 'slam') == 'true':
+    nodes = recording(context)
+    if value(context, 'slam') == 'true':
         nodes.append(_slam(context))
     return nodes
 
 
 def _slam(context: LaunchContext) -> Node:
     files = [
-        str(existing_path(argument, _value(context, argument)))
+        str(existing_path(argument, value(context, argument)))
         for argument in ('vocabulary', 'settings')
     ]
     return Node(
@@ -126,7 +101,3 @@ def _slam(context: LaunchContext) -> Node:
         output='screen',
         on_exit=fail_at_the_end,
     )
-
-
-def _value(context: LaunchContext, argument: str) -> str:
-    return str(LaunchConfiguration(argument).perform(context))

@@ -21,8 +21,14 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
-from drnet_ros.node.launch_nodes import recording_as_camera, require_package
-from drnet_ros.node.launch_paths import existing_path
+from drnet_ros.node.launch_nodes import (
+    check_recording,
+    depth_arguments,
+    depth_node,
+    recording,
+    require_package,
+    value,
+)
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 PACKAGES = ('rtabmap_launch', 'rtabmap_odom', 'rtabmap_slam')
@@ -38,17 +44,7 @@ def generate_launch_description() -> LaunchDescription:
             *_arguments(),
             # It checks what is given, so it comes before whatever would be left running.
             OpaqueFunction(function=_check),
-            GroupAction(
-                [
-                    IncludeLaunchDescription(
-                        PythonLaunchDescriptionSource(str(DEPTH)),
-                        launch_arguments={
-                            name: LaunchConfiguration(name)
-                            for name in ('params_file', 'image', 'namespace')
-                        }.items(),
-                    )
-                ]
-            ),
+            depth_node(DEPTH),
             OpaqueFunction(function=_others),
         ]
     )
@@ -56,20 +52,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _arguments() -> list[DeclareLaunchArgument]:
     return [
-        DeclareLaunchArgument(
-            'params_file',
-            default_value='rtabmap_depth',
-            description='Parameter file of depth_node: a path, or a name in config/.',
-        ),
-        DeclareLaunchArgument(
-            'image', default_value='camera/image_raw', description='Image topic.'
-        ),
-        DeclareLaunchArgument(
-            'namespace', default_value='', description='Namespace of depth_node.'
-        ),
-        DeclareLaunchArgument(
-            'bag', default_value='', description="Recording to play; '' is a live camera."
-        ),
+        *depth_arguments('rtabmap_depth'),
         DeclareLaunchArgument(
             'rtabmap',
             default_value='true',
@@ -106,18 +89,15 @@ def _arguments() -> list[DeclareLaunchArgument]:
 
 
 def _check(context: LaunchContext) -> None:
-    if bag := _value(context, 'bag'):
-        existing_path('bag', bag)
-    if _value(context, 'rtabmap') == 'true':
+    check_recording(context)
+    if value(context, 'rtabmap') == 'true':
         for package in PACKAGES:
             require_package(package, 'rtabmap:=true, the default', REMEDY)
 
 
 def _others(context: LaunchContext) -> list[Action]:
-    actions: list[Action] = []
-    if bag := _value(context, 'bag'):
-        actions.append(recording_as_camera(bag, _value(context, 'image')))
-    if _value(context, 'rtabmap') == 'true':
+    actions: list[Action] = [*recording(context)]
+    if value(context, 'rtabmap') == 'true':
         actions.append(GroupAction([_rtabmap(context)]))
     return actions
 
@@ -127,7 +107,7 @@ def _rtabmap(context: LaunchContext) -> IncludeLaunchDescription:
     return IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(folder / 'rtabmap.launch.py')),
         launch_arguments=rtabmap_arguments(
-            _value(context, 'namespace'), _value(context, 'rgb_topic')
+            value(context, 'namespace'), value(context, 'rgb_topic')
         ).items(),
     )
 
@@ -154,7 +134,3 @@ def rtabmap_arguments(namespace: str, rgb_topic: str) -> dict[str, str | LaunchC
         'args': LaunchConfiguration('rtabmap_args'),
         **{name: LaunchConfiguration(name) for name in same},
     }
-
-
-def _value(context: LaunchContext, argument: str) -> str:
-    return str(LaunchConfiguration(argument).perform(context))

@@ -1,11 +1,13 @@
-"""The pages: every link leads to a file, and every anchor to a heading."""
+"""The pages: every link leads to a file, every anchor to a heading, and rosdoc2 shows all."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -44,3 +46,14 @@ def test_links_and_anchors_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(f'{path}#{anchor}')
     assert lost == []
+
+
+def test_rosdoc2_shows_every_page_of_docs() -> None:
+    manifest = ET.parse(ROOT / 'package.xml').getroot()  # noqa: S314 - our own file
+    config = ROOT / str(manifest.findtext('export/rosdoc2'))
+    _, settings = yaml.safe_load_all(config.read_text('utf-8'))
+    (builder,) = settings['builders']
+    docs = ROOT / builder['sphinx']['sphinx_sourcedir']
+    listed = re.findall(r'^   ([\w/*]+)$', (docs / 'index.rst').read_text('utf-8'), re.MULTILINE)
+    shown = {page for pattern in listed for page in docs.glob(f'{pattern}.md')}
+    assert shown == {page for page in PAGES if page.parent in {docs, docs / 'consumers'}}

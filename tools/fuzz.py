@@ -2,8 +2,9 @@
 
     python tools/fuzz.py [--messages 10000] [--seed 1] [--rate 200] [--json FILE]
 
-What is sent and counted is that of test/node/fuzz_node.py. The exit code is 1 if a message is left
-unaccounted for.
+What is sent and counted is that of test/node/fuzz_node.py. Everything is switched on in the node,
+all topics have a subscriber, and its sensors send hostile messages besides. The exit code is 1 if
+a message is left unaccounted for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test' / 'node'))
 
 import rclpy
+from everything_on import OUTPUTS, Sensors, everything_on
 from fuzz_node import FuzzResult, fuzz, start_node_program
-from node_graph import Graph, Spinning
+from node_graph import Graph, Spinning, qos
 from ros_domain import claim_domain
 from shared_memory import end_program
 
@@ -50,18 +52,24 @@ def run_program(transport: str, arguments: argparse.Namespace) -> FuzzResult:
     """Start a node, send it its half of the messages, and end it."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'log'
-        process = start_node_program(log, f'image_transport:={transport}')
+        process = start_node_program(
+            log, f'image_transport:={transport}', *everything_on(Path(folder))
+        )
         node = rclpy.create_node('fuzzer')
         try:
             with Spinning(node):
+                graph = Graph(node)
+                for topic, kind in OUTPUTS.items():
+                    node.create_subscription(kind, topic, lambda _: None, qos(depth=2))
                 return fuzz(
-                    Graph(node),
+                    graph,
                     process,
                     log,
                     transport=transport,
                     messages=arguments.messages // 2,
                     seed=arguments.seed,
                     rate_hz=arguments.rate,
+                    sensors=Sensors(graph, arguments.seed),
                 )
         finally:
             node.destroy_node()

@@ -133,6 +133,8 @@ def pack_rgb(rgb_hwc: UInt8Array) -> FloatArray:
     Returns:
         float32 (H, W) whose bits are the color; its numeric values mean nothing.
     """
+    if not rgb_hwc.size:  # which OpenCV refuses
+        return np.empty(rgb_hwc.shape[:2], np.float32)
     bits = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2BGRA).view(np.uint32)[..., 0]
     bits &= _RGB_BITS
     return bits.view(np.float32)

@@ -17,6 +17,8 @@ from drnet_ros.inference.frames import DepthFrame, Frame, check_frames
 from drnet_ros.inference.images.rectification import forget_rectifications, rectified
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
 from drnet_ros.inference.postprocess.mask import Masks
+from drnet_ros.inference.postprocess.outliers import drop_outliers
+from drnet_ros.inference.postprocess.processor import add_voxels
 from drnet_ros.inference.preprocess import nominal_input_hw
 from drnet_ros.inference.settings import PARAMETERS, Settings
 from drnet_ros.inference.settings.given import as_settings
@@ -33,7 +35,7 @@ from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from drnet_ros.inference.arrays import UInt8Array
@@ -154,24 +156,37 @@ class DepthEstimator(Closing):
         if self.settings.max_stddev_ratio > 0:
             frames = [replace(frame, stddev=True) for frame in frames]
         final = self.settings
-        is_limited = any(frame.beyond for frame in frames)
-        if is_limited:  # what is far must be known until all is scaled
+        if any(frame.beyond for frame in frames):  # what is far must be known until all is scaled
             final = widest(final)
         settings = engine_settings(frames, final)
         pending = self._engine.submit(engine_frames(frames), settings)
-        if self._masks or any(frame.raw_camera for frame in frames):
-            mask = partial(self._masks.drop, point_stride=settings.point_stride)
-            pending = MappedPending(pending, frames, mask)
-        if settings.temporal_filter > 0:
-            steady = partial(self._scale_filter.steady, settings=settings)
-            pending = MappedPending(pending, frames, steady)
-        if is_scaled(frames):
-            scale = partial(self._metric_scale.apply, settings=final)
-            pending = MappedPending(pending, frames, scale)
-        if is_limited:
-            limit = partial(limit_frame, settings=self.settings)
-            pending = MappedPending(pending, frames, limit)
+        for change in self._changes(frames, settings, final):
+            pending = MappedPending(pending, frames, change)
         return pending
+
+    def _changes(
+        self, frames: Sequence[Frame], of_engine: Settings, final: Settings
+    ) -> Iterator[Callable[[Frame, DepthFrame], DepthFrame]]:
+        """Yield what is done with the engine's depth, in order.
+
+        Args:
+            frames: What was submitted.
+            of_engine: The settings that the engine got.
+            final: The settings, with the widest range if it is limited at the end.
+        """
+        if of_engine.outlier_radius > 0:
+            network_hw = nominal_input_hw(of_engine, self.metadata)
+            yield partial(drop_outliers, settings=of_engine, network_hw=network_hw)
+        if self._masks or any(frame.raw_camera for frame in frames):
+            yield partial(self._masks.drop, point_stride=of_engine.point_stride)
+        if of_engine.temporal_filter > 0:
+            yield partial(self._scale_filter.steady, settings=of_engine)
+        if is_scaled(frames):
+            yield partial(self._metric_scale.apply, settings=final)
+        if final is not self.settings:
+            yield partial(limit_frame, settings=self.settings)
+        if any(frame.voxels for frame in frames):
+            yield partial(add_voxels, settings=self.settings)
 
     def reset_scale(self, stream: str | None = None) -> None:
         """Forget what sparse depth of earlier frames said of the scale.

@@ -43,6 +43,7 @@ class Frame:
         stddev: Whether the standard deviation of depth is wanted.
         raw_camera: Where `rgb_hwc` was rectified, the camera before that, at the image's size.
         beyond: Whether to tell which invalid depth is beyond `Settings.max_depth`.
+        voxels: Whether the cloud thinned by `Settings.point_voxel` is wanted; not if that is 0.
     """
 
     rgb_hwc: UInt8Array
@@ -54,6 +55,7 @@ class Frame:
     stddev: bool = False
     raw_camera: CameraModel | None = None
     beyond: bool = False
+    voxels: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +75,8 @@ class DepthFrame:
             depth nor a wish for `stddev_hw`.
         beyond_hw: Where depth is invalid since it is beyond `Settings.max_depth`, bool (H, W);
             None if not wanted.
+        voxels: The cloud thinned by `Settings.point_voxel`, float32 (1, N, 3 or 4), valid points
+            alone; None if not wanted or without a camera.
     """
 
     depth_hw: FloatArray
@@ -81,6 +85,7 @@ class DepthFrame:
     stddev_hw: FloatArray | None = None
     scale: DepthScale | None = None
     beyond_hw: NDArray[np.bool_] | None = None
+    voxels: FloatArray | None = None
 
     def colour(self) -> UInt8Array:
         """Paint the depth for people: red is near, blue is far, black is invalid.

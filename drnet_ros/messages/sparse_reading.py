@@ -95,11 +95,9 @@ def read_cloud(message: Any) -> Reading:
     height, width = int(message.height), int(message.width)
     if not height * width:
         return cloud_reading(np.empty((0, 3)))
+    strides = _strides(message, height, width)  # first: a type of absurd size is an error of NumPy
     cloud = np.ndarray(
-        (height, width),
-        _point_type(message),
-        memoryview(message.data),
-        strides=_strides(message, height, width),
+        (height, width), _point_type(message), memoryview(message.data), strides=strides
     )
     # Whole rows of organised clouds are left out first: a view, whatever the size.
     every = max(1, math.ceil(height * width / MAX_POINTS))

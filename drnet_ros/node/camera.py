@@ -153,15 +153,15 @@ class Camera:
             CameraError: If it is to be rectified, and there is no camera_info.
         """
         info, model = self._find_intrinsics((rgb_hwc.shape[0], rgb_hwc.shape[1])) or (None, None)
-        wants_points = model is not None and (
-            self.is_saving
-            or (
-                (self.output.wants_points(settings) or self.output.derived.needs_points())
-                and self.points_rate.admits(taken_ns, settings.points_max_rate)
-            )
-        )
-        wants_scan = self.output.derived.scan.is_wanted()
-        frame = Frame(rgb_hwc, model, wants_points, taken_ns, self.prefix, beyond=wants_scan)
+        for_topic = self.output.wants_points(settings)
+        for_others = self.output.derived.needs_points()
+        is_due = model is not None and (for_topic or for_others)
+        is_due = is_due and self.points_rate.admits(taken_ns, settings.points_max_rate)
+        whole = self.is_saving or (is_due and (for_others or not settings.point_voxel))
+        voxels = is_due and for_topic and settings.point_voxel > 0
+        beyond = self.output.derived.scan.is_wanted()
+        points = model is not None and whole
+        frame = Frame(rgb_hwc, model, points, taken_ns, self.prefix, beyond=beyond, voxels=voxels)
         return (rectified(frame) if settings.rectify else frame), info
 
     def _find_intrinsics(self, image_hw: tuple[int, int]) -> tuple[CameraInfo, CameraModel] | None:
@@ -201,7 +201,7 @@ class Camera:
         See `CameraOutput.publish`.
         """
         self._scale = result.scale
-        self.input_check.look_at_depth(result, settings.point_stride)
+        self.input_check.look_at_depth(result, settings)
         if received is not None:
             self.input_check.look_at_frames(header.frame_id, received.header.frame_id)
         self.output.publish(result, frame, header, received, settings)

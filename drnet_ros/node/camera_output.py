@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from drnet_ros.inference.postprocess.voxels import voxel_points
 from drnet_ros.node.derived_outputs import DerivedOutputs
 from drnet_ros.node.messages import (
     camera_info_message,
@@ -111,10 +110,8 @@ class CameraOutput:
             )
         if self._is_due(self._depth, settings):
             self._depth.publish(depth_message(result.depth_hw, header, settings.depth_encoding))
-        if result.points is not None and self.wants_points(settings):
-            points = result.points
-            if settings.point_voxel:
-                points = voxel_points(points, settings.point_voxel)
+        points = result.voxels if settings.point_voxel else result.points
+        if points is not None and self.wants_points(settings):
             self._points.publish(points_message(points, header))
         if result.stddev_hw is not None and self._is_due(self._stddev, settings):
             self._stddev.publish(image_message(result.stddev_hw, header, '32FC1'))

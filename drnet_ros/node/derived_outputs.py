@@ -65,7 +65,7 @@ class DerivedOutputs:
         self.scan.use_transforms(transforms)
         self.obstacles.use_transforms(transforms)
         if self._merged is not None:
-            self._merged.start(transforms)
+            self._merged.use_transforms(transforms)
 
     def is_wanted(self) -> bool:
         """Whether anybody listens to any of them."""

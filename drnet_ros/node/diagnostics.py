@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from drnet_ros.errors import shown
 from drnet_ros.node.scale_report import scale_problems, scale_values, source_values
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def camera_status(
         name=name,
         message=message,
         hardware_id='drnet_ros',
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        values=[KeyValue(key=key, value=shown(value)) for key, value in values.items()],
     )
 
 
@@ -186,7 +187,8 @@ def reasons_of(health: CameraHealth) -> list[Reason]:
     if counts.recent_out:
         problems = scale_problems(health.scale, health.sources)
         reasons += [Reason(kind, _WARN, text) for kind, text in problems.items()]
-    return reasons + _pace_reasons(counts)
+    reasons += _pace_reasons(counts)
+    return [reason._replace(text=shown(reason.text)) for reason in reasons]
 
 
 def _mixing_reasons(health: CameraHealth) -> list[Reason]:

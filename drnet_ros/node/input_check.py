@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drnet_ros.inference.camera import rays
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
 
 if TYPE_CHECKING:
-    from drnet_ros.inference import CameraModel, DepthFrame
+    from numpy.typing import NDArray
+
+    from drnet_ros.inference import CameraModel, DepthFrame, Settings
     from drnet_ros.inference.arrays import UInt8Array
     from drnet_ros.node.messages import InputMessage
 
@@ -80,15 +83,15 @@ class InputCheck:
             self._note('bright', 'images are white: is the exposure too long?')
         return now_ns
 
-    def look_at_depth(self, result: DepthFrame, point_stride: int) -> None:
+    def look_at_depth(self, result: DepthFrame, settings: Settings) -> None:
         """Look at the depth of an image, and at the camera that it has.
 
         Args:
             result: The depth, and its cloud if there is one.
-            point_stride: The setting that the cloud was made with.
+            settings: The settings that it was computed with.
         """
-        camera, points = result.camera, result.points
-        step = point_stride * _STRIDE
+        camera = result.camera
+        step = settings.point_stride * _STRIDE
         has_depth = np.isfinite(result.depth_hw[::step, ::step])
         if not has_depth.any() and not np.isfinite(result.depth_hw).any():
             text = 'depth is invalid in all pixels: check min_depth, max_depth, scale_factor, mask'
@@ -98,9 +101,8 @@ class InputCheck:
                     f'has a focal length of {camera.focal_at(camera.height, camera.width):.3g} px'
                 )
             self._note('depth', text)
-        elif points is not None:
-            has_point = np.isfinite(points[::_STRIDE, ::_STRIDE, 2])
-            lacking = int(np.count_nonzero(has_depth & ~has_point))
+        else:
+            lacking = int(np.count_nonzero(has_depth & _lacks_point(result, settings)))
             share = lacking / max(1, int(np.count_nonzero(has_depth)))
             if share > _MOST_WITHOUT_RAY:
                 self._note(
@@ -139,6 +141,16 @@ class InputCheck:
 
     def _note(self, kind: str, text: str) -> None:
         self._seen[kind] = (time.monotonic(), text)
+
+
+def _lacks_point(result: DepthFrame, settings: Settings) -> NDArray[np.bool_]:
+    """Tell which of the sampled pixels can have no point, as there is no ray to them."""
+    if result.points is not None:
+        return np.isnan(result.points[::_STRIDE, ::_STRIDE, 2])
+    step = settings.point_stride * _STRIDE
+    if result.voxels is None or result.camera is None or settings.image_is_rectified:
+        return np.zeros_like(result.depth_hw[::step, ::step], np.bool_)
+    return np.isnan(rays(result.camera)[::step, ::step, 0])
 
 
 def _is_outside(camera: CameraModel) -> bool:

@@ -1,15 +1,85 @@
-"""What the launch files of whole systems share: packages that must be there, and a camera."""
+"""What the launch files of whole systems share: arguments, depth_node, a recording as camera."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.node.launch_exit import fail_at_the_end
 from drnet_ros.node.launch_paths import existing_path
 
-__all__ = ['recording_as_camera', 'require_package']
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from launch import LaunchContext
+
+__all__ = [
+    'check_recording',
+    'depth_arguments',
+    'depth_node',
+    'recording',
+    'require_package',
+    'value',
+]
+
+
+def depth_arguments(params_file: str) -> list[DeclareLaunchArgument]:
+    """Return the arguments that all of these launch files have.
+
+    Args:
+        params_file: The default of the parameter file, a name in config/.
+    """
+    about = {
+        'params_file': (
+            params_file,
+            'Parameter file of depth_node: a path, or a name in config/.',
+        ),
+        'image': ('camera/image_raw', 'Image topic, raw images.'),
+        'namespace': ('', 'Namespace of depth_node.'),
+        'bag': ('', "Recording to play; '' is a live camera."),
+    }
+    return [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in about.items()
+    ]
+
+
+def depth_node(launch_file: Path) -> GroupAction:
+    """Return what starts depth_node with those arguments.
+
+    Args:
+        launch_file: Path of depth.launch.py.
+    """
+    given = {name: LaunchConfiguration(name) for name in ('params_file', 'image', 'namespace')}
+    source = PythonLaunchDescriptionSource(str(launch_file))
+    return GroupAction([IncludeLaunchDescription(source, launch_arguments=given.items())])
+
+
+def value(context: LaunchContext, argument: str) -> str:
+    """Return the value of a launch argument."""
+    return str(LaunchConfiguration(argument).perform(context))
+
+
+def check_recording(context: LaunchContext) -> None:
+    """Check that the recording is there, before anything starts.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    if bag := value(context, 'bag'):
+        existing_path('bag', bag)
+
+
+def recording(context: LaunchContext) -> list[Node]:
+    """Return the node that plays the recording, if there is one."""
+    bag = value(context, 'bag')
+    return [_as_camera(bag, value(context, 'image'))] if bag else []
 
 
 def require_package(package: str, reason: str, remedy: str) -> None:
@@ -30,15 +100,10 @@ def require_package(package: str, reason: str, remedy: str) -> None:
         raise SettingsError(msg) from error
 
 
-def recording_as_camera(bag: str, image: str) -> Node:
-    """Return the node that plays a recording, again and again, in place of a camera driver.
+def _as_camera(bag: str, image: str) -> Node:
+    """Return what plays a recording, again and again, in place of a camera driver.
 
-    Args:
-        bag: The recording, '~' allowed.
-        image: Topic that its images go to; the CameraInfo goes to its sibling camera_info.
-
-    Raises:
-        SettingsError: There is no such recording.
+    Its images go to the topic, its CameraInfo to the sibling camera_info.
     """
     parent, slash, _ = image.rpartition('/')
     return Node(

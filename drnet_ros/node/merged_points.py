@@ -12,10 +12,9 @@ from std_msgs.msg import Header
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference.postprocess.merging import StampMatcher, points_in_frame
 from drnet_ros.inference.postprocess.voxels import voxel_points
-from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.node.messages import points_message
-from drnet_ros.node.output_publishers import create_output, has_subscribers
+from drnet_ros.node.posed_output import PosedOutput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference import Settings
     from drnet_ros.inference.arrays import FloatArray
+    from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['MergedPoints']
 
@@ -37,12 +37,8 @@ class _Cloud:
     points: FloatArray
 
 
-class MergedPoints:
-    """Publishes clouds of all cameras that belong together as one, for subscribers alone.
-
-    Attributes:
-        problem: Why there is no merged cloud; '' if there is one, or nobody listens.
-    """
+class MergedPoints(PosedOutput):
+    """Publishes clouds of all cameras that belong together as one, for subscribers alone."""
 
     def __init__(self, node: LifecycleNode, prefixes: Sequence[str]) -> None:
         """Create the publisher.
@@ -51,21 +47,15 @@ class MergedPoints:
             node: The node that publishes.
             prefixes: What the topic names of each camera start with.
         """
-        self.problem = ''
-        self._node = node
-        self._publisher = create_output(node, PointCloud2, 'points_merged')
+        super().__init__(node, PointCloud2, 'points_merged')
         self._prefixes = tuple(prefixes)
-        self.start(None)
+        self.use_transforms(None)
 
-    def start(self, transforms: TransformBuffer | None) -> None:
+    def use_transforms(self, transforms: TransformBuffer | None) -> None:
         """Forget all clouds, and take what is known of the frames; None if nothing is."""
-        self._transforms = transforms or TransformBuffer()
+        super().use_transforms(transforms)
         self._matcher: StampMatcher[_Cloud] = StampMatcher(self._prefixes)
         self._unmatched = 0
-
-    def is_wanted(self) -> bool:
-        """Whether anybody listens."""
-        return has_subscribers(self._publisher)
 
     def add(
         self, prefix: str, points: FloatArray | None, header: Header, settings: Settings
@@ -85,7 +75,7 @@ class MergedPoints:
             return
         taken_ns = header.stamp.sec * NS_PER_S + header.stamp.nanosec
         try:
-            pose = self._transforms.lookup(settings.merged_frame, header.frame_id, taken_ns)
+            pose = self._camera_in(settings.merged_frame, header)
         except SparseDepthError as error:
             self.problem = f'no points_merged: {error}'
             return
@@ -99,10 +89,6 @@ class MergedPoints:
         self._unmatched += 1
         if self._unmatched >= _MOST_UNMATCHED * len(self._prefixes):
             self.problem = self._why_unmatched(settings)
-
-    def close(self) -> None:
-        """Destroy the publisher."""
-        self._node.destroy_lifecycle_publisher(self._publisher)
 
     def _publish(self, clouds: list[_Cloud], settings: Settings) -> None:
         if len({cloud.points.shape[2] for cloud in clouds}) > 1:

@@ -10,10 +10,8 @@ from sensor_msgs.msg import PointCloud2
 from drnet_ros.errors import GroundError, SparseDepthError
 from drnet_ros.inference.postprocess.ground import find_floor
 from drnet_ros.inference.postprocess.voxels import voxel_points
-from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
-from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.node.messages import points_message
-from drnet_ros.node.output_publishers import create_output, has_subscribers
+from drnet_ros.node.posed_output import PosedOutput
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -25,11 +23,10 @@ if TYPE_CHECKING:
 __all__ = ['ObstaclesOutput']
 
 
-class ObstaclesOutput:
+class ObstaclesOutput(PosedOutput):
     """Publishes the obstacles that one camera sees, for subscribers alone.
 
-    Attributes:
-        problem: Why the last image has no obstacles, or no floor; '' if it has, or nobody listens.
+    Its `problem` may also be that the floor is among them.
     """
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
@@ -39,18 +36,7 @@ class ObstaclesOutput:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
         """
-        self.problem = ''
-        self._node = node
-        self._publisher = create_output(node, PointCloud2, f'{prefix}obstacles')
-        self._transforms = TransformBuffer()
-
-    def use_transforms(self, transforms: TransformBuffer | None) -> None:
-        """Take what is known of the frames; None if no parameter needs any."""
-        self._transforms = transforms or TransformBuffer()
-
-    def is_wanted(self) -> bool:
-        """Whether anybody listens."""
-        return has_subscribers(self._publisher)
+        super().__init__(node, PointCloud2, f'{prefix}obstacles')
 
     def publish(self, points: FloatArray | None, header: Header, settings: Settings) -> None:
         """Publish the obstacles of an image.
@@ -67,15 +53,10 @@ class ObstaclesOutput:
         elif points is not None:
             self._publish(points, header, settings)
 
-    def close(self) -> None:
-        """Destroy the publisher."""
-        self._node.destroy_lifecycle_publisher(self._publisher)
-
     def _publish(self, points: FloatArray, header: Header, settings: Settings) -> None:
         self.problem = ''
-        taken_ns = header.stamp.sec * NS_PER_S + header.stamp.nanosec
         try:
-            pose = self._transforms.lookup(settings.ground_frame, header.frame_id, taken_ns)
+            pose = self._camera_in(settings.ground_frame, header)
             floor = find_floor(points, pose, settings)
         except SparseDepthError as error:
             self.problem = f'no obstacles: {error}'

@@ -9,10 +9,8 @@ from sensor_msgs.msg import LaserScan
 from drnet_ros.errors import CameraError, SparseDepthError
 from drnet_ros.inference.postprocess.height_scan import HeightScanner
 from drnet_ros.inference.postprocess.scan import Scan, scan_of_rows
-from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
-from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.node.messages import scan_message
-from drnet_ros.node.output_publishers import create_output, has_subscribers
+from drnet_ros.node.posed_output import PosedOutput
 
 if TYPE_CHECKING:
     from rclpy.lifecycle import LifecycleNode
@@ -23,12 +21,8 @@ if TYPE_CHECKING:
 __all__ = ['ScanOutput']
 
 
-class ScanOutput:
-    """Publishes the scans of one camera, for subscribers alone.
-
-    Attributes:
-        problem: Why there is no scan of the last image, '' if there is one or nobody listens.
-    """
+class ScanOutput(PosedOutput):
+    """Publishes the scans of one camera, for subscribers alone."""
 
     def __init__(self, node: LifecycleNode, prefix: str) -> None:
         """Create the publisher.
@@ -37,19 +31,8 @@ class ScanOutput:
             node: The node that publishes.
             prefix: What topic names start with: '' or such as 'front/'.
         """
-        self.problem = ''
-        self._node = node
-        self._publisher = create_output(node, LaserScan, f'{prefix}scan_out')
+        super().__init__(node, LaserScan, f'{prefix}scan_out')
         self._scanner = HeightScanner()
-        self._transforms = TransformBuffer()
-
-    def use_transforms(self, transforms: TransformBuffer | None) -> None:
-        """Take what is known of the frames; None if no parameter needs any."""
-        self._transforms = transforms or TransformBuffer()
-
-    def is_wanted(self) -> bool:
-        """Whether anybody listens."""
-        return has_subscribers(self._publisher)
 
     def publish(self, result: DepthFrame, header: Header, settings: Settings) -> None:
         """Publish the scan of an image.
@@ -75,17 +58,12 @@ class ScanOutput:
         frame_id = settings.scan_frame or _body_frame(header.frame_id)
         self._publisher.publish(scan_message(scan, header, frame_id))
 
-    def close(self) -> None:
-        """Destroy the publisher."""
-        self._node.destroy_lifecycle_publisher(self._publisher)
-
     def _scan(
         self, result: DepthFrame, camera: CameraModel, header: Header, settings: Settings
     ) -> Scan:
         if not settings.scan_frame:
             return scan_of_rows(result, camera, settings)
-        taken_ns = header.stamp.sec * NS_PER_S + header.stamp.nanosec
-        pose = self._transforms.lookup(settings.scan_frame, header.frame_id, taken_ns)
+        pose = self._camera_in(settings.scan_frame, header)
         return self._scanner.scan(result, camera, pose, settings)
 
 

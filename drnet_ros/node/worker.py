@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drnet_ros.errors import DeviceLostError, DrnetError, ImageError
+from drnet_ros.errors import DeviceLostError, DrnetError, ImageError, shown
 from drnet_ros.messages.reading import stamp_ns
 from drnet_ros.node.inbox import Inbox, WaitingImage
 
@@ -254,6 +254,6 @@ class Worker:
         details = '' if is_expected else '\n' + ''.join(traceback.format_exception(error))
         source = f' of camera {image.prefix.rstrip("/")}' if image.prefix else ''
         self._logger.error(
-            f'dropped a frame{source}: {message} (further ones of this kind are counted but not '
-            f'logged){details}'
+            f'dropped a frame{source}: {shown(message)} (further ones of this kind are counted '
+            f'but not logged){details}'
         )

@@ -29,18 +29,23 @@ def measure_sources(session: Session) -> dict[str, Any]:
     """
     robot = read_robot()
     fps: dict[str, list[float]] = {name: [] for name in KINDS}
+    cpu_ms: dict[str, list[float]] = {name: [] for name in KINDS}
     waits: dict[str, list[list[Received]]] = {name: [] for name in KINDS}
     with ExitStack() as running:
-        clients = {
-            name: running.enter_context(session.node(None, robot=robot, sources=sources))[1]
+        nodes = {
+            name: running.enter_context(session.node(None, robot=robot, sources=sources))
             for name, sources in KINDS.items()
         }
-        points = {name: used_points(client) for name, client in clients.items() if KINDS[name]}
+        points = {name: used_points(client) for name, (_, client) in nodes.items() if KINDS[name]}
         for number in range(session.rounds):
             for name in list(KINDS)[:: -1 if number % 2 else 1]:
-                fps[name].append(rate(clients[name].saturate(session.seconds)))
+                process, client = nodes[name]
+                before_s = process.cpu_seconds()
+                frames = client.saturate(session.seconds)
+                fps[name].append(rate(frames))
+                cpu_ms[name].append(1e3 * (process.cpu_seconds() - before_s) / max(1, len(frames)))
         for _ in range(session.rounds):
-            for name, client in clients.items():
+            for name, (_, client) in nodes.items():
                 waits[name].append(client.send_at(RATE_HZ, session.seconds))
     sent = session.rounds * round(RATE_HZ * session.seconds)
     found: dict[str, Any] = {}
@@ -50,6 +55,7 @@ def measure_sources(session: Session) -> dict[str, Any]:
         found[name] = {
             'fps': spread(fps[name]),
             'ratio': spread(ratios),
+            'cpu_ms': spread(cpu_ms[name]),
             'latency_ms': latency,
             **evenness(waits[name], sent),
             'points': points.get(name, 0),

@@ -2,7 +2,8 @@
 
     .venv/bin/python offline/clip/draw_pictures.py
 
-Written are offline/clip/preview.jpg, and docs/pictures/clip.jpg and clip.gif for the README.
+Written are offline/clip/preview.jpg, and docs/pictures: clip.jpg and clip.gif for the README,
+refine_edges.jpg for docs/robot.md.
 Run it after the clip or the embedded weights have changed.
 """
 
@@ -21,7 +22,7 @@ from PIL import Image
 
 from drnet_offline.evaluation.depth_colours import add_depth_bar, draw_depth
 from drnet_offline.replay.decoding import read_depths, read_images
-from drnet_ros.inference import CameraModel, DepthEstimator
+from drnet_ros.inference import CameraModel, DepthEstimator, Settings
 from drnet_ros.recordings.recording import Recording
 
 if TYPE_CHECKING:
@@ -52,11 +53,13 @@ class ClipFrame:
         rgb_hwc: uint8 (H, W, 3).
         exact_hw: Exact depth, metres, float32 (H, W), NaN where there is none.
         estimate_hw: Depth that the embedded network estimates, likewise.
+        refined_hw: The same with `refine_edges`.
     """
 
     rgb_hwc: NDArray[np.uint8]
     exact_hw: NDArray[np.float32]
     estimate_hw: NDArray[np.float32]
+    refined_hw: NDArray[np.float32]
 
 
 def main() -> None:
@@ -69,8 +72,12 @@ def main() -> None:
     pictures.mkdir(exist_ok=True)
     still = frames[STILL_FRAME]
     row: list[NDArray[Any]] = [still.rgb_hwc, still.estimate_hw, still.exact_hw]
-    titles = ('image', 'depth of the network', 'exact depth')
+    titles: tuple[str, ...] = ('image', 'depth of the network', 'exact depth')
     save_jpeg(draw_panels([row], limits_m, titles=titles), pictures / 'clip.jpg')
+    refined: list[NDArray[Any]] = [still.rgb_hwc, still.estimate_hw, still.refined_hw]
+    titles = ('image', 'depth', 'with refine_edges', 'exact depth')
+    panels = draw_panels([[*refined, still.exact_hw]], limits_m, titles=titles)
+    save_jpeg(panels, pictures / 'refine_edges.jpg')
     shown = [frames[index] for index in PREVIEW_FRAMES]
     rows: list[list[NDArray[Any]]] = [
         [frame.rgb_hwc for frame in shown],
@@ -92,11 +99,17 @@ def read_frames() -> list[ClipFrame]:
         height=clip_camera.HEIGHT,
         k=(focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0),
     )
-    with Recording(CLIP) as recording, DepthEstimator() as estimator:
+    refining = DepthEstimator(Settings(refine_edges=True))
+    with Recording(CLIP) as recording, DepthEstimator() as estimator, refining:
         images = [rgb for _, rgb in read_images(recording, IMAGES)]
         depths = [depth for _, depth in read_depths(recording, DEPTHS)]
         return [
-            ClipFrame(rgb, exact, estimator.estimate(rgb, camera).depth_hw)
+            ClipFrame(
+                rgb,
+                exact,
+                estimator.estimate(rgb, camera).depth_hw,
+                refining.estimate(rgb, camera).depth_hw,
+            )
             for rgb, exact in zip(images, depths, strict=True)
         ]
 

@@ -68,7 +68,7 @@ def test_a_camera_that_is_tilted_more_than_tf_says() -> None:
 
 
 def test_a_ramp_is_not_the_floor() -> None:
-    with pytest.raises(GroundError, match=r'\(5 degrees\), got a plane of 10\.\d degrees'):
+    with pytest.raises(GroundError, match=r'\(8 degrees\), got a plane of 10\.\d degrees'):
         left(Ramp(0.3, 10.0))
 
 

@@ -294,6 +294,7 @@ def test_a_large_cloud_is_read_in_part_from_all_of_it(shape: tuple[int, int]) ->
         ({'width': 2**31, 'height': 2**31}, 'must have'),
         ({'data': b''}, 'got 0'),
         ({'point_step': 0}, 'within point_step 0'),
+        ({'point_step': 2**32 - 1}, r'must have \d+ bytes'),
         ({'row_step': 1}, 'in rows of'),
         ({'fields': []}, 'got no fields'),
     ],

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference import Settings
-from drnet_ros.inference.postprocess.voxels import voxel_points
+from drnet_ros.inference.depth import point_cloud
+from drnet_ros.inference.postprocess.voxels import voxel_cloud, voxel_points
+
+SIZES = [0.01, 0.05, 0.3, 5.0]
 
 
-def surface(seed: int, channels: int = 4) -> NDArray[np.float32]:
-    """A bent wall with steps, holes and colours."""
+def scene(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
+    """Depth, rays and colours of a bent wall with steps and holes."""
     random = np.random.default_rng(seed)
     v, u = np.mgrid[:50, :70]
     z = 2 + 0.01 * u + 0.2 * np.sin(v / 7) + (u > 40) * 0.7
-    points = np.stack([(u - 35) / 60 * z, (v - 25) / 60 * z, z], axis=-1)
-    points[random.random((50, 70)) < 0.2] = np.nan
-    colour = random.random((50, 70, 1))
-    cloud = np.concatenate([points, colour], axis=-1)[..., :channels]
-    return cloud.astype(np.float32)
+    z[random.random(z.shape) < 0.2] = np.nan
+    rays = np.stack(((u - 35) / 60, (v - 25) / 60), axis=-1)
+    rays[:3, :4] = np.nan
+    colours = random.integers(0, 256, (50, 70, 3), np.uint8)
+    return z.astype(np.float32), rays.astype(np.float32), colours
 
 
-@pytest.mark.parametrize('size', [0.01, 0.05, 0.3, 5.0])
+def surface(seed: int, channels: int = 4) -> NDArray[np.float32]:
+    """The organised cloud of it."""
+    depth, rays, colours = scene(seed)
+    return point_cloud(depth, rays, colours if channels == 4 else None)
+
+
+def bits(points: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Colours are bits of floats, and may be those of NaN."""
+    return np.ascontiguousarray(points).view(np.uint32)
+
+
+@pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize('channels', [3, 4])
 def test_the_first_point_of_each_voxel_stays(size: float, channels: int) -> None:
     cloud = surface(1, channels)
@@ -34,18 +50,53 @@ def test_the_first_point_of_each_voxel_stays(size: float, channels: int) -> None
             first.setdefault(voxel, point)
     found = voxel_points(cloud, size)
     assert found.shape == (1, len(first), channels)
-    np.testing.assert_array_equal(found[0], np.array(list(first.values())))
+    np.testing.assert_array_equal(bits(found[0]), bits(np.array(list(first.values()))))
+
+
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('stride', [1, 3])
+@pytest.mark.parametrize('has_colour', [False, True])
+def test_a_cloud_of_depth_has_the_first_point_of_each_voxel(
+    size: float, stride: int, has_colour: bool
+) -> None:
+    depth, rays, colours = scene(3)
+    whole = point_cloud(depth, rays, colours if has_colour else None, stride)
+    per_metre = np.float32(1 / size)
+    first: dict[tuple[int, ...], NDArray[np.float32]] = {}
+    for row, column in np.ndindex(whole.shape[:2]):
+        z = depth[stride * row, stride * column] * per_metre
+        x, y = rays[stride * row, stride * column] * z
+        if not np.isnan(whole[row, column, 2]):
+            first.setdefault(tuple(np.floor((x, y, z)).astype(int)), whole[row, column])
+    found = voxel_cloud(depth, rays, size, colours if has_colour else None, stride)
+    assert found.shape == (1, len(first), 4 if has_colour else 3)
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(bits(found[0]), bits(np.array(list(first.values()))))
+
+
+def test_many_voxels_share_few_places_of_the_table() -> None:
+    """Points on a diagonal, each of its own voxel, and all of them once more."""
+    axis = np.arange(-3000, 3000, dtype=np.float32) / np.float32(10) + np.float32(0.05)
+    diagonal = np.stack((axis, axis, axis), axis=-1)
+    twice = np.concatenate((diagonal, diagonal)).astype(np.float32)[np.newaxis]
+    np.testing.assert_array_equal(voxel_points(twice, 0.1)[0], diagonal)
 
 
 def test_an_empty_cloud_stays_empty() -> None:
     assert voxel_points(np.full((4, 6, 3), np.nan, np.float32), 0.1).shape == (1, 0, 3)
+    depth, rays, colours = scene(1)
+    nothing = np.full_like(depth, np.nan)
+    assert voxel_cloud(nothing, rays, 0.1, colours).shape == (1, 0, 4)
 
 
-def test_the_cloud_is_not_changed() -> None:
-    cloud = surface(2)
-    before = cloud.copy()
+def test_what_is_thinned_is_not_changed() -> None:
+    cloud, (depth, rays, colours) = surface(2), scene(2)
+    inputs: tuple[NDArray[Any], ...] = (cloud, depth, rays, colours)
+    before = [each.copy() for each in inputs]
     voxel_points(cloud, 0.1)
-    np.testing.assert_array_equal(cloud, before)
+    voxel_cloud(depth, rays, 0.1, colours)
+    for now, then in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(now.view(np.uint8), then.view(np.uint8))
 
 
 def test_voxels_too_small_to_count_are_refused() -> None:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everything_on import Sensors, lens
 from hostile_messages import Hostile, serialized
-from node_graph import Graph, header, qos, ramp, rgb_image, values_of
+from node_graph import Graph, camera_info, header, qos, ramp, rgb_image, values_of
 from process_resources import Resources, resources_of
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -26,6 +27,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 __all__ = ['FuzzResult', 'fuzz', 'start_node_program']
 
 INFO_SHARE = 4  # one message in so many is a CameraInfo
+SENSOR_SHARE = 5  # after so many comes one of a sensor
 WARM_UP = 200
 SETTLE_S = 60.0
 LOWEST_RATE_HZ = 10.0
@@ -84,6 +86,7 @@ def fuzz(
     messages: int,
     seed: int,
     rate_hz: float,
+    sensors: Sensors | None = None,
 ) -> FuzzResult:
     """Send hostile messages to a running node program.
 
@@ -95,14 +98,19 @@ def fuzz(
         messages: How many to send.
         seed: Same seed, same messages.
         rate_hz: How many a second at most; fewer while the node leaves out over a fifth of them.
+        sensors: Sends hostile messages of the sources of sparse depth besides, which are not
+            counted. Each hostile CameraInfo is followed by a good one, since a node that rectifies
+            computes nothing without.
     """
-    sender = _Sender(graph, transport, seed)
+    sender = _Sender(graph, transport, seed, has_camera=sensors is not None)
     sender.say_hello()
     begun = time.monotonic()
     before = resources_of(process.pid)
-    pace = _Pace(rate_hz)
+    pace, hostile = _Pace(rate_hz), Hostile(seed)
     for index in range(messages):
         sender.send()
+        if sensors is not None and index % SENSOR_SHARE == 0:
+            sensors.publish_hostile(serialized(hostile.image()))
         if index == WARM_UP:
             before = resources_of(process.pid)
         assert process.poll() is None, f'the node ended: {log.read_text()[-3000:]}'
@@ -146,9 +154,10 @@ class _Pace:
 class _Sender:
     """Sends, and compares with what the node says in its diagnostics."""
 
-    def __init__(self, graph: Graph, transport: str, seed: int) -> None:
+    def __init__(self, graph: Graph, transport: str, seed: int, *, has_camera: bool) -> None:
         self._graph = graph
         self._transport = transport
+        self._has_camera = has_camera
         self._hostile = Hostile(seed)
         self._turn = 0
         self.images = self.infos = 0
@@ -170,6 +179,8 @@ class _Sender:
         self._turn += 1
         if self._turn % INFO_SHARE == 0:
             self._send_info(self._hostile.info())
+            if self._has_camera:
+                self._send_info(lens(48, 64, header()))
         elif self._transport == 'raw':
             self._send_image(self._hostile.image())
         else:
@@ -237,7 +248,7 @@ class _Sender:
         if self._transport == 'compressed':
             image = self._hostile.good_compressed(header(4711))
         self._send_image(image)
-        self._send_info(CameraInfo(width=64, height=48))
+        self._send_info(camera_info())
 
     def _send_image(self, message: Image | CompressedImage | bytes) -> None:
         self.images += 1

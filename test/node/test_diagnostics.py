@@ -27,10 +27,11 @@ from node_graph import (
 )
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from drnet_ros.errors import DeviceLostError, DeviceMemoryError
-from drnet_ros.inference import DepthFrame
+from drnet_ros.inference import CameraModel, DepthFrame, Settings
+from drnet_ros.inference.camera import rays
 from drnet_ros.node import depth_node, diagnostics
 from drnet_ros.node.depth_node import DepthNode
 from drnet_ros.node.gpu_health import GpuMonitor, GpuState
@@ -221,6 +222,26 @@ def test_odd_images_become_depth_and_a_warning(
     assert depths.wait_for(1)[0].header == stamp
 
 
+def test_names_from_messages_are_shown_short_and_printable(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    """A frame_id that turns the text of a terminal around, and is as long as a book."""
+    start_node(ground_frame='base_link')
+    health = Health(graph)
+    graph.collect(PointCloud2, 'obstacles')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    publisher = graph.publisher(Image, 'image')
+    image = rgb_image(ramp(), header(7, 0, '\u202e' + 'x' * 100_000))
+    text = f'no obstacles: \\u202e{"x" * 500}'
+    graph.repeat_until(
+        lambda: publisher.publish(image), lambda: text in health.newest().get('message', ''), text
+    )
+    message = health.newest()['message']
+    assert message.isprintable()
+    assert len(message) < 1500
+    assert ' ... (200' in message  # the frame is named twice
+
+
 def test_stamps_that_go_back_matter_to_the_temporal_filter_only() -> None:
     rgb_hwc = ramp()
     for is_filtered in (False, True):
@@ -299,8 +320,26 @@ def test_a_cloud_that_lacks_most_of_the_depth_is_a_warning(columns: int, said: l
     points = np.ones((320, 320, 3), np.float32)
     points[:160] = np.nan
     points[:, :columns] = np.nan
-    check.look_at_depth(DepthFrame(depth_hw, points=points), 2)
+    check.look_at_depth(DepthFrame(depth_hw, points=points), Settings(point_stride=2))
     assert [text.partition(':')[0] for text in check.problems().values()] == said
+
+
+def test_a_thinned_cloud_that_lacks_most_of_the_depth_is_a_warning() -> None:
+    """Barrel distortion that bends rays back: only the middle of the image has any."""
+    camera = CameraModel(
+        640, 480, 400.0, 400.0, 319.5, 239.5, d=(-5.0, 0.0, 0.0, 0.0), distortion_model='plumb_bob'
+    )
+    share = np.isnan(rays(camera)[::32, ::32, 0]).mean()
+    assert share > 0.8
+    depth_hw, voxels = np.ones((480, 640), np.float32), np.ones((1, 9, 3), np.float32)
+    for is_rectified, said in (
+        (False, [f'the cloud lacks {share:.0%} of the pixels']),
+        (True, []),
+    ):
+        check, settings = InputCheck(), Settings(point_stride=2, image_is_rectified=is_rectified)
+        check.look_at_depth(DepthFrame(depth_hw, camera, voxels=voxels), settings)
+        found = [text.partition(' that have')[0] for text in check.problems().values()]
+        assert found == said
 
 
 def test_camera_info_that_no_image_was_matched_with_is_not_said_to_be_missing(

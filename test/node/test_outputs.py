@@ -125,7 +125,9 @@ def test_cloud_without_colour_has_three_fields_and_stride_thins_it(
     np.testing.assert_array_equal(points_of(cloud)[..., 2], depth_of(ramp())[::5, ::5])
 
 
-def test_cloud_of_voxels_has_one_point_for_each(graph: Graph, start_node: NodeFactory) -> None:
+def test_cloud_of_voxels_has_one_point_for_each(
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+) -> None:
     start_node(point_voxel=0.1)
     clouds = graph.collect(PointCloud2, 'points')
     image = ramp()
@@ -146,6 +148,7 @@ def test_cloud_of_voxels_has_one_point_for_each(graph: Graph, start_node: NodeFa
     assert len(np.unique(voxels, axis=0)) == cloud.width
     expected = np.unique(np.floor(whole[~np.isnan(z)] / 0.1).astype(int), axis=0)
     assert abs(len(expected) - cloud.width) <= 0.02 * cloud.width  # on borders, by rounding
+    assert engine.wanted_points == [False]  # the whole cloud was not built
 
 
 def test_camera_info_is_as_received_where_sizes_agree(

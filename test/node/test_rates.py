@@ -124,10 +124,11 @@ def test_max_rate_computes_no_more_and_is_live(
     assert not answer.successful
 
 
+@pytest.mark.parametrize('point_voxel', [0.0, 0.1])
 def test_points_max_rate_leaves_depth_alone(
-    graph: Graph, start_node: NodeFactory, engine: KnownEngine
+    graph: Graph, start_node: NodeFactory, engine: KnownEngine, point_voxel: float
 ) -> None:
-    node = start_node(points_max_rate=10.0)
+    node = start_node(points_max_rate=10.0, point_voxel=point_voxel)
     depths = graph.collect(Image, 'depth/image_rect')
     clouds = graph.collect(PointCloud2, 'points')
     publisher = graph.publisher(Image, 'image')
@@ -136,7 +137,7 @@ def test_points_max_rate_leaves_depth_alone(
     publish_each(graph, node, publisher, range(0, 300, 50))
     depths.wait_for(6)
     assert stamps_of(clouds.wait_for(3)) == [0, 100, 200]
-    assert engine.wanted_points == [True, False] * 3
+    assert engine.wanted_points == [not point_voxel, False] * 3
     node.set_parameters([Parameter('points_max_rate', value=0.0)])
     publish_each(graph, node, publisher, (310, 320))
     assert stamps_of(clouds.wait_for(5)) == [0, 100, 200, 310, 320]

@@ -3,9 +3,13 @@
     make soak MINUTES=20
     python tools/soak/soak.py --minutes 20 --output soak_output
 
-VGA images come at 30 Hz with their CameraInfo. Meanwhile, at random: the publisher ends and
+Everything is switched on: mask, rectification, filters, voxels, floor removal, laser scan, merged
+cloud, and all sources of sparse depth. VGA images come at 30 Hz with their CameraInfo, sensors
+send at 10 Hz, and all topics have a subscriber. Meanwhile, at random: the publisher ends and
 another one starts, subscribers come and go, live parameters change (some to what must be refused),
-the image size changes, hostile messages come in between, the node is deactivated and activated.
+services are called, the image size changes, hostile messages come in between, the node is
+deactivated and activated.
+
 Written are `soak.json` (summary and one sample a second), `soak.png` and `soak.md`. The exit code
 is 1 if the node ended, did not answer, or left a message unaccounted for.
 """
@@ -23,6 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / 'test' / 'node'))
 
 import rclpy
+from everything_on import everything_on
 from fuzz_node import start_node_program
 from node_graph import Graph, Spinning
 from process_resources import resources_of
@@ -52,7 +57,7 @@ def main() -> int:
     node = rclpy.create_node('soak')
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'log'
-        process = start_node_program(log)
+        process = start_node_program(log, *everything_on(Path(folder)))
         try:
             with Spinning(node):
                 load = Load(Graph(node), arguments.seed, arguments.rate)

@@ -1,4 +1,4 @@
-"""The load of the soak: a camera, subscribers and people who change their minds all the time."""
+"""The load of the soak: sensors, subscribers and people who change their minds all the time."""
 
 from __future__ import annotations
 
@@ -11,28 +11,41 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
+from everything_on import OUTPUTS, Sensors, lens
 from hostile_messages import Hostile, serialized
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from node_graph import Graph, camera_info, header, qos, rgb_image, values_of
+from node_graph import Graph, header, qos, rgb_image, values_of
 from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import Trigger
 
 __all__ = ['Load']
 
-SIZES = ((480, 640), (480, 640), (480, 640), (240, 320), (720, 1280))
+DEPTH = 'depth/image_rect'
+SIZES = ((480, 640), (480, 640), (480, 640), (240, 320), (720, 960))
 EVENT_EVERY_S = 0.7
-CHANGES: tuple[tuple[str, Any], ...] = (
-    *(('max_depth', 8.0), ('max_depth', 10.0), ('max_depth', 900.0), ('min_depth', 0.2)),
-    *(('points', False), ('points', True), ('point_stride', 2), ('point_stride', 1)),
-    *(('depth_encoding', '16UC1'), ('depth_encoding', '32FC1'), ('depth_encoding', 'x')),
-    *(('edge_threshold', 0.1), ('edge_threshold', 0.0), ('weights', 'other')),
-    *(('output_size', [240, 320]), ('output_size', [0, 0]), ('output_size', [-1, 3])),
+SENSORS_EVERY = 3  # images for one message of each sensor
+# Each value of a parameter, and whether the node must accept it.
+CHANGES: tuple[tuple[str, Any, bool], ...] = (
+    *(('max_depth', 8.0, True), ('max_depth', 10.0, True), ('max_depth', 900.0, False)),
+    *(('points', False, True), ('points', True, True), ('min_depth', 0.2, True)),
+    *(('point_stride', 2, True), ('point_stride', 1, True), ('weights', 'other', False)),
+    *(('depth_encoding', '16UC1', True), ('depth_encoding', '32FC1', True)),
+    *(('depth_encoding', 'x', False), ('edge_threshold', 0.1, True)),
+    *(('edge_threshold', 0.0, True), ('output_size', [240, 320], True)),
+    *(('output_size', [0, 0], True), ('output_size', [-1, 3], False)),
+    *(('point_voxel', 0.05, True), ('point_voxel', 0.0, True), ('point_voxel', 0.001, False)),
+    *(('outlier_radius', 0.03, True), ('outlier_radius', 0.0, True)),
+    *(('temporal_filter', 0.5, True), ('temporal_filter', 0.0, True)),
+    *(('max_stddev_ratio', 0.9, True), ('max_stddev_ratio', 0.0, True)),
+    *(('points_max_rate', 5.0, True), ('points_max_rate', 0.0, True)),
+    *(('scan_min_height', 0.2, True), ('scan_min_height', 5.0, False)),
+    *(('mask', ['/nowhere.png'], False), ('ground_tolerance', 0.1, True)),
 )
-REFUSED = {('max_depth', 900.0), ('depth_encoding', 'x'), ('weights', 'other')}
 FRAME_COUNTERS = ('in', 'out', 'dropped', 'failed', 'skipped', 'lost')
 
 
@@ -74,13 +87,18 @@ class Load:
         self._images: Publisher[Image] | None = None
         self._infos = graph.node.create_publisher(CameraInfo, 'camera_info', qos())
         self._start_publisher()
-        self._subscribe('depth')
-        self._subscribe('points')
+        self._sensors = Sensors(graph, seed)
+        self._services: list[Client[Any, Any]] = [
+            graph.node.create_client(Trigger, f'depth_node/{name}')
+            for name in ('save_frame', 'calibrate_scale', 'reset_scale')
+        ]
+        for topic in OUTPUTS:
+            self._subscribe(topic)
 
     def wait_until_ready(self, within_s: float) -> None:
         """Publish until depth comes back, then count from there."""
         self._graph.repeat_until(
-            self._publish, lambda: self._received['depth'] > 3, 'depth', within_s=within_s
+            self._publish, lambda: self._received[DEPTH] > 3, 'depth', within_s=within_s
         )
 
     def step(self) -> None:
@@ -101,10 +119,10 @@ class Load:
     def drain(self, within_s: float) -> None:
         """Let the node come to rest: publish slowly until depth comes and all is accounted for."""
         self._settings_back()
-        before = self._received['depth']
+        before = self._received[DEPTH]
         self._graph.repeat_until(
             self._publish,
-            lambda: self._received['depth'] > before and self._rest() == 0,
+            lambda: self._received[DEPTH] > before and self._rest() == 0,
             'rest',
             within_s=within_s,
             every_s=2.5,
@@ -144,8 +162,10 @@ class Load:
 
     def _publish(self) -> None:
         self._frame += 1
-        stamp = header(self._frame)
-        self._infos.publish(camera_info(self._hw[1], self._hw[0], stamp=stamp))
+        stamp = header(*divmod(10**9 + round(self._frame * self._period_s * 1e9), 10**9))
+        if self._frame % SENSORS_EVERY == 0:
+            self._sensors.publish(stamp)
+        self._infos.publish(lens(*self._hw, stamp))
         if self._images is not None:
             self._sent += 1
             self._images.publish(rgb_image(self._pixels[self._hw], stamp))
@@ -158,6 +178,8 @@ class Load:
             ('size changed', 2, self._change_size),
             ('hostile image', 4, self._send_hostile),
             ('hostile camera_info', 2, self._send_hostile_info),
+            ('hostile sensor message', 4, self._send_hostile_sensor),
+            ('service called', 1, self._call_service),
             ('deactivated and activated', 1, self._cycle),
         )
         names = [name for name, weight, _ in disturbances for _ in range(weight)]
@@ -176,40 +198,32 @@ class Load:
         self._start_publisher()
 
     def _toggle_subscriber(self) -> None:
-        name = self._random.choice(('depth', 'points', 'preview'))
-        if name in self._subscriptions:
-            self._graph.node.destroy_subscription(self._subscriptions.pop(name))
+        topic = self._random.choice(list(OUTPUTS))
+        if topic in self._subscriptions:
+            self._graph.node.destroy_subscription(self._subscriptions.pop(topic))
         else:
-            self._subscribe(name)
+            self._subscribe(topic)
 
-    def _subscribe(self, name: str) -> None:
-        kind, topic = {
-            'depth': (Image, 'depth/image_rect'),
-            'points': (PointCloud2, 'points'),
-            'preview': (Image, 'depth/preview'),
-        }[name]
-        self._subscriptions[name] = self._graph.node.create_subscription(
-            kind, topic, partial(self._on_result, name), qos(depth=2)
+    def _subscribe(self, topic: str) -> None:
+        self._subscriptions[topic] = self._graph.node.create_subscription(
+            OUTPUTS[topic], topic, partial(self._on_result, topic), qos(depth=2)
         )
 
     def _change_parameter(self) -> None:
-        self._set(*self._random.choice(CHANGES))
-
-    def _set(self, name: str, value: Any) -> None:
-        parameter = Parameter(name, value=value).to_parameter_msg()
+        change = self._random.choice(CHANGES)
+        parameter = Parameter(change[0], value=change[1]).to_parameter_msg()
         future = self._parameters.call_async(SetParameters.Request(parameters=[parameter]))
-        future.add_done_callback(partial(self._on_answer, name, value))
+        future.add_done_callback(partial(self._on_answer, change))
 
-    def _on_answer(self, name: str, value: Any, answer: Any) -> None:
+    def _on_answer(self, change: tuple[str, Any, bool], answer: Any) -> None:
+        name, value, is_accepted = change
         is_set = answer.result().results[0].successful
-        is_bad = name == 'output_size' and value[0] < 0
-        is_bad = is_bad or (not isinstance(value, list) and (name, value) in REFUSED)
-        self._answers['right' if is_set is not is_bad else f'wrong: {name} {value}'] += 1
+        self._answers['right' if is_set is is_accepted else f'wrong: {name} {value}'] += 1
 
     def _settings_back(self) -> None:
-        for name in ('depth', 'points'):
-            if name not in self._subscriptions:
-                self._subscribe(name)
+        for topic in (DEPTH, 'points'):
+            if topic not in self._subscriptions:
+                self._subscribe(topic)
         self._hw = SIZES[0]
 
     def _change_size(self) -> None:
@@ -225,6 +239,13 @@ class Load:
         message: Any = serialized(self._hostile.info())
         self._infos.publish(message)
 
+    def _send_hostile_sensor(self) -> None:
+        message: Any = serialized(self._hostile.image())
+        self._sensors.publish_hostile(message)
+
+    def _call_service(self) -> None:
+        self._random.choice(self._services).call_async(Trigger.Request())
+
     def _cycle(self) -> None:
         for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
             request = ChangeState.Request()
@@ -237,6 +258,6 @@ class Load:
         if self._counted()['in'] < before['in']:  # activated anew: up to a second's are missed
             self._past += Counter(before)
 
-    def _on_result(self, name: str, _message: Any) -> None:
-        self._received[name] += 1
+    def _on_result(self, topic: str, _message: Any) -> None:
+        self._received[topic] += 1
         self._graph.notify()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,12 +14,21 @@ from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.depth import ROWS_AT_ONCE, drop_edges, limit_range, point_cloud
 from drnet_ros.inference.frames import DepthFrame, Frame
+from drnet_ros.inference.postprocess.edge_refinement import refine_edges
+from drnet_ros.inference.postprocess.voxels import voxel_cloud
 
 if TYPE_CHECKING:
     from drnet_ros.inference.settings import Settings
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['Geometry', 'PostProcessor', 'build_cloud', 'rescale']
+__all__ = [
+    'Geometry',
+    'PostProcessor',
+    'add_voxels',
+    'build_cloud',
+    'edge_threshold_at',
+    'rescale',
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,8 @@ class PostProcessor:
     def finish(self, network_depth_hw: FloatArray, frame: Frame, settings: Settings) -> DepthFrame:
         """Make the depth frame of one image.
 
-        Resizing is bilinear with half-pixel centers; then come, at the size of the output, scale,
-        edges and range.
+        Resizing is bilinear with half-pixel centers, or follows the edges of the image; then come,
+        at the size of the output, scale, edges and range.
 
         Args:
             network_depth_hw: The network's depth in metres, float32; not changed, not kept.
@@ -72,7 +81,10 @@ class PostProcessor:
         """
         geometry = self.geometry(frame, _size(network_depth_hw), settings)
         scale, size = np.float32(geometry.scale), geometry.depth_hw
-        if _size(network_depth_hw) == size:
+        if settings.refine_edges:
+            depth = refine_edges(network_depth_hw, frame.rgb_hwc, size)
+            depth *= scale
+        elif _size(network_depth_hw) == size:
             depth = network_depth_hw * scale
         else:
             resized = cv2.resize(network_depth_hw, size[::-1], interpolation=cv2.INTER_LINEAR)
@@ -102,7 +114,7 @@ class PostProcessor:
         size = settings.output_size if settings.output_size != (0, 0) else image_hw
         at_image = None if frame.camera is None else frame.camera.matching(*image_hw)
         scale = self.focal_scale(at_image, network_hw, settings)
-        edge = _threshold_at(size, network_hw, settings.edge_threshold)
+        edge = edge_threshold_at(size, network_hw, settings.edge_threshold)
         if at_image is None:
             return Geometry(size, scale, None, None, edge)
         camera = at_image.scaled_to(*size)
@@ -138,12 +150,17 @@ class PostProcessor:
         return settings.scale_factor * focal_ratio
 
 
-def _threshold_at(
+def edge_threshold_at(
     depth_hw: tuple[int, int], network_hw: tuple[int, int], edge_threshold: float
 ) -> float:
     """Return the jump between pixels of the depth that is one between pixels of the network.
 
     Enlarged by n, depth takes n steps from one side of an edge to the other.
+
+    Args:
+        depth_hw: Height and width of the depth.
+        network_hw: Height and width at which the network sees the image.
+        edge_threshold: The jump between pixels of the network.
     """
     finer = math.sqrt(math.prod(network_hw) / math.prod(depth_hw))
     return math.pow(1 + edge_threshold, min(1.0, finer)) - 1
@@ -160,14 +177,37 @@ def build_cloud(
         rgb: Its image, uint8 (H, W, 3), of any size.
         settings: `point_color` and `point_stride` are read.
     """
-    color = None
-    if settings.point_color:
-        color = rgb
-        if _size(rgb) != _size(depth):
-            color = cv2.resize(  # type: ignore[assignment]
-                rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
-            )
+    color = _color(depth, rgb, settings)
     return point_cloud(depth, rays(ray_camera), color, settings.point_stride)
+
+
+def _color(depth: FloatArray, rgb: UInt8Array, settings: Settings) -> UInt8Array | None:
+    """Return the image at the size of the depth, if points have its colour."""
+    if not settings.point_color or _size(rgb) == _size(depth):
+        return rgb if settings.point_color else None
+    return cv2.resize(  # type: ignore[return-value]
+        rgb, _size(depth)[::-1], interpolation=cv2.INTER_AREA
+    )
+
+
+def add_voxels(frame: Frame, result: DepthFrame, settings: Settings) -> DepthFrame:
+    """Add the thinned cloud, if it is wanted and can be made.
+
+    Args:
+        frame: What was submitted.
+        result: What came of it, with depth as it is to be published.
+        settings: `point_voxel`, `point_stride`, `point_color` and `image_is_rectified`.
+
+    Returns:
+        The same arrays, and `voxels`.
+    """
+    if not frame.voxels or result.camera is None or not settings.point_voxel:
+        return result
+    camera = result.camera.rectified() if settings.image_is_rectified else result.camera
+    depth, size_m = result.depth_hw, settings.point_voxel
+    color = _color(depth, frame.rgb_hwc, settings)
+    voxels = voxel_cloud(depth, rays(camera), size_m, color, settings.point_stride)
+    return replace(result, voxels=voxels)
 
 
 def _size(image: FloatArray | UInt8Array) -> tuple[int, int]:

@@ -37,6 +37,40 @@ class OutputFields(SparseDepthFields):
             'the service calibrate_scale measures it.',
         ),
     ] = 1.0
+    refine_edges: Annotated[
+        bool,
+        ParameterInfo(
+            group='Depth',
+            live=True,
+            text='Depth edges follow the edges of the image (a guided filter that needs no '
+            'training). Objects get sharper outlines; the texture of flat surfaces shows in '
+            'depth a little.',
+        ),
+    ] = False
+    outlier_radius: Annotated[
+        float,
+        ParameterInfo(
+            group='Depth',
+            minimum=0.0,
+            maximum=1.0,
+            live=True,
+            text='Remove flying pixels by radius: a pixel becomes invalid if fewer than '
+            'outlier_min_neighbors of the eight pixels around it are within this fraction of its '
+            'depth. As for edge_threshold, the pixels are those of the network. 0.02 is 2 %; 0 is '
+            'off.',
+        ),
+    ] = 0.0
+    outlier_min_neighbors: Annotated[
+        int,
+        ParameterInfo(
+            group='Depth',
+            minimum=1,
+            maximum=8,
+            live=True,
+            text='How many neighbours outlier_radius asks for. A straight edge leaves five, a '
+            'corner three.',
+        ),
+    ] = 5
     point_voxel: Annotated[
         float,
         ParameterInfo(
@@ -182,7 +216,7 @@ class OutputFields(SparseDepthFields):
             text='A plane that is steeper in ground_frame is not the floor: all its points stay '
             'in obstacles.',
         ),
-    ] = 5.0
+    ] = 8.0
     merged_frame: Annotated[
         str,
         ParameterInfo(

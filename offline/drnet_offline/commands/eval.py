@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from drnet_offline.commands.options import Engine
+from drnet_offline.commands.recording_options import SetOptions
 from drnet_offline.commands.scoring_options import (
     BlocksOf,
     Data,
@@ -60,6 +61,7 @@ def evaluate_command(
     blocks_of: BlocksOf = 'lite0',
     engine: Engine = 'auto',
     input_size: InputSize = None,
+    set_: SetOptions = None,
     mean_depth: MeanDepth = False,
     scale: Scale = False,
     edges: Edges = False,
@@ -74,7 +76,6 @@ def evaluate_command(
 
     with stopping(lambda: _UNSAVED), ExitStack() as held:
         has_paper = _prepare(data, json_, pictures, held)
-
         # PyTorch comes with these: what is refused is refused before.
         from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
         from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
@@ -85,7 +86,7 @@ def evaluate_command(
         dataset, mean_of = _open(data, part, blocks_of, mean_depth=mean_depth)
         failures = None if pictures is None else WorstImages(rules, worst)
         others = _choose_metrics(rules, edges=edges, ranges=ranges)
-        settings = _settings(weights, engine, input_size)
+        settings = _settings(weights, engine, input_size, set_ or [])
         record, rows = _score(dataset, rules, settings, failures, others, problems)
         if not scale:
             rows.popitem()
@@ -95,13 +96,14 @@ def evaluate_command(
         _finish(failures, pictures, problems)
 
 
-def _settings(weights: str, engine: str, input_size: str | None) -> Settings:
+def _settings(weights: str, engine: str, input_size: str | None, words: list[str]) -> Settings:
     from drnet_offline.replay.variants import parse_settings  # noqa: PLC0415
 
+    size = [] if input_size is None else [f'input_size={input_size}']
+    others = parse_settings([*size, *words])
     # Wide limits of depth: metrics need one at every pixel.
-    size = {} if input_size is None else parse_settings([f'input_size={input_size}'])
     return Settings.from_mapping({
-        'weights': weights, 'engine': engine, 'min_depth': 0.001, 'max_depth': 80.0, **size
+        'weights': weights, 'engine': engine, 'min_depth': 0.001, 'max_depth': 80.0, **others
     })  # fmt: skip
 
 

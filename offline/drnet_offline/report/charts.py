@@ -125,8 +125,14 @@ def draw_frames(
             axis.plot(time_s, columns[name] * factor, color=color, lw=1, label=variant)
         axis.set_ylabel(label, fontsize=9)
         axis.grid(color='#eeeeee')
-    axes[-1].legend(
-        frameon=False, fontsize=9, loc='upper right', ncols=1 if layout.is_narrow else 3
+    # All lines are in the chart of the steps; above the charts no line runs through their names.
+    steps = axes[[name for name, _ in rows].index('step')]
+    figure.legend(
+        *steps.get_legend_handles_labels(),
+        frameon=False,
+        fontsize=9,
+        loc='outside upper right',
+        ncols=1 if layout.is_narrow else 3,
     )
     axes[-1].set_xlabel('time [s]')
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ['cells_of', 'draw_examples', 'range_of', 'titles_of', 'write_examples']
 
 _LEAST_RANGE_M = 0.01
+_TITLE_WIDTH = 34  # characters over one picture
 
 
 def write_examples(path: Path, figure: Figure) -> None:
@@ -58,7 +60,8 @@ def draw_examples(
     low, high = range_of([picture for _, picture in pictures])
     drawn: dict[str, Any] = {}
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=7)
+        lines = [textwrap.fill(line, _TITLE_WIDTH) for line in title.splitlines()]
+        axis.set_title('\n'.join(lines), fontsize=7)
     for row, (label, picture) in zip(axes, pictures, strict=True):
         cells = cells_of(picture, has_truth=has_truth)
         for axis, (kind, pixels) in zip(row, cells, strict=True):

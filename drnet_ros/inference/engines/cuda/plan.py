@@ -12,9 +12,16 @@ import torch
 from torch import Tensor
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
-from drnet_ros.inference.engines.cuda.tensor_depth import fill_depth, resize_bytes, resize_matrix
+from drnet_ros.inference.engines.cuda.tensor_depth import (
+    fill_depth,
+    grey_of,
+    refine_depth,
+    resize_bytes,
+    resize_matrix,
+)
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.postprocess import Geometry
+from drnet_ros.inference.postprocess.edge_refinement import SUBSAMPLING
 from drnet_ros.inference.settings import Settings
 
 __all__ = [
@@ -47,6 +54,7 @@ class Shape:
         network_hw: Height and width at which the network sees them.
         depth_hw: Height and width of the depth.
         has_edges: Whether depth edges are dropped.
+        refines: Whether depth edges follow those of the image.
     """
 
     count: int
@@ -54,6 +62,7 @@ class Shape:
     network_hw: tuple[int, int]
     depth_hw: tuple[int, int]
     has_edges: bool
+    refines: bool
 
     @classmethod
     def of(cls, batch: Batch, settings: Settings, network_hw: tuple[int, int]) -> Shape:
@@ -66,8 +75,11 @@ class Shape:
         """
         frame, geometry = batch[0]
         height, width = frame.rgb_hwc.shape[:2]
-        has_edges = settings.edge_threshold > 0
-        return cls(len(batch), (height, width), network_hw, geometry.depth_hw, has_edges)
+        return cls(
+            *(len(batch), (height, width), network_hw, geometry.depth_hw),
+            has_edges=settings.edge_threshold > 0,
+            refines=settings.refine_edges,
+        )
 
 
 def graph_counts(camera_count: int) -> list[int]:
@@ -112,11 +124,13 @@ class BatchGraph:
         self._limits = self.input[:header].view(torch.float32).view(-1, _LIMITS)
         self._images = self.input[header:].view(-1, *shape.image_hw, 3)
         self._infer = infer
-        self._has_edges = shape.has_edges
+        self._has_edges, self._refines = shape.has_edges, shape.refines
 
-        def weights(to_hw: tuple[int, int], *, averages: bool) -> list[Tensor]:
+        def weights(
+            to_hw: tuple[int, int], *, averages: bool, kind: torch.dtype = resize_type
+        ) -> list[Tensor]:
             return [
-                resize_matrix(old, new, averages=averages).to(device, resize_type)
+                resize_matrix(old, new, averages=averages).to(device, kind)
                 for old, new in zip(shape.image_hw, to_hw, strict=True)
                 if to_hw != shape.image_hw
             ]
@@ -124,6 +138,9 @@ class BatchGraph:
         shrinks = math.prod(shape.network_hw) < math.prod(shape.image_hw)
         self._to_network = weights(shape.network_hw, averages=shrinks)
         self._to_depth = weights(shape.depth_hw, averages=True)
+        height, width = (side // SUBSAMPLING for side in shape.network_hw)
+        self._to_filter = weights((height, width), averages=True, kind=torch.float32)
+        self._to_sharp = weights(shape.depth_hw, averages=True, kind=torch.float32)
 
     def byte_count(self, count: int) -> int:
         """Return how much of `input` a number of frames takes, from its start on."""
@@ -132,6 +149,10 @@ class BatchGraph:
     def compute(self) -> None:
         """Fill `depth` from `input`, on the current stream."""
         depth = self._infer(resize_bytes(self._images, *self._to_network))
+        if self._refines:
+            grey = grey_of(self._images).permute(0, 2, 3, 1)
+            small = resize_bytes(grey, *self._to_filter)
+            depth = refine_depth(depth, small, resize_bytes(grey, *self._to_sharp))
         fill_depth(self.depth, depth, self._limits, has_edges=self._has_edges)
 
     def colors(self, index: int) -> Tensor:

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ['fill_cloud', 'fill_depth', 'resize_bytes', 'resize_matrix']
+from drnet_ros.inference.postprocess.edge_refinement import (
+    LEAST_DEPTH_M,
+    RADIUS,
+    REGULARISATION,
+    SUBSAMPLING,
+)
+
+__all__ = ['fill_cloud', 'fill_depth', 'grey_of', 'refine_depth', 'resize_bytes', 'resize_matrix']
 
 
 def resize_matrix(length: int, size: int, *, averages: bool) -> Tensor:
@@ -59,6 +66,41 @@ def resize_bytes(rgb_bhwc: Tensor, *weights: Tensor) -> Tensor:
     return (rows @ planes @ columns.T + 0.5).floor()
 
 
+def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> Tensor:
+    """Resize depth so that its edges follow those of the image, as `refine_edges` does.
+
+    Args:
+        depth_bhw: The network's depth in metres, float32 (B, h, w).
+        small_b1hw: Brightness of the images at the size of the filter, 0 to 255, float32.
+        sharp_b1hw: Brightness at the size of the result, 0 to 255, float32 (B, 1, H, W).
+
+    Returns:
+        Metres, float32 (B, H, W).
+    """
+    guide = small_b1hw / 255
+    depth = functional.avg_pool2d(depth_bhw[:, None], SUBSAMPLING).clamp(min=LEAST_DEPTH_M).log()
+    mean_guide, mean_depth = _windowed(guide), _windowed(depth)
+    variance = _windowed(guide * guide) - mean_guide * mean_guide
+    slope = (_windowed(guide * depth) - mean_guide * mean_depth) / (variance + REGULARISATION)
+    both = torch.cat([_windowed(slope), _windowed(mean_depth - slope * mean_guide)], 1)
+    both = functional.interpolate(both, sharp_b1hw.shape[2:], mode='bilinear', align_corners=False)
+    return (both[:, :1] * (sharp_b1hw / 255) + both[:, 1:]).exp()[:, 0]
+
+
+def grey_of(rgb_bhwc: Tensor) -> Tensor:
+    """Return the brightness of images, as `cv2.cvtColor` does.
+
+    Args:
+        rgb_bhwc: uint8 (B, H, W, 3).
+
+    Returns:
+        Whole numbers from 0 to 255, float32 (B, 1, H, W).
+    """
+    red, green, blue = rgb_bhwc.int().unbind(-1)
+    # 0.299, 0.587 and 0.114 in fixed point, with OpenCV's rounding.
+    return ((9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15).float()[:, None]
+
+
 def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edges: bool) -> None:
     """Scale, resize and filter the network's depth, as `PostProcessor.finish` does.
 
@@ -104,6 +146,11 @@ def fill_cloud(
         red, green, blue = rgb_hw3[every, every].to(torch.int32).unbind(-1)
         # As integers: bits of a color are denormal as a float, and arithmetic may flush those.
         out_hwc.view(torch.int32)[..., 3] = red << 16 | green << 8 | blue
+
+
+def _windowed(image_b1hw: Tensor) -> Tensor:
+    continued = functional.pad(image_b1hw, (RADIUS,) * 4, mode='replicate')
+    return functional.avg_pool2d(continued, 2 * RADIUS + 1, stride=1)
 
 
 def _is_edge(depth_bhw: Tensor, jump_b11: Tensor) -> Tensor:

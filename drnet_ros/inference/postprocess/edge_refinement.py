@@ -1,0 +1,82 @@
+"""Depth edges where the image has edges: the fast guided filter, without training.
+
+It is the filter of He and Sun (Fast Guided Filter, arXiv 1505.00996): within a window, the
+logarithm of depth is the brightness of the image times one number plus another. Both numbers are
+found at a quarter of the network's size, and applied to the image at full size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from drnet_ros.inference.arrays import FloatArray, UInt8Array
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ['LEAST_DEPTH_M', 'RADIUS', 'REGULARISATION', 'SUBSAMPLING', 'refine_edges']
+
+SUBSAMPLING = 4
+"""Pixels of the network along the side of one at which the filter is computed."""
+
+RADIUS = 3
+"""Of the window, in pixels of the filter: the window is 28 pixels of the network wide."""
+
+REGULARISATION = 5e-4
+"""Variance of brightness, 0 to 1, below which a window counts as without edges."""
+
+LEAST_DEPTH_M = 1e-3
+"""Depth below this counts as this: its logarithm is taken."""
+
+
+def refine_edges(
+    network_depth_hw: FloatArray, rgb_hwc: UInt8Array, size_hw: tuple[int, int]
+) -> FloatArray:
+    """Resize the network's depth so that its edges follow those of the image.
+
+    Args:
+        network_depth_hw: The network's depth, metres, float32 (h, w), finite.
+        rgb_hwc: The image, uint8 (H, W, 3).
+        size_hw: Height and width to resize to.
+
+    Returns:
+        Metres, float32, of that size; it owns its memory.
+    """
+    small_hw = network_depth_hw.shape[0] // SUBSAMPLING, network_depth_hw.shape[1] // SUBSAMPLING
+    grey = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY), np.uint8)
+    guide = _averaged(grey, small_hw).astype(np.float32)
+    guide *= np.float32(1 / 255)
+    depth: FloatArray = np.maximum(_averaged(network_depth_hw, small_hw), LEAST_DEPTH_M)
+    np.log(depth, out=depth)
+
+    mean_guide, mean_depth = _windowed(guide), _windowed(depth)
+    variance = _windowed(guide * guide) - mean_guide * mean_guide
+    slope = _windowed(guide * depth) - mean_guide * mean_depth
+    slope /= variance + np.float32(REGULARISATION)
+    offset = np.asarray(mean_depth - slope * mean_guide, np.float32)
+
+    # Brightness is in 1/255 here.
+    sharp = grey if grey.shape == size_hw else _averaged(grey, size_hw)
+    refined = _enlarged(_windowed(slope) * np.float32(1 / 255), size_hw)
+    refined *= sharp
+    refined += _enlarged(_windowed(offset), size_hw)
+    return np.asarray(cv2.exp(refined, dst=refined), np.float32)
+
+
+def _averaged(image: NDArray[Any], size_hw: tuple[int, int]) -> NDArray[Any]:
+    return np.asarray(cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_AREA))
+
+
+def _enlarged(image_hw: FloatArray, size_hw: tuple[int, int]) -> FloatArray:
+    enlarged = cv2.resize(image_hw, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, np.float32)
+
+
+def _windowed(image_hw: FloatArray) -> FloatArray:
+    """Return the mean over the window of each pixel; the image's borders are continued."""
+    side = 2 * RADIUS + 1
+    mean = cv2.blur(image_hw, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(mean, np.float32)
