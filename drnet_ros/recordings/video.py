@@ -15,6 +15,7 @@ import numpy as np
 
 from drnet_ros.closing import Closing
 from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.frame_count import lists_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ _URL = re.compile(r'(rtsps?|https?)://.', re.IGNORECASE)
 _TIMEOUT_MS = 5000
 _DEFAULT_RATE_HZ = 30.0
 _NS_PER_S = 1_000_000_000
-# Some containers say only how long a video is: the number of frames is then an estimate.
+# Of frames whose number is an estimate from the length of the video.
 _LEAST_SHARE = 0.9
 
 # What FFmpeg says of damaged packets goes to the terminal; the frames that it leaves out are gone
@@ -138,12 +139,16 @@ class Video(Closing):
             yield frame
 
     def missing(self, count: int) -> str:
-        """Return what to say of a video that ended before its time, '' if it did not.
+        """Return what to say of a video that lacks frames, '' if it does not.
+
+        Where a file lists its frames each must be there; where their number is an estimate from
+        its length, nine tenths. Frames that are damaged and still decoded cannot be told.
 
         Args:
             count: How many frames could be read.
         """
-        if count >= _LEAST_SHARE * self.frame_count:
+        is_listed = not is_live(self.source) and lists_frames(Path(self.source))
+        if count >= self.frame_count * (1 if is_listed else _LEAST_SHARE):
             return ''
         return (
             f'{self.source} says that it has {self.frame_count} frames, but only {count} can be '

@@ -244,3 +244,24 @@ def test_ctrl_c_ends_in_one_line_with_what_is_saved(weights: Path, tmp_path: Pat
     assert last.endswith('the same command does the others')
     # The one that was being written may be there, but is not counted.
     assert 0 <= len(list(output.glob('[0-9]*.png'))) - done <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('stream', ['stdout', 'stderr'])
+def test_output_that_nobody_reads_ends_a_command_quietly(
+    images: Path, weights: Path, tmp_path: Path, stream: str
+) -> None:
+    """As `drnet predict ... 2>&1 | head -0` does."""
+    program = Path(sys.executable).parent / 'drnet'
+    words: list[str | Path] = ['--version']
+    if stream == 'stderr':  # where it says each image
+        words = ['predict', images, '--output', tmp_path, '--weights', weights]
+    reading, writing = os.pipe()
+    os.close(reading)
+    pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, stream: writing}
+    process = subprocess.run([program, *words], **pipes, check=False)  # type: ignore[call-overload]
+    os.close(writing)
+    assert process.returncode == 141
+    assert not process.stdout
+    assert not process.stderr
+    assert not list(tmp_path.glob('*.part*'))

@@ -180,9 +180,8 @@ def test_rescaling_by_rows_is_that_of_each_pixel(stride: int, is_uniform: bool) 
     rows = [slice(0, 32), slice(32, 64), slice(64, 75)]
     rescale(result, 1.25 if is_uniform else [(part, factors[part]) for part in rows], settings)
     for row, column in np.ndindex(depth.shape):
-        expected = depth[row, column] * factors[row, column]
-        if not 0.6 <= expected <= 5.0:
-            expected = np.float32(np.nan)
+        product = depth[row, column] * factors[row, column]
+        expected = product if 0.6 <= product <= 5.0 else np.float32(np.nan)
         np.testing.assert_array_equal(result.depth_hw[row, column], expected)
         if row % stride == column % stride == 0:
             at = row // stride, column // stride

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.frame_count import lists_frames
 from drnet_ros.recordings.video import Video, is_live, is_video
 
 GREYS = (20, 60, 100, 140, 180, 220)
@@ -87,3 +89,82 @@ def test_sources_that_are_live(source: str, expected: bool) -> None:
 def test_names_of_videos() -> None:
     assert is_video(Path('a/B.MP4'))
     assert not is_video(Path('a/mp4'))
+
+
+def write_noise(path: Path, codec: str, count: int = 40) -> bytes:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 10, (64, 48))
+    generator = np.random.default_rng(0)
+    for _ in range(count):
+        writer.write(generator.integers(0, 255, (48, 64, 3), np.uint8))
+    writer.release()
+    return path.read_bytes()
+
+
+def frames_and_what_is_missing(path: Path) -> tuple[int, str]:
+    with Video(path) as video:
+        count = len(list(video))
+        return count, video.missing(count)
+
+
+@pytest.mark.parametrize(('name', 'codec'), [('a.mp4', 'mp4v'), ('a.avi', 'MJPG')])
+def test_a_single_frame_that_is_listed_and_not_there_is_said(
+    tmp_path: Path, name: str, codec: str
+) -> None:
+    path = tmp_path / name
+    data = write_noise(path, codec)
+    assert frames_and_what_is_missing(path) == (40, '')
+    with Video(path) as video:
+        assert video.missing(39) == (
+            f'{path} says that it has 40 frames, but only 39 can be read: it is cut or damaged'
+        )
+    if codec == 'MJPG':  # the last frame of 'movi' and all that follows
+        last = data.rindex(b'00dc', 0, data.rindex(b'idx1'))
+        path.write_bytes(data[:last])
+        count, said = frames_and_what_is_missing(path)
+        assert count == 39
+        assert '40 frames, but only 39' in said
+
+
+def test_a_count_from_the_length_may_be_off_by_a_tenth(tmp_path: Path) -> None:
+    path = tmp_path / 'a.mkv'
+    write_noise(path, 'mp4v')
+    with Video(path) as video:
+        assert (video.missing(37), video.missing(36)) == ('', '')
+        assert 'only 35 can be read' in video.missing(35)
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    data = b''.join(content)
+    return struct.pack('>I4s', 8 + len(data), kind) + data
+
+
+def edits(*starts: int, version: int = 0) -> bytes:
+    layout = '>IiI' if version == 0 else '>QqI'
+    packed = (struct.pack(layout, 4000, start, 0x10000) for start in starts)
+    return box(b'elst', struct.pack('>B3xI', version, len(starts)), *packed)
+
+
+@pytest.mark.parametrize(
+    ('content', 'expected'),
+    [
+        (box(b'moov', box(b'edts', edits(0))), True),
+        (box(b'moov', box(b'edts', edits(0, version=1))), True),
+        (box(b'mdat', bytes(99)) + box(b'moov'), True),
+        # 64 bits of size; mdat to the end of the file without an index
+        (struct.pack('>I4sQ', 1, b'mdat', 46) + bytes(30) + box(b'moov', edits(0)), True),
+        (struct.pack('>I4s', 0, b'mdat') + bytes(30), False),
+        (box(b'moov', edits(512)), False),  # trimmed without encoding
+        (box(b'moov', edits(512, version=1)), False),
+        (box(b'moov', edits(-1, 0)), False),  # begins late, and then from the start
+        (box(b'moov', edits(0), edits(1024)), False),
+        (box(b'moov', edits(0)[:-4]), False),
+        (box(b'moov') + box(b'moof'), False),  # fragments
+        (b'', False),
+    ],
+)
+def test_frames_are_listed_where_nothing_hides_them(
+    tmp_path: Path, content: bytes, expected: bool
+) -> None:
+    (tmp_path / 'a.mp4').write_bytes(box(b'ftyp', b'isom', bytes(4)) + content)
+    assert lists_frames(tmp_path / 'a.mp4') is expected
+    assert not lists_frames(tmp_path / 'gone.mp4')

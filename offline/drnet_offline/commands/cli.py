@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -34,6 +35,8 @@ __all__ = ['app', 'main']
 
 # As a shell says of a program that Ctrl-C ended.
 _STOPPED = 130
+# As a shell says of a program that wrote to a pipe without a reader.
+_UNREAD = 141
 _OWN = {'drnet_offline', 'drnet_ros'}
 
 Arguments = ParamSpec('Arguments')
@@ -86,14 +89,15 @@ def main() -> None:
     """Run the command line.
 
     The exit code is 0, 1 with one line on a known error, 2 on wrong usage, 3 if `drnet adapt`
-    found nothing better, or 130 after Ctrl-C, SIGTERM or SIGHUP.
+    found nothing better, 130 after Ctrl-C, SIGTERM or SIGHUP, or 141 if nobody reads the output
+    any more, as in `drnet predict ... | head -1`.
     """
     for stream in (sys.stdout, sys.stderr):
         # A file may have any bytes for a name, and is printed all the same.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     try:
-        app()
+        _run()
     except StoppedError as error:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
@@ -110,6 +114,25 @@ def main() -> None:
     except (DrnetError, OSError) as error:
         _say('[red]error:[/]', error)
         sys.exit(1)
+
+
+def _run() -> None:
+    """Run the command; one whose output nobody reads any more ends as SIGPIPE ends programs."""
+    try:
+        app()
+    except SystemExit as error:
+        # Typer makes exit code 1 of a broken pipe.
+        is_unread = isinstance(error.__context__, BrokenPipeError)
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            is_unread = True
+        if not is_unread:
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):  # what Python writes at its end goes there
+            os.dup2(nowhere, stream)
+        sys.exit(_UNREAD)
 
 
 def _say(label: str, error: Exception) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from drnet_offline.datasets.damage import damage_of
 from drnet_offline.datasets.photo_facts import PhotoFacts, read_facts
 from drnet_offline.errors import DatasetError
 from drnet_ros.errors import ImageError
@@ -170,6 +171,9 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
             f'{path} is cut short, damaged or no image of a known type: fetch or write it '
             'again, as JPEG or PNG'
         )
+        raise DatasetError(msg)
+    if damage := damage_of(data):
+        msg = f'{path} is cut short or damaged: {damage}; fetch or write it again'
         raise DatasetError(msg)
     return pixels
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ['print_summary', 'write_report']
 
 _HEAD = ('depth', 'APE', 'scaled APE', 'scale', 'RPE 1 s', 'rotation 1 s', 'lost')
-_WORDS = ('APE', 'scale', 'RPE 1 s', 'standing still', 'lost')
+_WORDS = ('APE', 'scale of the path', 'RPE 1 s', 'standing still', 'lost')
 
 
 def print_summary(console: Console, summary: dict[str, Any]) -> None:

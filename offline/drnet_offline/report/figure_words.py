@@ -44,6 +44,9 @@ _MEANINGS = {
         'Distance of the positions from the true path, after the best rigid alignment; scaled '
         'APE: after one that may scale the path, by the factor in the next column.'
     ),
+    'scale of the path': (
+        'What the estimated path has to be multiplied by to fit best. Below 1, depth is too large.'
+    ),
     'RPE 1 s': 'Error of the motion within one second: its translation, and its rotation.',
     'standing still': 'A camera that never moves, for comparison.',
     'lost': 'Frames in which the motion could not be told.',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -105,3 +106,64 @@ def test_damaged_exif_is_no_reason_for_a_warning(tmp_path: Path) -> None:
         photo = read_photo(path)
     assert photo.facts.focal_35mm is None
     assert photo.rgb_hwc.shape == (20, 30, 3)
+
+
+def write_noise(path: Path) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    Image.fromarray(pixels).save(path, quality=90)
+    return path.read_bytes()
+
+
+def damaged(data: bytes) -> dict[str, bytes]:
+    """Returns a JPEG with its end marker, and without some of what should be before it."""
+    middle = len(data) // 2
+    return {
+        'ends early': data[:middle] + b'\xff\xd9',
+        'hole': data[:middle] + data[middle + 400 :],
+        'zeros': data[:middle] + bytes(len(data) - 2 - middle) + b'\xff\xd9',
+        'another file': data[:middle] + data[: middle // 2] + data[-2:],
+    }
+
+
+@pytest.mark.parametrize('kind', ['ends early', 'hole', 'zeros', 'another file'])
+@pytest.mark.parametrize('read', [read_photo, read_rgb])
+def test_a_jpeg_without_all_of_its_picture_is_refused(
+    tmp_path: Path, kind: str, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / 'a.jpg'
+    data = damaged(write_noise(path))[kind]
+    read(path)
+    path.write_bytes(data)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
+    with pytest.raises(DatasetError, match=r'a\.jpg is cut short or damaged: \w'):
+        read(path)
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
+@pytest.mark.parametrize('is_progressive', [False, True])
+def test_whole_jpegs_of_all_kinds_are_read(
+    tmp_path: Path, mode: str, is_progressive: bool
+) -> None:
+    path = tmp_path / 'a.jpg'
+    write_noise(path)
+    with Image.open(path) as image:
+        image.convert(mode).save(path, 'JPEG', progressive=is_progressive)
+    data = path.read_bytes()
+    assert read_rgb(path).shape == (96, 128, 3)
+    path.write_bytes(data[:-2] + bytes(9) + data[-2:])  # some cameras fill up
+    assert read_rgb(path).shape == (96, 128, 3)
+    path.write_bytes(data[: len(data) * 2 // 3] + data[-2:])
+    with pytest.raises(DatasetError, match='cut short'):
+        read_rgb(path)
+
+
+def test_a_tiff_with_damaged_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / 'a.tif'
+    rows = np.repeat(np.arange(96, dtype=np.uint8)[:, None, None], 128, 1).repeat(3, 2)
+    Image.fromarray(rows).save(path, compression='tiff_lzw')
+    np.testing.assert_array_equal(read_rgb(path), rows)
+    data = path.read_bytes()
+    at = len(data) // 2
+    path.write_bytes(data[:at] + bytes(300) + data[at + 300 :])
+    with pytest.raises(DatasetError, match=r'a\.tif is cut short'):
+        read_rgb(path)

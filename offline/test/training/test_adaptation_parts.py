@@ -226,20 +226,6 @@ def test_a_mixture_that_is_worse_everywhere_is_shown_with_its_loss() -> None:
     assert 'with 50% of them, REL rises by 6.7% of itself' in verdict.sentence()
 
 
-def test_of_mixtures_that_are_as_good_the_one_nearest_to_the_old_weights_is_taken() -> None:
-    old = np.full(6, 0.3)
-    best = old - 0.105
-    # Worse by 0.005 on average, whose standard error is 0.0089.
-    noisy = old - 0.1 + 0.02 * np.array([1, -1, 1, -1, 1, -1])
-    assert judge(old, {0.25: noisy, 0.5: best}, {}, most_forgotten=0.05).mixture == 0.25
-    # The standard error is 0.0009: that is no chance.
-    clear = old - 0.1 + 0.002 * np.array([1, -1, 1, -1, 1, -1])
-    assert judge(old, {0.25: clear, 0.5: best}, {}, most_forgotten=0.05).mixture == 0.5
-    # It may be that the best of them forgets too much.
-    shares = {0.25: clear, 0.5: best}
-    assert judge(old, shares, {0.25: 0.0, 0.5: 0.06}, most_forgotten=0.05).mixture == 0.25
-
-
 def test_a_gain_that_may_be_chance_is_refused() -> None:
     old = np.full(8, 0.3)
     # On the whole 0.01 better, but three blocks of eight are worse.

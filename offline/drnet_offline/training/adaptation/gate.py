@@ -29,8 +29,8 @@ class Verdict:
     """What the held-out blocks and the replay set say.
 
     Attributes:
-        mixture: Share of the new weights: the least that is as good as the best mixture of those
-            that do not forget too much; 0 if there is none.
+        mixture: Share of the new weights: the best mixture of those that do not forget too much; 0
+            if there is none.
         shown: The mixture that figures are of: the chosen one, or, if there is none, the one with
             the least error on held-out blocks, however much it forgets.
         gain: By what share of itself REL falls on held-out blocks, geometric mean over blocks.
@@ -151,21 +151,12 @@ def _cross_fitted(errors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _chosen(errors: NDArray[np.float64]) -> int:
-    """Return the mixture nearest to the old weights that is as good as the best.
-
-    That is within one standard error of it, over blocks (the one-standard-error rule of Breiman et
-    al., Classification and Regression Trees, 1984): the less weights change, the less they forget.
+    """Return the mixture with the least error, geometric mean over blocks.
 
     Args:
-        errors: Of each mixture in each block, (M, B); the old weights first, which are chosen only
-            if they are the best.
+        errors: Of each mixture in each block, (M, B).
     """
-    best = int(errors.mean(axis=1).argmin())
-    if best == 0:
-        return 0
-    worse = errors[1 : best + 1] - errors[best]
-    error = worse.std(axis=1, ddof=1) / math.sqrt(errors.shape[1])
-    return 1 + int((worse.mean(axis=1) <= error).argmax())
+    return int(np.log(np.maximum(errors, _LEAST_REL)).mean(axis=1).argmin())
 
 
 def _margin(gains: NDArray[np.float64]) -> float:
