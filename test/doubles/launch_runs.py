@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / 'launch' / 'depth.launch.py'
+_STARTED = 'process started with pid'
 DEADLINE_S = 300.0  # the first start may convert the network, on a busy machine
 
 Start = Callable[..., 'Launched']
@@ -72,7 +73,15 @@ class Launched:
         return self._process.wait(DEADLINE_S)
 
     def stop(self) -> None:
-        """Interrupt as Ctrl-C does, and make sure that nothing is left."""
+        """Interrupt as Ctrl-C does, and make sure that nothing is left.
+
+        A Ctrl-C while it starts a process can make `ros2 launch` itself wait for ever for one
+        that has ended (docs/troubleshooting.md), so the first process is awaited.
+        """
+        wait_for(
+            lambda: self._process.poll() is not None or _STARTED in self.output,
+            lambda: f'no process and no end: {self.output}',
+        )
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
             try:
