@@ -17,6 +17,7 @@ from drnet_offline.errors import ConfigError
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData
+from drnet_offline.training.depth_check import check_depth
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
 from drnet_offline.training.preset import list_sources
@@ -85,12 +86,13 @@ def train(
     Raises:
         ConfigError: There is nothing to resume, the folder holds another training, or there are
             fewer images, GPUs or machines than asked for.
-        DatasetError: The data cannot be read.
+        DatasetError: The data cannot be read, have no depth, or depth that cannot be metres.
     """
     checkpoint = output / 'last.ckpt'
     layout = find_processes(devices, nodes)
     _check_run(config, checkpoint, layout, resume=resume)
     train_set, val_set = _open_parts(config, layout)
+    _check_depth(train_set, val_set)
     if not resume:
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
@@ -134,6 +136,12 @@ def _check_run(
     if config.sync_batchnorm and layout.processes > 1 and not torch.cuda.is_available():
         msg = 'sync_batchnorm must be false without GPUs: only they can share batch statistics'
         raise ConfigError(msg)
+
+
+def _check_depth(train_set: Mixture, val_set: Mixture) -> None:
+    for part, mixture in (('training', train_set), ('validation', val_set)):
+        for source in mixture.sources:
+            check_depth(f'{source.name} ({part})', source.samples)
 
 
 def _open_parts(config: TrainConfig, layout: ProcessLayout) -> tuple[Mixture, Mixture]:

@@ -1,0 +1,52 @@
+"""Whether the depth of a data set can be that of its images, looked at before a training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drnet_offline.errors import DatasetError
+
+if TYPE_CHECKING:
+    from drnet_offline.datasets.sample import DepthDataset
+
+__all__ = ['check_depth']
+
+_IMAGES = 8
+_PLAUSIBLE_M = 0.05, 100.0
+
+
+def check_depth(name: str, samples: DepthDataset) -> None:
+    """Refuse a data set without depth, or with depth in another unit.
+
+    Args:
+        name: What the data set is called.
+        samples: Its images. Some are read; all if those have no depth.
+
+    Raises:
+        DatasetError: No image has a valid pixel, or their median depth cannot be metres.
+    """
+    # Images all over the set first, then those between them.
+    stride = max(1, len(samples) // _IMAGES)
+    order = [index for first in range(stride) for index in range(first, len(samples), stride)]
+    medians: list[float] = []
+    for index in order:
+        valid = samples[index].depth_hw
+        valid = valid[np.isfinite(valid)]
+        if valid.size:
+            medians.append(float(np.median(valid)))
+        if len(medians) == _IMAGES:
+            break
+    if not medians:
+        msg = f'{name} must have depth, got {len(samples)} images without a valid pixel'
+        raise DatasetError(msg)
+    median_m = float(np.median(medians))
+    near_m, far_m = _PLAUSIBLE_M
+    if not near_m <= median_m <= far_m:
+        msg = (
+            f'depth of {name} must be within {near_m:g} to {far_m:g} m, got a median of '
+            f'{median_m:.3g} m over {len(medians)} images: is it in the unit of its layout? '
+            '(PNGs of a folder are millimetres)'
+        )
+        raise DatasetError(msg)
