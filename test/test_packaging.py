@@ -72,8 +72,20 @@ def find_one(folder: Path, pattern: str) -> Path:
 
 def test_package_xml_is_valid_format_3_and_ament_python(manifest: Any) -> None:
     assert manifest.package_format == 3
-    assert [item.content for item in manifest.exports] == ['ament_python']
+    exports = {item.tagname: item.content for item in manifest.exports}
+    assert exports == {'build_type': 'ament_python', 'rosdoc2': 'rosdoc2.yaml'}
+    assert (ROOT / exports['rosdoc2']).is_file()
     assert manifest.licenses == ['Apache-2.0']
+
+
+def test_package_xml_asks_for_pytorch_where_it_is_wished_for_and_not_elsewhere(
+    manifest: Any,
+) -> None:
+    asked = []
+    for environment in ({'DRNET_TORCH': '1'}, {}):
+        manifest.evaluate_conditions(environment)
+        asked.append({item.name for item in manifest.exec_depends if item.evaluated_condition})
+    assert asked[0] - asked[1] == {'python3-torch', 'python3-torchvision'}
 
 
 def test_package_xml_names_every_ros_package_that_is_imported(manifest: Any) -> None:
