@@ -21,6 +21,7 @@ FORMAT_VERSION = 1
 _KEY = 'drnet'
 _MAX_SIDE = 8192
 _MAX_FLOAT32 = 3.4e38
+_MOST_MEAN = 10  # of any image in 0..1, with room
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -75,6 +76,9 @@ class WeightsMetadata:
             if len(channels) != 3 or not all(_is_finite(channel) for channel in channels):
                 msg = f'{name} must be three finite numbers, got {channels!r}'
                 raise WeightsError(msg)
+        if max(map(abs, self.mean)) > _MOST_MEAN:
+            msg = f'mean must be that of RGB in 0..1, not in 0..255, got {self.mean!r}'
+            raise WeightsError(msg)
         if min(self.std) <= 0:
             msg = f'std must be above 0, got {self.std!r}'
             raise WeightsError(msg)

@@ -84,6 +84,7 @@ def test_impossible_networks(choices: dict[str, Any], message: str) -> None:
         ({'input_width': True}, 'input_width must be a whole number'),
         ({'mean': (0.5, 0.5)}, r'mean must be three finite numbers, got \(0\.5, 0\.5\)'),
         ({'mean': (0.5, 0.5, float('nan'))}, 'mean must be three finite numbers'),
+        ({'mean': (123.7, 116.3, 103.5)}, r'mean must be that of RGB in 0\.\.1, not in 0\.\.255'),
         ({'std': (0.2, '0.2', 0.2)}, 'std must be three finite numbers'),
         ({'std': (0.2, 0.0, 0.2)}, 'std must be above 0'),
         ({'f_training': 0.0}, r'f_training must be above 0 px, got 0\.0'),
