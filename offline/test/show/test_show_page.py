@@ -97,7 +97,7 @@ def recorded(folder: Path) -> list[Path]:
 
 
 async def pin_the_scale(page: Page) -> None:
-    await page.value('document.querySelector("#metres").value = "0.80"')
+    await page.value('document.querySelector("#metres").value = "0.50"')
     await page.value('document.querySelector("#pause").click()')
     await page.until('document.querySelector("#status").innerText == "paused"')
     await asyncio.sleep(1)  # frames under way
