@@ -151,7 +151,10 @@ class Server:
         return web.Response(body=colourise(near_to_far, 0.0, 1.0).tobytes() + uncertain.tobytes())
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        connection = web.WebSocketResponse(max_msg_size=_MOST_MESSAGE_BYTES, heartbeat=10.0)
+        # Pictures are JPEG already.
+        connection = web.WebSocketResponse(
+            max_msg_size=_MOST_MESSAGE_BYTES, heartbeat=10.0, compress=False
+        )
         await connection.prepare(request)
         viewer = self._hub.join()
         viewer.outbox.put_nowait(self._worker.state)

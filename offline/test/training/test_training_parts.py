@@ -62,9 +62,10 @@ def test_the_step_schedule_takes_a_tenth_after_every_fifth_epoch(preset: Path, d
 def test_it_learns_a_batch_by_heart(loss: str, preset: Path, data: Path) -> None:
     torch.manual_seed(0)
     config = configure(preset, data, loss=loss, **{'optimizer.schedule': 'constant'})
-    module = DepthModule(config, 500.0).train()
+    focal_px = 65.0  # about that of the images, so that depth stays in the range of a room
+    module = DepthModule(config, focal_px).train()
     module.log = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
-    dataset = AugmentedDataset(open_mixture(data, list_sources(config), 'train'), config, 500.0)
+    dataset = AugmentedDataset(open_mixture(data, list_sources(config), 'train'), config, focal_px)
     batch = torch.utils.data.default_collate([dataset[0], dataset[1]])
     optimizer = module.configure_optimizers()
     losses = []
