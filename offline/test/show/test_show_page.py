@@ -97,7 +97,7 @@ def recorded(folder: Path) -> list[Path]:
 
 
 async def pin_the_scale(page: Page) -> None:
-    await page.value('document.querySelector("#metres").value = "0.80"')
+    await page.value('document.querySelector("#metres").value = "0.50"')
     await page.value('document.querySelector("#pause").click()')
     await page.until('document.querySelector("#status").innerText == "paused"')
     await asyncio.sleep(1)  # frames under way
@@ -107,7 +107,7 @@ async def pin_the_scale(page: Page) -> None:
     said = await page.value('document.querySelector("#scale").innerText')
     assert re.match(r'Depth is multiplied by [\d.]+ \(± \d+ %\), as you said just now', said)
     under = await page.value('document.querySelector("#pointer").innerText')
-    assert float(under.split()[0]) == pytest.approx(0.8, rel=0.06)
+    assert float(under.split()[0]) == pytest.approx(0.5, rel=0.06)
     await page.value('document.querySelector("#forget").click()')
     await page.until('document.querySelectorAll(".mark").length == 0')
     await page.value('document.querySelector("#pause").click()')
