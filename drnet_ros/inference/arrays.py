@@ -85,7 +85,7 @@ def whole_numbers(name: str, values: Sequence[float], count: int) -> tuple[int, 
         count: How many there must be.
 
     Raises:
-        CameraError: They are none, or not so many.
+        CameraError: One of them is not whole, or there are more or fewer.
     """
     try:
         numbers = tuple(int(value) for value in values)
@@ -98,14 +98,14 @@ def whole_numbers(name: str, values: Sequence[float], count: int) -> tuple[int, 
 
 
 def check_rotation(name: str, values: Sequence[float]) -> None:
-    """Refuse a matrix that turns nothing, or that stretches.
+    """Refuse a matrix that mirrors or stretches.
 
     Args:
         name: What errors call it.
         values: 3 x 3 finite values by rows.
 
     Raises:
-        CameraError: It is no rotation.
+        CameraError: It is not a rotation.
     """
     matrix = np.reshape(values, (3, 3))
     error = np.abs(matrix @ matrix.T - np.eye(3)).max()

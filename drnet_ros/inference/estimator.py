@@ -143,10 +143,10 @@ class DepthEstimator(Closing):
             The work under way; `result()` waits for it.
 
         Raises:
-            CameraError, SparseDepthError: If a frame's camera or sparse depth is none.
-            EngineError: If the batch cannot be run, or its frames are none.
+            CameraError, SparseDepthError: If a frame's camera or sparse depth has another type.
+            EngineError: If the batch cannot be run, or it is not a sequence of Frame.
             ImageError: kind 'bad_shape', as `limits.check_shape` says, 'bad_type' if an image is
-                no array as described, or as `check` says.
+                not an array as described, or as `check` says.
         """
         check_frames(frames)
         for frame in frames:
@@ -257,7 +257,7 @@ class DepthEstimator(Closing):
 
         Raises:
             SettingsError: If a setting differs that cannot change while running, or a mask cannot
-                be read, or they are no settings.
+                be read, or `settings` has another type.
         """
         settings = as_settings(settings)
         for spec in PARAMETERS:

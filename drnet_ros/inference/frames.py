@@ -129,16 +129,16 @@ class DepthFrame:
 
 
 def check_frames(frames: object) -> None:
-    """Refuse what is no batch of frames, by name.
+    """Refuse arguments that are not frames, and say what they are.
 
     Args:
         frames: What should be a sequence of Frame.
 
     Raises:
-        EngineError: It is none.
-        ImageError: kind 'bad_type', an image is none.
-        CameraError: A camera is none.
-        SparseDepthError: Sparse depth is none.
+        EngineError: It is not a sequence of Frame.
+        ImageError: kind 'bad_type', an image is not an array as described.
+        CameraError: A camera is not a CameraModel.
+        SparseDepthError: Sparse depth is not a SparseDepth.
     """
     if not isinstance(frames, Sequence) or not all(isinstance(each, Frame) for each in frames):
         msg = f'frames must be a list of Frame, got {_kind(frames)}; write [Frame(image)]'

@@ -7,7 +7,6 @@ once and only their stamp is changed, and what arrives is never deserialised.
 from __future__ import annotations
 
 import ctypes
-import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,24 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rclpy
-from nav_msgs.msg import Odometry
+from node_sensors import STAMP, STAMP_OFFSET, Sensors, stamp_bytes, stamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 if TYPE_CHECKING:
     from node_robot import Robot
-    from rclpy.node import Node
     from rclpy.publisher import Publisher
 
-__all__ = ['Camera', 'Client', 'Received', 'Sensors', 'keep_freed_memory']
+__all__ = ['Camera', 'Client', 'Received', 'keep_freed_memory']
 
-_STAMP = struct.Struct('<iI')
-# CDR: four bytes that name the encoding, then the header's stamp.
-_STAMP_OFFSET = 4
 _LONGEST_SPIN_S = 0.05
-_SCAN_PERIOD_S = 0.1
 # malloc.h of glibc.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 1 << 29
@@ -62,36 +56,6 @@ class Received:
     arrived_s: float
 
 
-class Sensors:
-    """What a robot sends beside its images: a scan ten times a second, and odometry."""
-
-    def __init__(self, node: Node, prefix: str, robot: Robot) -> None:
-        """Publish.
-
-        Args:
-            node: The node that publishes.
-            prefix: What topics start with.
-            robot: The messages.
-        """
-        self._robot = robot
-        self._scans = node.create_publisher(LaserScan, f'{prefix}scan', 10)
-        self._poses = node.create_publisher(Odometry, f'{prefix}odom', 50)
-        self._scanned_s = 0.0
-
-    def before_image(self, number: int, stamp: bytes) -> None:
-        """Publish odometry at the stamp of an image, and a scan if one is due."""
-        step = number % len(self._robot.images)
-        self._poses.publish(_stamped(self._robot.poses[step], stamp))
-        if (now_s := time.monotonic()) - self._scanned_s >= _SCAN_PERIOD_S:
-            self._scanned_s = now_s
-            self._scans.publish(_stamped(self._robot.scans[step], stamp))
-
-    def between_images(self, number: int) -> None:
-        """Publish odometry half-way between an image and the next one."""
-        step = number % len(self._robot.images)
-        self._poses.publish(_stamped(self._robot.poses_between[step], _stamp(time.time_ns())))
-
-
 @dataclass(slots=True, eq=False)
 class Camera:
     """One camera of the load.
@@ -118,12 +82,12 @@ class Camera:
     def send(self) -> None:
         """Publish image and CameraInfo with a stamp of their own."""
         now_ns = time.time_ns()
-        stamp = _stamp(now_ns)
+        stamp = stamp_bytes(now_ns)
         if self.sensors is not None:
             self.sensors.before_image(self.sent, stamp)
-        self.infos.publish(_stamped(self.info, stamp))
+        self.infos.publish(stamped(self.info, stamp))
         self.waiting[now_ns] = time.monotonic()
-        self.images.publish(_stamped(self.pictures[self.sent % len(self.pictures)], stamp))
+        self.images.publish(stamped(self.pictures[self.sent % len(self.pictures)], stamp))
         self.sent += 1
 
     def send_between(self) -> None:
@@ -134,7 +98,7 @@ class Camera:
     def take(self, message: bytes) -> None:
         """Note a message; when a frame is whole, earlier images are known to be done or lost."""
         now_s = time.monotonic()
-        seconds, nanoseconds = _STAMP.unpack_from(message, _STAMP_OFFSET)
+        seconds, nanoseconds = STAMP.unpack_from(message, STAMP_OFFSET)
         stamp_ns = seconds * 1_000_000_000 + nanoseconds
         sent_s = self.waiting.get(stamp_ns)
         if sent_s is None:
@@ -295,16 +259,6 @@ class Client:
         """Leave the graph."""
         self._executor.shutdown()
         self._node.destroy_node()
-
-
-def _stamp(time_ns: int) -> bytes:
-    return _STAMP.pack(*divmod(time_ns, 1_000_000_000))
-
-
-def _stamped(message: bytes, stamp: bytes) -> bytes:
-    return b''.join(
-        (message[:_STAMP_OFFSET], stamp, memoryview(message)[_STAMP_OFFSET + _STAMP.size :])
-    )
 
 
 def _image(image_hw: tuple[int, int], *, seed: int) -> Image:

@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.cuda.tensor_depth import (
-    grey_of,
+    gray_of,
     refine_depth,
     resize_bytes,
     resize_matrix,
@@ -48,15 +48,15 @@ def reference(depth_hw: FloatArray, rgb_hwc: UInt8Array, size_hw: tuple[int, int
         return np.asarray(uniform_filter(values, 2 * RADIUS + 1, mode='nearest'))
 
     height, width = (side // SUBSAMPLING for side in depth_hw.shape)
-    grey = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA)
     guide = small.astype(np.float64) / 255
     blocks = depth_hw.astype(np.float64).reshape(height, SUBSAMPLING, width, SUBSAMPLING)
     blocks = np.log(np.maximum(blocks.mean((1, 3)), LEAST_DEPTH_M))
     covariance = mean(guide * blocks) - mean(guide) * mean(blocks)
     slope = covariance / (mean(guide * guide) - mean(guide) ** 2 + REGULARISATION)
     offset = mean(blocks) - slope * mean(guide)
-    sharp = cv2.resize(grey, size_hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float64) / 255
+    sharp = cv2.resize(gray, size_hw[::-1], interpolation=cv2.INTER_AREA).astype(np.float64) / 255
     enlarged = [
         np.asarray(cv2.resize(mean(values), size_hw[::-1], interpolation=cv2.INTER_LINEAR))
         for values in (slope, offset)
@@ -82,17 +82,17 @@ def test_a_gpu_does_the_same(size_hw: tuple[int, int]) -> None:
     scenes = [scene((240, 320), seed) for seed in range(3)]
     images = torch.from_numpy(np.stack([rgb for rgb, _ in scenes]))
     depths = torch.from_numpy(np.stack([depth for _, depth in scenes]))
-    grey = grey_of(images)
+    gray = gray_of(images)
     for index, (rgb, _) in enumerate(scenes):
         truth = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        np.testing.assert_array_equal(grey[index, 0].numpy(), truth)
+        np.testing.assert_array_equal(gray[index, ..., 0].numpy(), truth)
 
     def at(to_hw: tuple[int, int]) -> torch.Tensor:
         sides = zip((240, 320), to_hw, strict=True)
         weights = (
             [resize_matrix(*side, averages=True) for side in sides] if to_hw != (240, 320) else []
         )
-        return resize_bytes(grey.permute(0, 2, 3, 1), *weights)
+        return resize_bytes(gray, *weights)
 
     small_hw = (NETWORK_HW[0] // SUBSAMPLING, NETWORK_HW[1] // SUBSAMPLING)
     got = refine_depth(depths, at(small_hw), at(size_hw)).numpy()

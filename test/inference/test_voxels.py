@@ -95,8 +95,8 @@ def test_what_is_thinned_is_not_changed() -> None:
     before = [each.copy() for each in inputs]
     voxel_points(cloud, 0.1)
     voxel_cloud(depth, rays, 0.1, colours)
-    for now, then in zip(inputs, before, strict=True):
-        np.testing.assert_array_equal(now.view(np.uint8), then.view(np.uint8))
+    for given, copy in zip(inputs, before, strict=True):
+        np.testing.assert_array_equal(given.view(np.uint8), copy.view(np.uint8))
 
 
 def test_voxels_too_small_to_count_are_refused() -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from drnet_ros.inference.postprocess.processor import Geometry, PostProcessor, build_cloud, rescale
+from drnet_ros.inference.postprocess.processor import (
+    Geometry,
+    PostProcessor,
+    build_cloud,
+    ray_camera_of,
+    rescale,
+)
 
-__all__ = ['Geometry', 'PostProcessor', 'build_cloud', 'rescale']
+__all__ = ['Geometry', 'PostProcessor', 'build_cloud', 'ray_camera_of', 'rescale']

@@ -46,8 +46,8 @@ def refine_edges(
         Metres, float32, of that size; it owns its memory.
     """
     small_hw = network_depth_hw.shape[0] // SUBSAMPLING, network_depth_hw.shape[1] // SUBSAMPLING
-    grey = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY), np.uint8)
-    guide = _averaged(grey, small_hw).astype(np.float32)
+    gray = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY), np.uint8)
+    guide = _averaged(gray, small_hw).astype(np.float32)
     guide *= np.float32(1 / 255)
     depth: FloatArray = np.maximum(_averaged(network_depth_hw, small_hw), LEAST_DEPTH_M)
     np.log(depth, out=depth)
@@ -59,7 +59,7 @@ def refine_edges(
     offset = np.asarray(mean_depth - slope * mean_guide, np.float32)
 
     # Brightness is in 1/255 here.
-    sharp = grey if grey.shape == size_hw else _averaged(grey, size_hw)
+    sharp = gray if gray.shape == size_hw else _averaged(gray, size_hw)
     refined = _enlarged(_windowed(slope) * np.float32(1 / 255), size_hw)
     refined *= sharp
     refined += _enlarged(_windowed(offset), size_hw)

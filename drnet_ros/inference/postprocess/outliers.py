@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_ros.inference.depth import ROWS_AT_ONCE
 from drnet_ros.inference.postprocess.mask import drop_masked
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ['drop_outliers', 'find_outliers', 'neighbour_spacing']
 
-_ROWS_AT_ONCE = 32  # keeps temporaries in the CPU's cache
 # The eight neighbours, in spacings from the one to the upper left.
 _AROUND = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (2, 2))
 
@@ -89,8 +89,8 @@ def find_outliers(
     padded = np.asarray(cv2.copyMakeBorder(depth_hw, *border), np.float32)
     grown = padded * np.float32(1 + radius)
     is_outlier = np.empty(depth_hw.shape, np.bool_)
-    for top in range(0, height, _ROWS_AT_ONCE):
-        bottom = min(top + _ROWS_AT_ONCE, height)
+    for top in range(0, height, ROWS_AT_ONCE):
+        bottom = min(top + ROWS_AT_ONCE, height)
         here = slice(top + spacing, bottom + spacing), slice(spacing, spacing + width)
         depth, farthest = padded[here], grown[here]
         count = np.zeros(depth.shape, np.uint8)

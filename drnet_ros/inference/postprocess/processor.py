@@ -27,6 +27,7 @@ __all__ = [
     'add_voxels',
     'build_cloud',
     'edge_threshold_at',
+    'ray_camera_of',
     'rescale',
 ]
 
@@ -118,8 +119,7 @@ class PostProcessor:
         if at_image is None:
             return Geometry(size, scale, None, None, edge)
         camera = at_image.scaled_to(*size)
-        ray_camera = camera.rectified() if settings.image_is_rectified else camera
-        return Geometry(size, scale, camera, ray_camera, edge)
+        return Geometry(size, scale, camera, ray_camera_of(camera, settings), edge)
 
     def focal_scale(
         self, camera: CameraModel | None, network_hw: tuple[int, int], settings: Settings
@@ -145,9 +145,23 @@ class PostProcessor:
             trained_area = self.metadata.input_height * self.metadata.input_width
             field_of_view = math.sqrt(network_hw[0] * network_hw[1] / trained_area)
             return settings.scale_factor * field_of_view
-        ray_camera = camera.rectified() if settings.image_is_rectified else camera
-        focal_ratio = ray_camera.focal_at(*network_hw) / self.metadata.f_training
+        focal_ratio = (
+            ray_camera_of(camera, settings).focal_at(*network_hw) / self.metadata.f_training
+        )
         return settings.scale_factor * focal_ratio
+
+
+def ray_camera_of(camera: CameraModel, settings: Settings) -> CameraModel:
+    """Return the camera whose rays the pixels of images look along, rectified if they are.
+
+    Args:
+        camera: The camera that took them.
+        settings: `image_is_rectified` is read.
+
+    Raises:
+        CameraError: It cannot be rectified.
+    """
+    return camera.rectified() if settings.image_is_rectified else camera
 
 
 def edge_threshold_at(
@@ -203,7 +217,7 @@ def add_voxels(frame: Frame, result: DepthFrame, settings: Settings) -> DepthFra
     """
     if not frame.voxels or result.camera is None or not settings.point_voxel:
         return result
-    camera = result.camera.rectified() if settings.image_is_rectified else result.camera
+    camera = ray_camera_of(result.camera, settings)
     depth, size_m = result.depth_hw, settings.point_voxel
     color = _color(depth, frame.rgb_hwc, settings)
     voxels = voxel_cloud(depth, rays(camera), size_m, color, settings.point_stride)

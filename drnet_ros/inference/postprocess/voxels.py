@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drnet_ros.inference.depth import pack_rgb
+from drnet_ros.inference.depth import ROWS_AT_ONCE, pack_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ['voxel_cloud', 'voxel_points']
 
-_ROWS_AT_ONCE = 32  # keeps temporaries in the CPU's cache
 # Added to a whole number below 2^22, its lowest bits are that number.
 _WHOLE = np.float32(1.5 * 2**23)
 _BITS = 21
@@ -55,8 +54,8 @@ def voxel_cloud(
     per_metre = np.float32(1 / size_m)
 
     def blocks() -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        for top in range(0, len(depth), _ROWS_AT_ONCE):
-            rows = slice(top, top + _ROWS_AT_ONCE)
+        for top in range(0, len(depth), ROWS_AT_ONCE):
+            rows = slice(top, top + ROWS_AT_ONCE)
             z = depth[rows] * per_metre
             yield ray_x[rows] * z, ray_y[rows] * z, z
 
@@ -85,8 +84,8 @@ def voxel_points(points_hwc: FloatArray, size_m: float) -> FloatArray:
     per_metre = np.float32(1 / size_m)
 
     def blocks() -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        for top in range(0, len(points_hwc), _ROWS_AT_ONCE):
-            block = points_hwc[top : top + _ROWS_AT_ONCE]
+        for top in range(0, len(points_hwc), ROWS_AT_ONCE):
+            block = points_hwc[top : top + ROWS_AT_ONCE]
             x, y, z = (block[..., axis] * per_metre for axis in range(3))
             yield x, y, z
 

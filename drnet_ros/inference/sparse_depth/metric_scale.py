@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from drnet_ros.inference.postprocess import build_cloud, rescale
+from drnet_ros.inference.postprocess import build_cloud, ray_camera_of, rescale
 from drnet_ros.inference.sparse_depth.certainty import drop_uncertain
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 
@@ -76,9 +76,7 @@ class MetricScale:
         if frame.sparse_depth is None and not frame.stddev:
             rescale(result, 1.0, settings)
             return result
-        camera = result.camera
-        if camera is not None and settings.image_is_rectified:
-            camera = camera.rectified()
+        camera = result.camera and ray_camera_of(result.camera, settings)
         scaled = self._scaled(frame, result, camera, settings)
         if frame.sparse_depth is not None and frame.points and camera is not None:
             cloud = build_cloud(scaled.depth_hw, camera, frame.rgb_hwc, settings)

@@ -11,7 +11,7 @@ from PIL.ExifTags import IFD, Base
 
 __all__ = ['PhotoFacts', 'read_facts']
 
-# Nothing is decoded here: photos of 200 megapixels are no attack.
+# Photos of 200 megapixels are no attack; OpenCV, which decodes them, has its own limit.
 Image.MAX_IMAGE_PIXELS = None
 
 _PLAUSIBLE_MM = 4.0, 2000.0

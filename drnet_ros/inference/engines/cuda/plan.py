@@ -14,7 +14,7 @@ from torch import Tensor
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.cuda.tensor_depth import (
     fill_depth,
-    grey_of,
+    gray_of,
     refine_depth,
     resize_bytes,
     resize_matrix,
@@ -138,9 +138,10 @@ class BatchGraph:
         shrinks = math.prod(shape.network_hw) < math.prod(shape.image_hw)
         self._to_network = weights(shape.network_hw, averages=shrinks)
         self._to_depth = weights(shape.depth_hw, averages=True)
-        height, width = (side // SUBSAMPLING for side in shape.network_hw)
-        self._to_filter = weights((height, width), averages=True, kind=torch.float32)
-        self._to_sharp = weights(shape.depth_hw, averages=True, kind=torch.float32)
+        if shape.refines:
+            height, width = (side // SUBSAMPLING for side in shape.network_hw)
+            self._to_filter = weights((height, width), averages=True, kind=torch.float32)
+            self._to_sharp = weights(shape.depth_hw, averages=True, kind=torch.float32)
 
     def byte_count(self, count: int) -> int:
         """Return how much of `input` a number of frames takes, from its start on."""
@@ -150,9 +151,9 @@ class BatchGraph:
         """Fill `depth` from `input`, on the current stream."""
         depth = self._infer(resize_bytes(self._images, *self._to_network))
         if self._refines:
-            grey = grey_of(self._images).permute(0, 2, 3, 1)
-            small = resize_bytes(grey, *self._to_filter)
-            depth = refine_depth(depth, small, resize_bytes(grey, *self._to_sharp))
+            gray = gray_of(self._images)
+            small = resize_bytes(gray, *self._to_filter)
+            depth = refine_depth(depth, small, resize_bytes(gray, *self._to_sharp))
         fill_depth(self.depth, depth, self._limits, has_edges=self._has_edges)
 
     def colors(self, index: int) -> Tensor:

@@ -18,7 +18,7 @@ from drnet_ros.inference.postprocess.edge_refinement import (
     SUBSAMPLING,
 )
 
-__all__ = ['fill_cloud', 'fill_depth', 'grey_of', 'refine_depth', 'resize_bytes', 'resize_matrix']
+__all__ = ['fill_cloud', 'fill_depth', 'gray_of', 'refine_depth', 'resize_bytes', 'resize_matrix']
 
 
 def resize_matrix(length: int, size: int, *, averages: bool) -> Tensor:
@@ -71,7 +71,7 @@ def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> T
 
     Args:
         depth_bhw: The network's depth in metres, float32 (B, h, w).
-        small_b1hw: Brightness of the images at the size of the filter, 0 to 255, float32.
+        small_b1hw: Brightness of the images, 0 to 255, float32 (B, 1, h / 4, w / 4).
         sharp_b1hw: Brightness at the size of the result, 0 to 255, float32 (B, 1, H, W).
 
     Returns:
@@ -87,18 +87,18 @@ def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> T
     return (both[:, :1] * (sharp_b1hw / 255) + both[:, 1:]).exp()[:, 0]
 
 
-def grey_of(rgb_bhwc: Tensor) -> Tensor:
+def gray_of(rgb_bhwc: Tensor) -> Tensor:
     """Return the brightness of images, as `cv2.cvtColor` does.
 
     Args:
         rgb_bhwc: uint8 (B, H, W, 3).
 
     Returns:
-        Whole numbers from 0 to 255, float32 (B, 1, H, W).
+        Whole numbers from 0 to 255, float32 (B, H, W, 1).
     """
     red, green, blue = rgb_bhwc.int().unbind(-1)
     # 0.299, 0.587 and 0.114 in fixed point, with OpenCV's rounding.
-    return ((9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15).float()[:, None]
+    return ((9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15).float()[..., None]
 
 
 def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edges: bool) -> None:

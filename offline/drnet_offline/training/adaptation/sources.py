@@ -13,6 +13,7 @@ from drnet_offline.replay import registration
 from drnet_offline.replay.frames import RecordedFrame, read_frames
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_ros.errors import CameraError
+from drnet_ros.inference.postprocess import ray_camera_of
 from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.recordings.topics import TopicChoice
 
@@ -282,8 +283,7 @@ def check_camera(
         )
         raise DatasetError(msg)
     try:
-        camera = found[1].matching(*image_hw)
-        camera = camera.rectified() if settings.image_is_rectified else camera
+        camera = ray_camera_of(found[1].matching(*image_hw), settings)
     except CameraError as error:
         msg = f'camera_info must fit the images: {error}; record that of this camera'
         raise DatasetError(msg) from error
