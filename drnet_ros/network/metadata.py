@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.tensor_sum import check_tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +152,8 @@ def read_metadata(path: Path) -> WeightsMetadata:
         path: A .safetensors file written by `drnet_ros.network.checkpoint.save_network`.
 
     Raises:
-        WeightsError: There is no such file, it is no safetensors file, or it is not ours.
+        WeightsError: There is no such file, it is no safetensors file, it is not ours, or its
+            tensors are not those that were written into it.
     """
     if not path.is_file():
         msg = f'no weights file at {path}: give a .safetensors file or "embedded"'
@@ -159,7 +161,8 @@ def read_metadata(path: Path) -> WeightsMetadata:
     try:
         with safe_open(path, framework='numpy') as file:
             header = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        check_tensor_sum(path)
+    except (SafetensorError, OSError, ValueError) as error:
         msg = (
             f'{path} must be a whole .safetensors file (pickled checkpoints, .pth or .ckpt, are '
             f'not loaded), got: {error}'
