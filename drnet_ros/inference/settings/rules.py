@@ -7,6 +7,7 @@ from drnet_ros.inference.limits import MAX_ASPECT_RATIO
 from drnet_ros.inference.settings.fields import Size
 from drnet_ros.inference.settings.output_fields import OutputFields
 from drnet_ros.inference.sparse_depth.sources.extrinsics import parse_extrinsics
+from drnet_ros.network.config import MAX_INPUT_PIXELS
 
 __all__ = ['check_together']
 
@@ -35,6 +36,13 @@ def check_together(settings: OutputFields) -> None:
                 f'for the default, got {list(size)}'
             )
             raise SettingsError(msg)
+    if settings.input_size[0] * settings.input_size[1] > MAX_INPUT_PIXELS:
+        msg = (
+            f'input_size must have at most {MAX_INPUT_PIXELS / 1e6:.1f} megapixels, got '
+            f'{list(settings.input_size)}; the image is resized to it, and depth seldom gets '
+            'better beyond the training size, which [0, 0] stands for'
+        )
+        raise SettingsError(msg)
     if max(settings.input_size) > MAX_ASPECT_RATIO * min(settings.input_size):
         msg = (
             f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
