@@ -28,6 +28,24 @@ def check_together(settings: OutputFields) -> None:
     if not settings.weights.strip():
         msg = "weights must be 'embedded' or the path of a .safetensors file, got ''"
         raise SettingsError(msg)
+    _check_sizes(settings)
+    _check_cameras(settings)
+    parse_extrinsics(settings.sparse_depth_extrinsics)
+    if settings.engine == 'tensorrt' and settings.device == 'cpu':
+        msg = (
+            "engine 'tensorrt' runs on device 'cuda', 'cuda:N' or 'auto', got 'cpu'; use engine "
+            "'onnxruntime' for the CPU"
+        )
+        raise SettingsError(msg)
+    if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
+        msg = (
+            f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
+            f"use engine 'torch' for CUDA"
+        )
+        raise SettingsError(msg)
+
+
+def _check_sizes(settings: OutputFields) -> None:
     for name, least in (('input_size', _MIN_INPUT_SIDE), ('output_size', 1)):
         size: Size = getattr(settings, name)
         if size != (0, 0) and min(size) < least:
@@ -48,20 +66,6 @@ def check_together(settings: OutputFields) -> None:
             f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
             f'{list(settings.input_size)}; only its area counts, so name one nearer to the shape '
             f'of your images'
-        )
-        raise SettingsError(msg)
-    _check_cameras(settings)
-    parse_extrinsics(settings.sparse_depth_extrinsics)
-    if settings.engine == 'tensorrt' and settings.device == 'cpu':
-        msg = (
-            "engine 'tensorrt' runs on device 'cuda', 'cuda:N' or 'auto', got 'cpu'; use engine "
-            "'onnxruntime' for the CPU"
-        )
-        raise SettingsError(msg)
-    if settings.engine in {'openvino', 'onnxruntime'} and settings.device.startswith('cuda'):
-        msg = (
-            f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
-            f"use engine 'torch' for CUDA"
         )
         raise SettingsError(msg)
 
