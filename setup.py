@@ -46,7 +46,6 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
-        'setuptools',
         'backports.zstd',
         'numpy',
         'opencv-python-headless',

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from drnet_ros.errors import WeightsError
 from drnet_ros.network.drnet import DRNet
 from drnet_ros.network.metadata import WeightsMetadata, read_metadata, to_header
+from drnet_ros.network.tensor_sum import with_tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def save_network(
     part = path.with_name(path.name + '.part')
     try:
         # Not save_file: its files only their owner can read, whatever the umask.
-        part.write_bytes(save(tensors, metadata=to_header(metadata)))
+        part.write_bytes(with_tensor_sum(save(tensors, metadata=to_header(metadata))))
         part.replace(path)
     except OSError as error:
         msg = f'cannot write {path}: {error}'
@@ -69,8 +70,8 @@ def load_network(path: Path) -> tuple[DRNet, WeightsMetadata]:
         The network in eval mode, float32 on the CPU, and its metadata.
 
     Raises:
-        WeightsError: The file cannot be read, or its tensors are not those of the network that
-            its metadata name.
+        WeightsError: The file cannot be read, or its tensors are not those that were written, or
+            not those of the network that its metadata name.
     """
     metadata = read_metadata(path)
     try:

@@ -1,7 +1,8 @@
 """The OpenVINO model of a weights file for any input size, beside it: then PyTorch is not needed.
 
 It is written with half-precision weights, and holds the digest of the weights file that it was
-made of, so that one of other weights is never used. Run as a program this module writes it, or
+made of and that of its own two files, so that neither one of other weights nor a damaged one is
+ever used. Run as a program this module writes it, or
 with --check sees to it that it is there and of the weights:
 
     python -m drnet_ros.inference.engines.openvino_portable [--check] [WEIGHTS]
@@ -17,13 +18,15 @@ from pathlib import Path
 
 import openvino as ov
 
-from drnet_ros.errors import DrnetError
+from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
 __all__ = ['portable_path', 'read_portable', 'write_portable']
 
 _LOG = logging.getLogger(__name__)
-_FACTS = ['drnet', 'weights_sha256']
+_WEIGHTS_FACT = ['drnet', 'weights_sha256']
+_OWN_FACT = ['drnet', 'own_sha256']
+_BLANK = '0' * 64  # stands for the model's own digest while that is computed
 _EXAMPLE_HW = (96, 160)
 
 
@@ -47,11 +50,18 @@ def read_portable(weights_path: Path) -> ov.Model | None:
         return None
     try:
         model = ov.Core().read_model(path)
-        digest = model.get_rt_info(_FACTS).astype(str) if model.has_rt_info(_FACTS) else ''
-    except RuntimeError as error:
-        _LOG.warning('%s cannot be read (%s): the weights are converted anew', path, error)
+        if _fact(model, _WEIGHTS_FACT) != _digest(weights_path):
+            return None
+        own = _fact(model, _OWN_FACT)
+        is_whole = not own or own == _own_digest(path, own)  # older ones do not hold it
+    except (RuntimeError, OSError) as error:
+        _LOG.warning(
+            '%s cannot be read (%s): the weights are converted anew', path, one_line(error)
+        )
         return None
-    return model if digest == _digest(weights_path) else None
+    if not is_whole:
+        _LOG.warning('%s or its .bin is damaged: the weights are converted anew', path)
+    return model if is_whole else None
 
 
 def write_portable(weights_path: Path) -> Path:
@@ -70,10 +80,24 @@ def write_portable(weights_path: Path) -> Path:
     from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
 
     model = trace_network(weights_path, _EXAMPLE_HW, is_free=True)
-    model.set_rt_info(_digest(weights_path), _FACTS)
+    model.set_rt_info(_digest(weights_path), _WEIGHTS_FACT)
+    model.set_rt_info(_BLANK, _OWN_FACT)
     path = portable_path(weights_path)
     ov.save_model(model, path, compress_to_fp16=True)
+    own = _own_digest(path, _BLANK).encode()
+    path.write_bytes(path.read_bytes().replace(_BLANK.encode(), own))
     return path
+
+
+def _fact(model: ov.Model, name: list[str]) -> str:
+    return str(model.get_rt_info(name).astype(str)) if model.has_rt_info(name) else ''
+
+
+def _own_digest(path: Path, own: str) -> str:
+    """Return the digest of both files, with zeros where the .xml holds it."""
+    digest = hashlib.sha256(path.read_bytes().replace(own.encode(), _BLANK.encode()))
+    digest.update(path.with_suffix('.bin').read_bytes())
+    return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:
@@ -102,7 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f'{error}\n')
         return 1
     if read_portable(path) is None:
-        sys.stderr.write(f'{portable_path(path)} must be of {path.name}: run make embedded\n')
+        portable = portable_path(path)
+        sys.stderr.write(f'{portable} must be whole and of {path.name}: run make embedded\n')
         return 1
     return 0
 

@@ -23,6 +23,7 @@ from drnet_ros.errors import WeightsError
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 from drnet_ros.network.metadata import read_metadata, to_header
+from drnet_ros.network.tensor_sum import with_tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,7 @@ def store_scale_model(path: Path, model: ScaleModel) -> None:
     metadata = replace(read_metadata(path), scale_model=model.to_dict())
     part = path.with_name(path.name + '.part')
     try:
-        part.write_bytes(save(load_file(path), metadata=to_header(metadata)))
+        part.write_bytes(with_tensor_sum(save(load_file(path), metadata=to_header(metadata))))
         part.replace(path)
     except OSError as error:
         msg = f'cannot write {path}: {error}'

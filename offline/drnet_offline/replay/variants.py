@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from drnet_offline.errors import OfflineError
 from drnet_ros.inference.settings import PARAMETERS, Settings
@@ -94,7 +95,7 @@ def parse_settings(words: Sequence[str], *, writes: bool = False) -> dict[str, o
             raise OfflineError(msg)
         try:
             value = _value(spec.kind, text)
-        except (ValueError, KeyError, yaml.YAMLError) as error:
+        except (ValueError, KeyError, YAMLError) as error:
             msg = f'{name} must have a value of type {spec.kind}, got {text!r}'
             raise OfflineError(msg) from error
         if name in _OF_MESSAGES and value != spec.default and not writes:
@@ -213,7 +214,7 @@ def _value(kind: str, text: str) -> object:
 
 def _texts(text: str) -> tuple[str, ...]:
     """Read a list as parameters of a node are given: '[scan, odometry]', '[]' for none."""
-    items = yaml.safe_load(text)
+    items = YAML(typ='safe', pure=True).load(text)
     if not isinstance(items, list):
         msg = f'a list must be in brackets, got {text!r}'
         raise ValueError(msg)  # noqa: TRY004 - as for the values of other types

@@ -17,6 +17,7 @@ from drnet_offline.evaluation.calibration import calibrate, store_scale_model
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.evaluation.scoring import pinhole
 from drnet_offline.evaluation.sparse_scoring import IMAGE_ALONE, SparseScore, evaluate_sparse
+from drnet_ros.errors import WeightsError
 from drnet_ros.inference import DepthEstimator, Settings, SparseDepth
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
@@ -131,3 +132,7 @@ def test_the_scale_model_is_stored_and_the_tensors_stay(tmp_path: Path) -> None:
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         np.testing.assert_array_equal(tensor, after[name])
+    # It is written with a sum of its tensors: altered ones are refused.
+    path.write_bytes(path.read_bytes()[:-64] + bytes(64))
+    with pytest.raises(WeightsError, match='is damaged or was altered'):
+        read_metadata(path)

@@ -14,7 +14,12 @@ import torch
 from openvino.properties import hint
 
 from drnet_ros.inference.engines.openvino_convert import convert_network
-from drnet_ros.inference.engines.openvino_portable import main, portable_path, read_portable
+from drnet_ros.inference.engines.openvino_portable import (
+    main,
+    portable_path,
+    read_portable,
+    write_portable,
+)
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.image_to_depth import ImageToDepth
 from drnet_ros.weights import resolve_weights
@@ -68,8 +73,35 @@ def test_a_model_of_other_weights_is_not_used(weights: str, tmp_path: Path) -> N
     assert read_portable(other) is None
 
 
+@pytest.mark.slow
+def test_a_damaged_model_is_not_used(
+    weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = Path(shutil.copy(weights, tmp_path / 'own.safetensors'))
+    model = write_portable(own)
+    assert read_portable(own) is not None
+    assert not caplog.messages
+    tensors = model.with_suffix('.bin')
+    for path, before, after in (
+        (tensors, tensors.read_bytes()[1 << 20 :][:4096], bytes(4096)),
+        (model, b'strides="2, 2"', b'strides="1, 1"'),
+    ):
+        whole = path.read_bytes()
+        assert before in whole
+        path.write_bytes(whole.replace(before, after))
+        assert read_portable(own) is None
+        expected = f'{model} or its .bin is damaged: the weights are converted anew'
+        assert caplog.messages == [expected]
+        assert main(['--check', str(own)]) == 1
+        path.write_bytes(whole)
+        caplog.clear()
+    assert main(['--check', str(own)]) == 0
+
+
 def test_check_says_what_to_do(weights: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--check']) == 0
     assert main(['--check', weights]) == 1
-    assert capsys.readouterr().err.endswith('must be of random.safetensors: run make embedded\n')
+    assert capsys.readouterr().err.endswith(
+        'must be whole and of random.safetensors: run make embedded\n'
+    )
     assert main(['--check', 'gone.safetensors']) == 1
