@@ -18,7 +18,18 @@ def test_help_is_0_and_lists_the_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(monkeypatch, '--help') == 0
-    assert 'train' in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert listed.index('show') < listed.index('bag') < listed.index('train')
+
+
+def test_the_shell_completes_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv('_DRNET_COMPLETE', 'complete_bash')
+    monkeypatch.setenv('COMP_WORDS', 'drnet pr')
+    monkeypatch.setenv('COMP_CWORD', '1')
+    assert exit_code(monkeypatch) == 0
+    assert capsys.readouterr().out.split() == ['predict']
 
 
 @pytest.mark.parametrize(
