@@ -106,7 +106,7 @@ async def pin_the_scale(page: Page) -> None:
     await page.until('document.querySelectorAll(".mark").length == 3')
     said = await page.value('document.querySelector("#scale").innerText')
     assert re.match(
-        r'Depth is multiplied by [\d.]+ \(± \d+ %\), from the distance that you gave just now',
+        r'Depth is multiplied by [\d.]+ \(±\s\d+\s%\), from the distance that you gave just now',
         said,
     )
     under = await page.value('document.querySelector("#pointer").innerText')

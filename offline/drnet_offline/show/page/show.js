@@ -186,7 +186,7 @@ function showScale({ scale }) {
   const isKnown = scale && scale.age_s !== null;
   $('forget').hidden = !isKnown;
   if (scale && scale.refusal) $('scale').textContent = `Not used: ${scale.refusal}.`;
-  else if (isKnown) $('scale').textContent = `Depth is multiplied by ${scale.factor.toFixed(2)} (± ${(100 * scale.relative_stddev).toFixed(0)} %), from the distance that you gave ${scale.age_s < 1 ? 'just now' : `${scale.age_s.toFixed(0)} s ago`}.`;
+  else if (isKnown) $('scale').textContent = `Depth is multiplied by ${scale.factor.toFixed(2)} (±\u00a0${(100 * scale.relative_stddev).toFixed(0)}\u00a0%), from the distance that you gave ${scale.age_s < 1 ? 'just now' : `${scale.age_s.toFixed(0)} s ago`}.`;
   else $('scale').textContent = 'The scale is the network’s own.';
 }
 
