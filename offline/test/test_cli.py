@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -24,14 +26,13 @@ def test_help_is_0_and_lists_the_commands(
     assert places == sorted(places)
 
 
-def test_the_shell_completes_commands(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv('_DRNET_COMPLETE', 'complete_bash')
-    monkeypatch.setenv('COMP_WORDS', 'drnet pr')
-    monkeypatch.setenv('COMP_CWORD', '1')
-    assert exit_code(monkeypatch) == 0
-    assert capsys.readouterr().out.split() == ['predict']
+def test_the_shell_completes_commands() -> None:
+    asked = {'_DRNET_COMPLETE': 'complete_bash', 'COMP_WORDS': 'drnet pr', 'COMP_CWORD': '1'}
+    drnet = Path(sys.executable).parent / 'drnet'
+    completed = subprocess.run(
+        [drnet], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.split() == ['predict']
 
 
 @pytest.mark.parametrize(
