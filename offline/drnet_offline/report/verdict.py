@@ -52,7 +52,8 @@ def accuracy_words(figures: dict[str, Any]) -> str:
     """
     return (
         f'Depth is {percent(figures["rel"], 1)} off on average (REL), and '
-        f'{percent(figures["delta1"])} of the pixels are within 25 % of the recorded depth (delta1).'
+        f'{percent(figures["delta1"])} of the pixels are within 25 % of the recorded depth '
+        '(delta1).'
     )
 
 
