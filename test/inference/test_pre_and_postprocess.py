@@ -24,6 +24,7 @@ METADATA = WeightsMetadata(
 )
 POST = PostProcessor(METADATA)
 CAMERA = CameraModel(8, 6, 6.25, 6.25, 3.5, 2.5)
+BILINEAR = Settings(refine_edges=False, scale_by_focal_length=False)
 RGB = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
 
 
@@ -103,7 +104,7 @@ def test_a_rectified_image_scales_with_p() -> None:
 
 def test_depth_has_the_size_of_the_image_and_owns_its_memory() -> None:
     network = _network_depth()
-    settings = Settings(scale_by_focal_length=False, min_depth=1.5, max_depth=3.5)
+    settings = BILINEAR.changed(min_depth=1.5, max_depth=3.5)
     done = POST.finish(network, Frame(RGB), settings)
     assert not np.shares_memory(done.depth_hw, network)
     assert done.depth_hw.dtype == np.float32
@@ -114,7 +115,7 @@ def test_depth_has_the_size_of_the_image_and_owns_its_memory() -> None:
 
 
 def test_output_size_scales_depth_camera_and_cloud() -> None:
-    settings = Settings(output_size=(12, 16), scale_by_focal_length=False)
+    settings = BILINEAR.changed(output_size=(12, 16))
     done = POST.finish(_network_depth(), Frame(RGB, CAMERA, points=True), settings)
     assert done.depth_hw.shape == (12, 16)
     assert done.camera == CAMERA.scaled_to(12, 16)
@@ -142,7 +143,10 @@ def test_edges_leave_no_flying_pixels_in_depth_of_any_size(enlarged: int) -> Non
     network[:, 14:16] = 4 / 3, 5 / 3  # as a network draws an edge
     slope = 1.04 ** np.arange(24, dtype=np.float32)[:, None]
     settings = Settings(
-        edge_threshold=0.1, scale_by_focal_length=False, output_size=(24 * enlarged, 32 * enlarged)
+        refine_edges=False,
+        edge_threshold=0.1,
+        scale_by_focal_length=False,
+        output_size=(24 * enlarged, 32 * enlarged),
     )
     done = POST.finish(network * slope, Frame(np.zeros((24, 32, 3), np.uint8)), settings)
     rows = np.arange(24 * enlarged) / enlarged
@@ -158,7 +162,7 @@ def test_edges_leave_no_flying_pixels_in_depth_of_any_size(enlarged: int) -> Non
 def test_edges_are_dropped_after_scaling() -> None:
     network = np.full((6, 8), 2.0, np.float32)
     network[:, 4:] = 3.0
-    settings = Settings(edge_threshold=0.2, scale_by_focal_length=False)
+    settings = BILINEAR.changed(edge_threshold=0.2)
     done = POST.finish(network, Frame(RGB), settings)
     assert np.isnan(done.depth_hw[:, 3:5]).all()
     assert np.isfinite(done.depth_hw[:, [0, 1, 2, 5, 6, 7]]).all()

@@ -1,8 +1,10 @@
-"""Depth edges where the image has edges: the fast guided filter, without training.
+"""Depth edges where the image has edges, without training: detail by a guided filter.
 
-It is the filter of He and Sun (Fast Guided Filter, arXiv 1505.00996): within a window, the
-logarithm of depth is the brightness of the image times one number plus another. Both numbers are
-found at a quarter of the network's size, and applied to the image at full size.
+As in the fast guided filter of He and Sun (arXiv 1505.00996), the logarithm of depth is fitted,
+within each window, to the brightness of the image times a slope plus an offset, at a quarter of
+the network's size. What a pixel's brightness differs from the mean of its window, times the slope,
+is the detail that depth lacks: it is added to the logarithm of the network's depth at full size.
+Where the image has no edges, depth stays as the network gives it.
 """
 
 from __future__ import annotations
@@ -56,14 +58,16 @@ def refine_edges(
     variance = _windowed(guide * guide) - mean_guide * mean_guide
     slope = _windowed(guide * depth) - mean_guide * mean_depth
     slope /= variance + np.float32(REGULARISATION)
-    offset = np.asarray(mean_depth - slope * mean_guide, np.float32)
+    mean_guide *= slope
 
-    # Brightness is in 1/255 here.
     sharp = gray if gray.shape == size_hw else _averaged(gray, size_hw)
-    refined = _enlarged(_windowed(slope) * np.float32(1 / 255), size_hw)
-    refined *= sharp
-    refined += _enlarged(_windowed(offset), size_hw)
-    return np.asarray(cv2.exp(refined, dst=refined), np.float32)
+    # Brightness is in 1/255 here.
+    detail = _enlarged(_windowed(slope) * np.float32(1 / 255), size_hw)
+    detail *= sharp
+    detail -= _enlarged(_windowed(mean_guide), size_hw)
+    refined = np.asarray(cv2.exp(detail, dst=detail), np.float32)
+    refined *= _enlarged(network_depth_hw, size_hw)
+    return refined
 
 
 def _averaged(image: NDArray[Any], size_hw: tuple[int, int]) -> NDArray[Any]:

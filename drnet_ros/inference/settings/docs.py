@@ -37,13 +37,14 @@ These are the parameters of `depth_node`. `drnet_ros.inference.Settings` and `--
 - `config/depth.yaml` has all defaults. Copy it, edit the copy and start with
   `ros2 launch drnet_ros depth.launch.py params_file:=/path/to/copy.yaml`.
 - The other files in `config/` are for the backbones of the paper, without and with guided filter.
-  Their weights come from `drnet train`.
+  Their weights come from `drnet train`. Their depth is that of the paper: `refine_edges` is off.
 - A value of the wrong type, outside its limits, or NaN is refused with a reason.
 
 Some limits involve more than one number:
 
 - `min_depth` must be less than `max_depth`.
-- Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
+- Both sides of `input_size` are 0, or at least 32 with an area of at most 8.4 megapixels.
+- Both sides of `output_size` are 0, or positive.
 - `cameras` are 1 to 16 different names.
 - `rectify` and `image_is_rectified` are not both true.
 - `mask` has as many entries as `cameras`, or is `[""]`.
@@ -65,13 +66,16 @@ def generated_files() -> dict[str, str]:
         for guided_filter in (False, True):
             name = f'{backbone}_guided' if guided_filter else backbone
             settings = Settings(
-                backbone=backbone, guided_filter=guided_filter, weights=f'{name}.safetensors'
+                backbone=backbone,
+                guided_filter=guided_filter,
+                weights=f'{name}.safetensors',
+                refine_edges=False,
             )
             filtered = ', with guided filter' if guided_filter else ''
             intent = (
                 f'Backbone {backbone} of the paper{filtered}. Train the weights with '
                 '`drnet train`, and give their path here or as launch argument '
-                'weights:=/path/to/file.'
+                'weights:=/path/to/file. Depth is that of the paper: refine_edges is off.'
             )
             files[f'config/{name}.yaml'] = params_file(settings, intent, _MADE_BY)
     return files

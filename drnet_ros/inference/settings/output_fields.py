@@ -46,7 +46,7 @@ class OutputFields(SparseDepthFields):
             'training). Objects get sharper outlines; the texture of flat surfaces shows in '
             'depth a little.',
         ),
-    ] = False
+    ] = True
     outlier_radius: Annotated[
         float,
         ParameterInfo(

@@ -24,7 +24,7 @@ from drnet_ros.network.metadata import read_metadata
 
 pytestmark = pytest.mark.slow
 
-OPEN = {'min_depth': 0.001, 'max_depth': 80.0}
+OPEN = {'refine_edges': False, 'min_depth': 0.001, 'max_depth': 80.0}
 CAMERA = CameraModel(
     128, 96, 50.0, 52.0, 60.0, 50.0, distortion_model='plumb_bob', d=(-0.1, 0.01, 0.0, 0.0, 0.0)
 )

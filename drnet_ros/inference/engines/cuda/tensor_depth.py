@@ -82,9 +82,10 @@ def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> T
     mean_guide, mean_depth = _windowed(guide), _windowed(depth)
     variance = _windowed(guide * guide) - mean_guide * mean_guide
     slope = (_windowed(guide * depth) - mean_guide * mean_depth) / (variance + REGULARISATION)
-    both = torch.cat([_windowed(slope), _windowed(mean_depth - slope * mean_guide)], 1)
-    both = functional.interpolate(both, sharp_b1hw.shape[2:], mode='bilinear', align_corners=False)
-    return (both[:, :1] * (sharp_b1hw / 255) + both[:, 1:]).exp()[:, 0]
+    both = torch.cat([_windowed(slope), _windowed(slope * mean_guide)], 1)
+    slope, offset = _enlarged(both, sharp_b1hw).unbind(1)
+    detail = slope * (sharp_b1hw[:, 0] / 255) - offset
+    return detail.exp() * _enlarged(depth_bhw[:, None], sharp_b1hw)[:, 0]
 
 
 def gray_of(rgb_bhwc: Tensor) -> Tensor:
@@ -114,9 +115,7 @@ def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edg
     """
     scale, least, greatest, jump = limits_b4[:, :, None, None].unbind(1)
     if depth_bhw.shape != out_bhw.shape:
-        depth_bhw = functional.interpolate(
-            depth_bhw[:, None], out_bhw.shape[1:], mode='bilinear', align_corners=False
-        )[:, 0]
+        depth_bhw = _enlarged(depth_bhw[:, None], out_bhw)[:, 0]
     depth = depth_bhw * scale
     # Where depth is NaN this is false too.
     is_valid = (depth >= least) & (depth <= greatest)
@@ -146,6 +145,11 @@ def fill_cloud(
         red, green, blue = rgb_hw3[every, every].to(torch.int32).unbind(-1)
         # As integers: bits of a color are denormal as a float, and arithmetic may flush those.
         out_hwc.view(torch.int32)[..., 3] = red << 16 | green << 8 | blue
+
+
+def _enlarged(image_bchw: Tensor, like: Tensor) -> Tensor:
+    size_hw = like.shape[-2:]
+    return functional.interpolate(image_bchw, size_hw, mode='bilinear', align_corners=False)
 
 
 def _windowed(image_b1hw: Tensor) -> Tensor:
