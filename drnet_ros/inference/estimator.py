@@ -29,7 +29,7 @@ from drnet_ros.inference.sparse_depth.metric_scale import (
     engine_settings,
     is_scaled,
 )
-from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
+from drnet_ros.inference.sparse_depth.scale_model import stored_scale_model
 from drnet_ros.inference.temporal_filter import ScaleFilter
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import resolve_weights
@@ -85,7 +85,7 @@ class DepthEstimator(Closing):
             engine = create_engine(self.settings, self._weights_path, self.metadata)
         self._engine = engine
         self._scale_filter = ScaleFilter()
-        self._metric_scale = MetricScale(ScaleModel.from_dict(self.metadata.scale_model))
+        self._metric_scale = MetricScale(stored_scale_model(self.metadata, self._weights_path))
         self.prepare(*nominal_input_hw(self.settings, self.metadata))
 
     def prepare(self, height: int, width: int) -> None:

@@ -10,10 +10,19 @@ from drnet_ros.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ['BACKBONE_NAMES', 'CORRECTION_KERNELS', 'PAPER_BACKBONES', 'STRIDE', 'NetworkConfig']
+__all__ = [
+    'BACKBONE_NAMES',
+    'CORRECTION_KERNELS',
+    'MAX_INPUT_PIXELS',
+    'PAPER_BACKBONES',
+    'STRIDE',
+    'NetworkConfig',
+]
 
 STRIDE = 32
 """Input sides that are multiples of this need no padding."""
+MAX_INPUT_PIXELS = 2**23
+"""Largest area that the network is run at: 4K video fits; more takes minutes and all memory."""
 
 PAPER_BACKBONES = ('resnet50', 'resnet152', 'densenet161', 'senet154')
 BACKBONE_NAMES = (

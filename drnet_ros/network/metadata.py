@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from drnet_ros.errors import WeightsError
-from drnet_ros.network.config import NetworkConfig
+from drnet_ros.network.config import MAX_INPUT_PIXELS, NetworkConfig
 from drnet_ros.network.tensor_sum import check_tensor_sum
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ FORMAT_VERSION = 1
 _KEY = 'drnet'
 _MAX_SIDE = 8192
 _MAX_FLOAT32 = 3.4e38
+# Focal lengths in longer sides of the input: fields of view of 169 and of 1 degrees.
+_LEAST_FOCAL, _MOST_FOCAL = 0.05, 50.0
+_LEAST_STD, _MOST_STD = 0.001, 10.0  # of RGB in 0..1, with room
 _MOST_MEAN = 10  # of any image in 0..1, with room
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -72,6 +75,7 @@ class WeightsMetadata:
             if type(side) is not int or not 0 < side <= _MAX_SIDE:
                 msg = f'{name} must be a whole number in 1..{_MAX_SIDE} px, got {side!r}'
                 raise WeightsError(msg)
+        self._check_area()
         for name in ('mean', 'std'):
             channels = getattr(self, name)
             if len(channels) != 3 or not all(_is_finite(channel) for channel in channels):
@@ -80,15 +84,37 @@ class WeightsMetadata:
         if max(map(abs, self.mean)) > _MOST_MEAN:
             msg = f'mean must be that of RGB in 0..1, not in 0..255, got {self.mean!r}'
             raise WeightsError(msg)
-        if min(self.std) <= 0:
-            msg = f'std must be above 0, got {self.std!r}'
+        if min(self.std) < _LEAST_STD or max(self.std) > _MOST_STD:
+            msg = (
+                f'std must be that of RGB in 0..1, within {_LEAST_STD}..{_MOST_STD}, got '
+                f'{self.std!r}'
+            )
             raise WeightsError(msg)
-        if not (_is_finite(self.f_training) and self.f_training > 0):
-            msg = f'f_training must be above 0 px, got {self.f_training!r}'
-            raise WeightsError(msg)
+        self._check_focal_length()
         near, far = self.min_depth, self.max_depth
         if not (_is_finite(near) and _is_finite(far) and 0 <= near < far):
             msg = f'0 <= min_depth < max_depth must hold, in metres, got {near!r} and {far!r}'
+            raise WeightsError(msg)
+
+    def _check_area(self) -> None:
+        height, width = self.input_height, self.input_width
+        if height * width > MAX_INPUT_PIXELS:
+            msg = (
+                f'the input must have at most {MAX_INPUT_PIXELS / 1e6:.1f} megapixels, got '
+                f'input_height {height} and input_width {width}: write the size of the training '
+                'images as the network sees them'
+            )
+            raise WeightsError(msg)
+
+    def _check_focal_length(self) -> None:
+        longer = max(self.input_height, self.input_width)
+        least, most = _LEAST_FOCAL * longer, _MOST_FOCAL * longer
+        if not (_is_finite(self.f_training) and least <= self.f_training <= most):
+            msg = (
+                f'f_training must be {least:g} to {most:g} px for an input of {longer} px (169 to '
+                f'1 degrees of view), got {self.f_training!r}: depth is divided by it, write the '
+                'focal length of the training images at that size'
+            )
             raise WeightsError(msg)
 
     def to_json(self) -> str:

@@ -48,7 +48,7 @@ def given_twice(arguments: Sequence[str]) -> list[str]:
         if option != _OPTION:
             continue
         try:
-            YAML(typ='safe', pure=True).load(Path(path))
+            _yaml().load(Path(path))
         except DuplicateKeyError as error:
             lines.append(f'{path} has a name twice, and the last counts: {error.problem}')
         except (OSError, UnicodeDecodeError, YAMLError):
@@ -56,8 +56,13 @@ def given_twice(arguments: Sequence[str]) -> list[str]:
     return lines
 
 
+def _yaml() -> YAML:
+    """Return a reader that takes tags of any kind: ros2 launch writes lists as !!python/tuple."""
+    return YAML(typ='rt', pure=True)
+
+
 def _sections_of(path: Path) -> list[str]:
-    yaml = YAML(typ='safe', pure=True)
+    yaml = _yaml()
     yaml.allow_duplicate_keys = True
     try:
         content = yaml.load(path)

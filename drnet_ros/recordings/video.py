@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,8 @@ class Video(Closing):
         """
         self.source = str(source)
         try:
-            self._capture = _opened(self.source)
+            with _without_warnings():
+                self._capture = _opened(self.source)
         except cv2.error as error:
             raise RecordingError(_cannot_open(self.source)) from error
         if not self._capture.isOpened():
@@ -167,6 +168,17 @@ class Video(Closing):
             stamp_ns = self._stamp_ns + round(_NS_PER_S / self.rate_hz)
         self._stamp_ns = stamp_ns if self._position else 0
         return True
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep OpenCV's warnings of what it cannot open off the terminal: the error says it."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(min(level, cv2.utils.logging.LOG_LEVEL_FATAL))
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _opened(source: str) -> cv2.VideoCapture:

@@ -12,7 +12,7 @@ from drnet_offline.report.cloud_view import cloud_view
 from drnet_offline.report.figure_words import explained
 from drnet_offline.report.frame_grid import frame_grid
 from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
-from drnet_offline.report.verdict import accuracy_words
+from drnet_offline.report.verdict import accuracy_words, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +115,7 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
     for name, figures in summary['sources'].items():
         if figures['rel'] is not None:
             sentences.append(
-                f'With the scale from the recorded {name}, it is {figures["rel"]:.1%} off.'
+                f'With the scale from the recorded {name}, it is {percent(figures["rel"], 1)} off.'
             )
     return sentences
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,7 +20,19 @@ def test_help_is_0_and_lists_the_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(monkeypatch, '--help') == 0
-    assert 'train' in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    words = ['Try it', 'predict', 'Recordings of a robot', 'tum-to-bag', 'The network', 'export']
+    places = [listed.index(word) for word in words]
+    assert places == sorted(places)
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {'_DRNET_COMPLETE': 'complete_bash', 'COMP_WORDS': 'drnet pr', 'COMP_CWORD': '1'}
+    drnet = Path(sys.executable).parent / 'drnet'
+    completed = subprocess.run(
+        [drnet], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.split() == ['predict']
 
 
 @pytest.mark.parametrize(

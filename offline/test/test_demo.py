@@ -69,7 +69,7 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     page = tmp_path / 'report.html'
     assert f'open       {page.as_uri()}' in result.stdout
     text = page.read_text()
-    assert f'Depth is {summary["rel"]:.1%} off on average (REL)' in text
+    assert f'Depth is {100 * summary["rel"]:.1f} % off on average (REL)' in text
     assert f'turned {summary["frames_out"]} of {FRAMES_IN_CLIP} images' in text
     assert '<th>REL</th>' in text
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from drnet_ros.errors import (
     CameraError,
@@ -34,6 +37,30 @@ from drnet_ros.weights import resolve_weights
 
 def _settings(weights: str, **values: object) -> Settings:
     return Settings.from_mapping({'weights': weights, 'engine': 'openvino', **values})
+
+
+@pytest.mark.parametrize(
+    ('scale_model', 'message'),
+    [
+        (
+            {'stddev_factor': -1.0},
+            r'stddev_factor of the scale model must be .*1e-06\.\.1000, got -1',
+        ),
+        ({'local_stddev': 1e300}, r'local_stddev .*got 1e\+300; measure it again with "drnet cal'),
+        ({'local_stddev': 'x'}, "local_stddev of the scale model must be .*got 'x'"),
+        ({'twist': 1.0}, "the scale model has no number 'twist'; install"),
+    ],
+)
+def test_an_impossible_scale_model_is_named_with_its_file(
+    weights: str, tmp_path: Path, scale_model: dict[str, object], message: str
+) -> None:
+    with safe_open(weights, framework='numpy') as file:
+        header = dict(file.metadata())
+    record = {**json.loads(header['drnet']), 'scale_model': scale_model}
+    path = tmp_path / 'mine.safetensors'
+    save_file(load_file(weights), path, {**header, 'drnet': json.dumps(record)})
+    with pytest.raises(WeightsError, match=rf'mine\.safetensors: {message}'):
+        DepthEstimator(_settings(str(path)))
 
 
 @pytest.mark.parametrize(

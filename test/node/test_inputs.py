@@ -389,6 +389,31 @@ def test_a_bad_frame_is_counted_logged_once_and_dropped(
     assert 'Traceback' not in logged
 
 
+def test_a_jpeg_that_lacks_a_part_is_counted_logged_once_and_dropped(
+    graph: Graph, start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """OpenCV decodes it, with a gray end: half of the depth would be of nothing."""
+    node = start_node(image_transport='compressed')
+    depths = graph.collect(Image, 'depth/image_rect')
+    diagnostics = graph.collect(DiagnosticArray, '/diagnostics')
+    publisher = graph.publisher(CompressedImage, 'image/compressed')
+    _, whole = cv2.imencode('.jpg', ramp()[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+    data = whole.tobytes()
+    cut = CompressedImage(header=header(1), format='jpeg')
+    cut.data.frombytes(data[: len(data) * 3 // 4] + data[-2:])
+    for count in (1, 2):
+        publisher.publish(cut)
+        graph.wait_for_value(lambda: node.health().counts.frames_failed, count, 'failed frames')
+    wait_for_status(graph, diagnostics, '2', 'failing')
+    sound = CompressedImage(header=header(2), format='jpeg')
+    sound.data.frombytes(data)
+    publisher.publish(sound)
+    depths.wait_for_stamp(header(2))
+    assert len(depths.messages) == 1
+    logged = capfd.readouterr().err
+    assert logged.count('dropped a frame') == 1, logged
+
+
 def test_an_engine_that_fails_costs_only_that_frame(
     graph: Graph, start_node: NodeFactory, engine: KnownEngine
 ) -> None:

@@ -11,6 +11,13 @@ from drnet_ros.node.parameter_files import given_twice, without_effect
 HOLDS = ':\n  ros__parameters: {max_depth: 2.0}\n'
 NESTED = 'robot:\n  depth_node:\n    ros__parameters: {max_depth: 2.0}\n'
 
+# What launch_ros writes for parameters=[{'sparse_depth_sources': ['scan']}].
+OF_LAUNCH = """/depth_node:
+  ros__parameters:
+    sparse_depth_sources: !!python/tuple
+    - scan
+"""
+
 
 @pytest.mark.parametrize(
     ('content', 'node'),
@@ -24,6 +31,7 @@ NESTED = 'robot:\n  depth_node:\n    ros__parameters: {max_depth: 2.0}\n'
         (f'/robot/depth_node{HOLDS}', '/robot/depth_node'),
         (f'other{HOLDS}/depth_node{HOLDS}', '/depth_node'),
         (NESTED, '/robot/depth_node'),
+        (OF_LAUNCH, '/depth_node'),
     ],
 )
 def test_a_section_for_the_node_has_an_effect(tmp_path: Path, content: str, node: str) -> None:
@@ -60,6 +68,8 @@ def test_a_name_given_twice_is_pointed_out(tmp_path: Path) -> None:
     assert line.startswith(f'{path} has a name twice, and the last counts: ')
     assert '"max_depth"' in line
     assert without_effect(words, '/depth_node') == []
+    path.write_text(f'{OF_LAUNCH}    max_depth: 2.0\n    max_depth: 3.0\n')
+    assert '"max_depth"' in given_twice(words)[0]
     path.write_text('/**:\n  ros__parameters: {max_depth: 2.0}\n')
     assert given_twice([*words, '--params-file', str(tmp_path / 'absent.yaml')]) == []
 

@@ -59,7 +59,9 @@ def test_a_colon_in_the_name_is_no_protocol(
         assert len(list(video)) == len(GREYS)
 
 
-def test_what_is_no_video_is_refused_by_name(tmp_path: Path) -> None:
+def test_what_is_no_video_is_refused_by_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / 'broken.mp4'
     broken.write_bytes(bytes(1000))
     with pytest.raises(RecordingError, match=r'broken.mp4 must be a video'):
@@ -70,6 +72,7 @@ def test_what_is_no_video_is_refused_by_name(tmp_path: Path) -> None:
         Video('93')
     with pytest.raises(RecordingError, match='must be a video stream that can be reached'):
         Video('http://127.0.0.1:9/nothing.mp4')
+    assert capfd.readouterr() == ('', '')  # OpenCV says nothing besides
 
 
 @pytest.mark.parametrize(

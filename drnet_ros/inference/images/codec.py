@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.images.compressed_format import read_format
 from drnet_ros.inference.images.file_header import ImageHeader, read_image_header
+from drnet_ros.inference.images.jpeg_scan import check_jpeg
 from drnet_ros.inference.images.layouts import DEPTH_LAYOUTS, IMAGE_LAYOUTS, Layout
 from drnet_ros.inference.limits import check_pixels, check_shape
 
@@ -283,6 +284,8 @@ def _decode_file(data: memoryview, header: ImageHeader, flags: int) -> NDArray[A
             f'{header.width} x {header.height} that are not'
         )
         raise ImageError(msg, kind='corrupt')
+    if header.codec == 'jpeg':
+        check_jpeg(data, header, pixels, flags)
     return pixels
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.limits import check_pixels
@@ -14,6 +14,7 @@ _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND'
 _JPEG_START = b'\xff\xd8'
 _JPEG_SCAN = 0xDA
+_JPEG_INTERVAL = 0xDD
 # Within the data of a scan an FF is followed by 00 or a restart marker: this can only be the end.
 _JPEG_END = re.compile(b'\xff\xd9')
 # Start-of-frame markers: FFC0 to FFCF without DHT (C4), JPG (C8) and DAC (CC).
@@ -28,11 +29,15 @@ class ImageHeader:
         codec: 'jpeg' or 'png'.
         height: Rows.
         width: Columns.
+        scan: Where the data of a JPEG's first scan begin, 0 for PNG.
+        restarts: Number of restart markers that they must have.
     """
 
     codec: str
     height: int
     width: int
+    scan: int = 0
+    restarts: int = 0
 
 
 def read_image_header(data: memoryview) -> ImageHeader:
@@ -98,7 +103,7 @@ def _read_png(data: memoryview) -> tuple[ImageHeader, bool]:
 
 def _read_jpeg(data: memoryview) -> tuple[ImageHeader, bool]:
     """Return the header, and whether the first scan is followed by the end of the image."""
-    position, header = 2, None
+    position, header, interval, units = 2, None, 0, 0
     while position + 9 <= len(data):
         if data[position] != 0xFF:
             msg = f'a jpeg image must have a marker at byte {position}, got {data[position]:#04x}'
@@ -113,13 +118,35 @@ def _read_jpeg(data: memoryview) -> tuple[ImageHeader, bool]:
                 int.from_bytes(data[at : at + 2], 'big') for at in (position + 5, position + 7)
             )
             header = ImageHeader('jpeg', height, width)
-        elif marker == _JPEG_SCAN:
-            break
+            units = _units(data[position + 9 :], height, width)
+        elif marker == _JPEG_INTERVAL:
+            interval = int.from_bytes(data[position + 4 : position + 6], 'big')
         position += 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
+        if marker == _JPEG_SCAN:
+            break
     if header is None:
         raise _too_short(data, 'jpeg')
+    restarts = max(0, -(-units // interval) - 1) if interval else 0
+    header = replace(header, scan=position, restarts=restarts)
     # An end before the first scan is that of a thumbnail within the header.
     return header, _JPEG_END.search(data, min(position, len(data))) is not None
+
+
+def _units(components: memoryview, height: int, width: int) -> int:
+    """Return the number of units that restart intervals count, of an interleaved scan.
+
+    Args:
+        components: What follows the size in the header of the frame: their number, then for each
+            its name, its sampling factors in 4 bits each, and its quantisation table.
+        height: Rows.
+        width: Columns.
+    """
+    count = components[0] if len(components) else 0
+    factors = [components[at] for at in range(2, min(2 + 3 * count, len(components)), 3)]
+    if len(factors) < 2:  # a single component counts in blocks
+        factors = [0x11]
+    across, down = (8 * max(1, *(f >> shift & 0xF for f in factors)) for shift in (4, 0))
+    return -(-width // across) * -(-height // down)
 
 
 def _too_short(data: memoryview, codec: str) -> ImageError:

@@ -43,7 +43,8 @@ These are the parameters of `depth_node`. `drnet_ros.inference.Settings` and `--
 Some limits involve more than one number:
 
 - `min_depth` must be less than `max_depth`.
-- Both sides of `input_size` are 0, or at least 32. Both sides of `output_size` are 0, or positive.
+- Both sides of `input_size` are 0, or at least 32 with an area of at most 8.4 megapixels.
+- Both sides of `output_size` are 0, or positive.
 - `cameras` are 1 to 16 different names.
 - `rectify` and `image_is_rectified` are not both true.
 - `mask` has as many entries as `cameras`, or is `[""]`.

@@ -7,6 +7,7 @@ from drnet_ros.inference.limits import MAX_ASPECT_RATIO
 from drnet_ros.inference.settings.fields import Size
 from drnet_ros.inference.settings.output_fields import OutputFields
 from drnet_ros.inference.sparse_depth.sources.extrinsics import parse_extrinsics
+from drnet_ros.network.config import MAX_INPUT_PIXELS
 
 __all__ = ['check_together']
 
@@ -27,21 +28,7 @@ def check_together(settings: OutputFields) -> None:
     if not settings.weights.strip():
         msg = "weights must be 'embedded' or the path of a .safetensors file, got ''"
         raise SettingsError(msg)
-    for name, least in (('input_size', _MIN_INPUT_SIDE), ('output_size', 1)):
-        size: Size = getattr(settings, name)
-        if size != (0, 0) and min(size) < least:
-            msg = (
-                f'{name} must be [height, width] with both sides at least {least} px, or [0, 0] '
-                f'for the default, got {list(size)}'
-            )
-            raise SettingsError(msg)
-    if max(settings.input_size) > MAX_ASPECT_RATIO * min(settings.input_size):
-        msg = (
-            f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
-            f'{list(settings.input_size)}; only its area counts, so name one nearer to the shape '
-            f'of your images'
-        )
-        raise SettingsError(msg)
+    _check_sizes(settings)
     _check_cameras(settings)
     parse_extrinsics(settings.sparse_depth_extrinsics)
     if settings.engine == 'tensorrt' and settings.device == 'cpu':
@@ -54,6 +41,31 @@ def check_together(settings: OutputFields) -> None:
         msg = (
             f"engine {settings.engine!r} runs on device 'cpu' or 'auto', got {settings.device!r}; "
             f"use engine 'torch' for CUDA"
+        )
+        raise SettingsError(msg)
+
+
+def _check_sizes(settings: OutputFields) -> None:
+    for name, least in (('input_size', _MIN_INPUT_SIDE), ('output_size', 1)):
+        size: Size = getattr(settings, name)
+        if size != (0, 0) and min(size) < least:
+            msg = (
+                f'{name} must be [height, width] with both sides at least {least} px, or [0, 0] '
+                f'for the default, got {list(size)}'
+            )
+            raise SettingsError(msg)
+    if settings.input_size[0] * settings.input_size[1] > MAX_INPUT_PIXELS:
+        msg = (
+            f'input_size must have at most {MAX_INPUT_PIXELS / 1e6:.1f} megapixels, got '
+            f'{list(settings.input_size)}; the image is resized to it, and depth seldom gets '
+            'better beyond the training size, which [0, 0] stands for'
+        )
+        raise SettingsError(msg)
+    if max(settings.input_size) > MAX_ASPECT_RATIO * min(settings.input_size):
+        msg = (
+            f'input_size must have sides of at most {MAX_ASPECT_RATIO}:1, got '
+            f'{list(settings.input_size)}; only its area counts, so name one nearer to the shape '
+            f'of your images'
         )
         raise SettingsError(msg)
 

@@ -17,7 +17,6 @@ the process is conditioned on it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,13 @@ from drnet_ros.errors import WeightsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-__all__ = ['ScaleModel']
+    from drnet_ros.network.metadata import WeightsMetadata
+
+__all__ = ['ScaleModel', 'stored_scale_model']
+
+_LEAST, _MOST = 1e-6, 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,16 @@ class ScaleModel:
         """Check the numbers.
 
         Raises:
-            WeightsError: If one is not a positive finite number.
+            WeightsError: If one is no number, or none that a scale model can have.
         """
         for entry in fields(self):
             number = getattr(self, entry.name)
             is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-            if not is_number or not 0 < number < math.inf:
-                msg = f'{entry.name} of the scale model must be a positive number, got {number!r}'
+            if not is_number or not _LEAST <= number <= _MOST:
+                msg = (
+                    f'{entry.name} of the scale model must be a number in {_LEAST:g}..{_MOST:g}, '
+                    f'got {number!r}; measure it again with "drnet calibrate"'
+                )
                 raise WeightsError(msg)
 
     def to_dict(self) -> dict[str, float]:
@@ -88,3 +95,20 @@ class ScaleModel:
             msg = f'the scale model has no number {min(unknown)!r}; install a drnet_ros that fits'
             raise WeightsError(msg)
         return cls(**values)
+
+
+def stored_scale_model(metadata: WeightsMetadata, weights_path: Path) -> ScaleModel:
+    """Return the scale model of a weights file.
+
+    Args:
+        metadata: Of the weights.
+        weights_path: Their file, for errors.
+
+    Raises:
+        WeightsError: If a name is unknown or a number is not usable.
+    """
+    try:
+        return ScaleModel.from_dict(metadata.scale_model)
+    except WeightsError as error:
+        msg = f'{weights_path}: {error}'
+        raise WeightsError(msg) from error

@@ -10,7 +10,7 @@ from drnet_offline.benchmark.case import DRNET, RANDOM, BenchmarkCase, Work
 from drnet_offline.benchmark.counting import network_config
 from drnet_ros.inference.engines.devices import has_cuda
 from drnet_ros.inference.settings import PARAMETERS
-from drnet_ros.network.config import BACKBONE_NAMES
+from drnet_ros.network.config import BACKBONE_NAMES, MAX_INPUT_PIXELS
 
 __all__ = ['BILINEAR', 'Choice', 'choose_groups', 'parse_size']
 
@@ -57,7 +57,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """Return height and width from 'HxW'.
 
     Raises:
-        ValueError: It is not two whole numbers in 32..8192.
+        ValueError: It is not two whole numbers in 32..8192, or too large an area.
     """
     try:
         height, width = (int(side) for side in text.strip().split('x'))
@@ -66,6 +66,9 @@ def parse_size(text: str) -> tuple[int, int]:
         raise ValueError(msg) from error
     if not all(_MIN_SIDE <= side <= _MAX_SIDE for side in (height, width)):
         msg = f'sides must be {_MIN_SIDE}..{_MAX_SIDE} pixels, got {text!r}'
+        raise ValueError(msg)
+    if height * width > MAX_INPUT_PIXELS:
+        msg = f'a size must have at most {MAX_INPUT_PIXELS / 1e6:.1f} megapixels, got {text!r}'
         raise ValueError(msg)
     return height, width
 

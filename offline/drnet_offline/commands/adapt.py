@@ -44,11 +44,11 @@ Output = Annotated[
 Labels = Annotated[
     Literal['auto', 'depth', 'sparse', 'odometry'],
     typer.Option(
-        help='Learn from recorded depth, from what sensors know of it, or from images with '
-        'odometry; auto takes the first of them that is there.'
+        help='Learn from recorded depth, from a sensor of sparse depth, or from images with '
+        'odometry; auto takes the first of these that the recording has.'
     ),
 ]
-Minutes = Annotated[float, typer.Option(min=1.0, help='About how long all of it may take.')]
+Minutes = Annotated[float, typer.Option(min=1.0, help='About how long the whole run may take.')]
 Steps = Annotated[
     int, typer.Option(min=0, help='Steps of training; 0: as many as the minutes allow.')
 ]
@@ -69,15 +69,17 @@ ReplayData = Annotated[
     ),
 ]
 ReplayShare = Annotated[
-    float, typer.Option(min=0.0, max=0.9, help='Share of training images of the replay set.')
+    float,
+    typer.Option(min=0.0, max=0.9, help='Share of the training images that is of --replay-data.'),
 ]
 MostForgotten = Annotated[
     float,
     typer.Option(
-        min=0.0, help='By what share of itself REL may rise in rooms that are not recorded.'
+        min=0.0,
+        help='Largest relative rise of REL in other rooms: 0.05 allows 0.200 to become 0.210.',
     ),
 ]
-Seed = Annotated[int, typer.Option(help='Of everything random.')]
+Seed = Annotated[int, typer.Option(help='Seed of all random numbers.')]
 
 
 def adapt(
@@ -99,7 +101,7 @@ def adapt(
     source_topic: SourceTopics = None,
     set_: SetOptions = None,
 ) -> None:
-    """Adapt the weights to a robot by what it recorded; writes OUTPUT/adapted.safetensors.
+    """Adapt the weights to a robot from a recording of it; writes OUTPUT/adapted.safetensors.
 
     New weights are written only if they are better beyond chance on blocks of time that were held
     out; otherwise the exit code is 3. An interrupted run goes on when it is called again with the

@@ -92,7 +92,7 @@ def bag(
     namespace: Namespace = None,
     calibration: Calibration = None,
 ) -> None:
-    """Run the network over a recording, every frame in order, and score it where there is depth.
+    """Estimate depth for every frame of a recording, and score it where depth was recorded.
 
     An interrupted run continues when it is called again with the same arguments.
     """

@@ -98,7 +98,7 @@ def bench(
     json_: Json = None,
     plot: Plot = None,
 ) -> None:
-    """Measure frames a second, latency and memory: the paper's Table III for this machine."""
+    """Measure frames per second, latency and memory here, as the paper's Table III does."""
     choice = Choice(
         backbones=tuple(backbone or ()),
         every_backbone=all_,

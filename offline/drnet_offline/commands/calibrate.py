@@ -30,10 +30,11 @@ _WIDE = Settings(min_depth=0.001, max_depth=80.0, edge_threshold=0.0)
 
 
 def calibrate_command(
-    weights: Annotated[Path, typer.Argument(help='The .safetensors file; it is changed.')],
+    weights: Annotated[
+        Path, typer.Argument(help='The .safetensors file; the result is written into it.')
+    ],
     data: Annotated[
-        list[Path],
-        typer.Option(help='Data set that the weights were not trained on; may be given again.'),
+        list[Path], typer.Option(help='Data set that the weights were not trained on. Repeatable.')
     ],
     part: Annotated[Part, typer.Option(help='Which samples, of data sets with parts.')] = 'all',
     blocks_of: Annotated[
@@ -46,7 +47,7 @@ def calibrate_command(
     images: Annotated[int, typer.Option(min=4, help='Images of each source, at most.')] = 40,
     engine: Engine = 'auto',
 ) -> None:
-    """Measure how far depth is off, and store it in the weights, for the standard deviation."""
+    """Measure how far depth is off, and store its standard deviation in the weights file."""
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
 

@@ -43,10 +43,7 @@ Arguments = ParamSpec('Arguments')
 Result = TypeVar('Result')
 
 app = typer.Typer(
-    no_args_is_help=True,
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    no_args_is_help=True, invoke_without_command=True, pretty_exceptions_enable=False
 )
 
 
@@ -54,7 +51,7 @@ app = typer.Typer(
 def options(
     is_asked: Annotated[bool, typer.Option('--version', help='Show the version.')] = False,
 ) -> None:
-    """Train, evaluate and export the Double Refinement Network, and see it at work."""
+    """Depth in metres from one ordinary camera: try it, judge it, adapt and train the network."""
     if is_asked:
         sys.stdout.write(f'drnet {version("drnet-offline")}\n')
         raise typer.Exit
@@ -71,18 +68,20 @@ def _stoppable(command: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     return run
 
 
-app.command()(_stoppable(train))
-app.command()(_stoppable(adapt))
-app.command('eval')(_stoppable(evaluate_command))
-app.command()(_stoppable(bench))
-app.command('calibrate')(_stoppable(calibrate_command))
-app.command()(_stoppable(export))
-app.command()(_stoppable(bag))
-app.command()(_stoppable(vo))
-app.command()(_stoppable(predict))
-app.command()(show)
-app.command()(_stoppable(doctor))
-app.command('tum-to-bag')(_stoppable(tum_to_bag))
+_TRY, _RECORDINGS, _NETWORK = 'Try it', 'Recordings of a robot', 'The network'
+
+app.command(rich_help_panel=_TRY)(show)
+app.command(rich_help_panel=_TRY)(_stoppable(predict))
+app.command(rich_help_panel=_TRY)(_stoppable(doctor))
+app.command(rich_help_panel=_RECORDINGS)(_stoppable(bag))
+app.command(rich_help_panel=_RECORDINGS)(_stoppable(vo))
+app.command(rich_help_panel=_RECORDINGS)(_stoppable(adapt))
+app.command('tum-to-bag', rich_help_panel=_RECORDINGS)(_stoppable(tum_to_bag))
+app.command(rich_help_panel=_NETWORK)(_stoppable(train))
+app.command('eval', rich_help_panel=_NETWORK)(_stoppable(evaluate_command))
+app.command('calibrate', rich_help_panel=_NETWORK)(_stoppable(calibrate_command))
+app.command(rich_help_panel=_NETWORK)(_stoppable(bench))
+app.command(rich_help_panel=_NETWORK)(_stoppable(export))
 
 
 def main() -> None:
@@ -110,6 +109,15 @@ def main() -> None:
         msg = f"this command needs {error.name}: pip install './offline[train]'"
         _say('[red]error:[/]', OfflineError(msg))
         sys.exit(1)
+    except (ImportError, MemoryError) as error:
+        if not _is_short_of_memory(error):
+            raise
+        msg = (
+            f'this command needs more memory than it may have, got: {error or "no memory"}; raise '
+            'the limit (ulimit -v), or close other programs'
+        )
+        _say('[red]error:[/]', OfflineError(msg))
+        sys.exit(1)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:
         _say('[red]error:[/]', error)
@@ -133,6 +141,11 @@ def _run() -> None:
         for stream in (1, 2):  # what Python writes at its end goes there
             os.dup2(nowhere, stream)
         sys.exit(_UNREAD)
+
+
+def _is_short_of_memory(error: ImportError | MemoryError) -> bool:
+    # What the dynamic linker says of a library that does not fit any more.
+    return isinstance(error, MemoryError) or 'failed to map segment' in str(error)
 
 
 def _say(label: str, error: Exception) -> None:

@@ -43,7 +43,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Say what is installed here and what is missing: ROS, engines, GPU, cache, weights."""
+    """Say what is installed and what is missing: ROS, engines, GPU, cache, weights."""
     findings = list(examine())
     console = Console(soft_wrap=True, highlight=False)
     for each in findings:

@@ -71,7 +71,7 @@ def evaluate_command(
     worst: Worst = 6,
     json_: Json = None,
 ) -> None:
-    """Score weights on a data set and print the columns of the paper's Table II."""
+    """Score weights on a data set, with the columns of the paper's Table II."""
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
     with stopping(lambda: _UNSAVED), ExitStack() as held:

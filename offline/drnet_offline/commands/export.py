@@ -38,7 +38,7 @@ def export(
     size: Size = None,
     dynamic: Dynamic = False,
 ) -> None:
-    """Write the network for another runtime, and compare its result with PyTorch."""
+    """Write the network as ONNX or OpenVINO, and compare its result with PyTorch's."""
     suffix = _SUFFIXES[format_]
     if output.suffix != suffix or not output.absolute().parent.is_dir():
         msg = f'must be a {suffix} file in a folder that is there, got {output}'

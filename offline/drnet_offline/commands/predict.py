@@ -29,11 +29,17 @@ Sources = Annotated[
     list[Path], typer.Argument(metavar='SOURCE...', help='Images, videos, or folders of them.')
 ]
 Output = Annotated[
-    Path, typer.Option(help='Folder for STEM.png and STEM.preview.jpg; of videos STEM/ and .mp4.')
+    Path,
+    typer.Option(
+        help='Folder for STEM.png and STEM.preview.jpg of images, STEM/ and STEM.preview.mp4 '
+        'of videos.'
+    ),
 ]
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
-Ply = Annotated[bool, typer.Option('--ply', help='Also write the clouds of images: STEM.ply.')]
-Again = Annotated[bool, typer.Option('--again', help='Also what is done already.')]
+Ply = Annotated[
+    bool, typer.Option('--ply', help='Also write the point clouds of images: STEM.ply.')
+]
+Again = Annotated[bool, typer.Option('--again', help='Also estimate what is done already.')]
 
 
 def predict(
@@ -46,7 +52,7 @@ def predict(
     engine: Engine = 'auto',
     again: Again = False,
 ) -> None:
-    """Write metric depth for images and videos: uint16 millimetres, 0 where invalid."""
+    """Write the depth of images and videos: 16-bit PNG in millimetres, 0 where invalid."""
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
     from drnet_offline.outputs.inputs import find_inputs  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415

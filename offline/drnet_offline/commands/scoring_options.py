@@ -26,13 +26,14 @@ __all__ = [
     'Worst',
 ]
 
-Data = Annotated[Path, typer.Option(help='Data set in any of the layouts.')]
+Data = Annotated[Path, typer.Option(help='Data set, in any layout of offline/README.md.')]
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
 Rules = Annotated[ProtocolName, typer.Option(help='Which pixels count.')]
 Samples = Annotated[Part, typer.Option(help='Which images.')]
 BlocksOf = Annotated[str, typer.Option(help='Preset with the validation blocks of the data set.')]
 MeanDepth = Annotated[
-    bool, typer.Option('--mean-depth', help='Also score the mean depth of part train.')
+    bool,
+    typer.Option('--mean-depth', help='Also score a constant: the mean depth of the part train.'),
 ]
 Scale = Annotated[
     bool,
@@ -49,13 +50,17 @@ Edges = Annotated[
     ),
 ]
 Ranges = Annotated[
-    bool, typer.Option('--ranges', help='Also score near, room and far pixels apart.')
+    bool,
+    typer.Option(
+        '--ranges',
+        help='Also score near (below 1.5 m), room (below 4 m) and far pixels separately.',
+    ),
 ]
 Sparse = Annotated[
     list[str] | None,
     typer.Option(
-        help='Also score with sparse depth drawn from the truth, the other pixels scored: scan, '
-        'points:N, tof:8x8 or range; may be given again.'
+        help='Also score with sparse depth drawn from the truth, on the other pixels: scan, '
+        'points:N, tof:8x8 or range. Repeatable.'
     ),
 ]
 Pictures = Annotated[
@@ -66,5 +71,5 @@ InputSize = Annotated[
     str | None,
     typer.Option(metavar='HxW', help="Size of the network's input; default: as trained."),
 ]
-Worst = Annotated[int, typer.Option(min=1, max=50, help='How many worst images.')]
+Worst = Annotated[int, typer.Option(min=1, max=50, help='How many of the worst images.')]
 Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]

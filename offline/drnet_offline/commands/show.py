@@ -17,7 +17,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar='SOURCE',
-        help='Index of a webcam, video, image, folder of images, recording, or RTSP or HTTP URL.',
+        help='Webcam (0, 1, ...), video, image, folder of images, recording, RTSP or HTTP URL.',
     ),
 ]
 ImageTopic = Annotated[
@@ -26,7 +26,9 @@ ImageTopic = Annotated[
 Weights = Annotated[str, typer.Option(help="'embedded' or a .safetensors file.")]
 Host = Annotated[
     str,
-    typer.Option(help='Address to listen on; on any but this computer the page needs a token.'),
+    typer.Option(
+        help='Address to listen on. If other computers can reach it, the page needs a token.'
+    ),
 ]
 Port = Annotated[int, typer.Option(min=0, max=65535, help='Port to listen on; 0: a free one.')]
 Output = Annotated[Path, typer.Option(help='Folder of what the page records.')]
@@ -48,7 +50,7 @@ def show(
 ) -> None:
     """Show live depth in the browser: image, depth, uncertainty and cloud.
 
-    The first line printed is the address of the page. Ctrl-C ends it.
+    The first line printed is the address of the page. Ctrl-C ends the command.
     """
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415

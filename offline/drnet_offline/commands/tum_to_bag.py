@@ -21,7 +21,7 @@ def tum_to_bag(
     ],
     output: Annotated[Path, typer.Argument(help='NAME.mcap, or a folder for a rosbag2.')],
 ) -> None:
-    """Write a sequence of the TUM RGB-D benchmark as a recording: images, depth, ground truth."""
+    """Convert a sequence of the TUM RGB-D benchmark to a recording: images, depth, poses."""
     from drnet_offline.outputs.files import make_folder, named_disk  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415

@@ -72,7 +72,7 @@ def vo(
     output: Output = None,
     json_: Json = None,
 ) -> None:
-    """RGB-D odometry with the recording's depth, with ours, and with ours rescaled once."""
+    """Compare RGB-D odometry on the recorded depth, on ours, and on ours rescaled once."""
     from drnet_offline.replay.variants import parse_variants  # noqa: PLC0415
 
     base = settings_of(weights, input_size, temporal_filter, set_)

@@ -22,9 +22,9 @@ _HARMLESS = re.compile(r'color|JFIF|SOS parameters')
 def damage_of(data: bytes) -> str:
     """Return how the picture in a file is damaged, '' if it is whole.
 
-    A JPEG is read without making pixels: 0.3 ms for one of 640 x 480. PNG and JPEG 2000 need no
-    look, since OpenCV refuses those; BMP, PPM and WebP have nothing that could be compared. Nor
-    can changed bits of a JPEG be told that are a picture still.
+    A JPEG is read without making pixels: 0.3 ms for one of 640 x 480. Other files that lack bytes
+    are refused by OpenCV, as is any change of a PNG, which has checksums. Bytes that have changed
+    in a BMP, PPM, WebP, JPEG 2000 or uncompressed TIFF are a picture still, as some of a JPEG are.
 
     Args:
         data: The bytes of the file.

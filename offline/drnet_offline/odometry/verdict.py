@@ -43,7 +43,7 @@ def path_verdict(summary: dict[str, Any]) -> list[str]:
     sentences = [
         (
             f'The best path with estimated depth ("{best["method"]}" with "{best["depth"]}") is '
-            f'{_metres(best["ape_m"])} off (APE) on a way of {still["length_m"]:.2f} m; standing '
+            f'{_metres(best["ape_m"])} off (APE) on a path of {still["length_m"]:.2f} m; standing '
             f'still would be {_metres(still["ape_m"])} off.'
         )
     ]

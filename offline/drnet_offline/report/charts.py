@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _LEAST_PIXELS = 1000
+# Of text that can be read on a light and on a dark page.
+_ON_BOTH = '#77828e'
 
 
 def draw_error_by_depth(
@@ -98,9 +100,13 @@ def draw_error_map(
         drawn = axis.imshow(picture, cmap='magma', vmin=0, vmax=top, interpolation='nearest')
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-        axis.set_title(name, fontsize=9)
+        axis.set_title(name, fontsize=9, color=_ON_BOTH)
     if drawn is not None:
-        figure.colorbar(drawn, ax=axes, label='mean relative error [%]', shrink=0.85)
+        bar = figure.colorbar(drawn, ax=axes, shrink=0.85)
+        bar.set_label('mean relative error [%]', color=_ON_BOTH)
+        bar.ax.tick_params(colors=_ON_BOTH)
+        bar.outline.set_visible(False)
+    figure.patch.set_alpha(0)
     return figure
 
 

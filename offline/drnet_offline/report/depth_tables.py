@@ -55,7 +55,6 @@ def sparse_depth(summary: dict[str, Any]) -> str:
     for variant in summary['variants']:
         about = variant['sparse_depth']
         if about is None:
-            parts.append(f'<p>{escape(variant["name"])}: the image alone.</p>')
             continue
         parts.append(f'<p>{escape(variant["name"])}: {escape(sparse_words(about))}.</p>')
         parts += [f'<div class="warning">{escape(t)}</div>' for t in sparse_problems(about)]

@@ -49,7 +49,7 @@ _MEANINGS = {
     ),
     'RPE 1 s': 'Error of the motion within one second: its translation, and its rotation.',
     'standing still': 'A camera that never moves, for comparison.',
-    'lost': 'Frames in which the motion could not be told.',
+    'lost': 'Frames whose motion could not be determined.',
 }
 
 

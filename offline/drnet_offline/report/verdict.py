@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ['accuracy_words', 'bag_verdict']
+__all__ = ['accuracy_words', 'bag_verdict', 'percent']
 
 _MOSTLY_SCALE = 0.75
 _ABOUT_EQUAL = 0.02
@@ -34,6 +34,16 @@ def bag_verdict(summary: dict[str, Any]) -> list[str]:
     return sentences
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in percent, as sentences have it: 0.25 is '25 %'.
+
+    Args:
+        share: The share.
+        digits: How many digits follow the point.
+    """
+    return f'{100 * share:.{digits}f} %'
+
+
 def accuracy_words(figures: dict[str, Any]) -> str:
     """Say in a sentence how exact depth is.
 
@@ -41,8 +51,9 @@ def accuracy_words(figures: dict[str, Any]) -> str:
         figures: 'rel' and 'delta1'.
     """
     return (
-        f'Depth is {figures["rel"]:.1%} off on average (REL), and {figures["delta1"]:.0%} of the '
-        'pixels are within 25 % of the recorded depth (delta1).'
+        f'Depth is {percent(figures["rel"], 1)} off on average (REL), and '
+        f'{percent(figures["delta1"])} of the pixels are within 25 % of the recorded depth '
+        '(delta1).'
     )
 
 
@@ -53,13 +64,13 @@ def _scale_words(figures: dict[str, Any], scaled: dict[str, Any] | None) -> list
         return [
             (
                 f'Much of this is the scale of whole frames: with the right scale for each, '
-                f'{scaled["rel"]:.1%} would remain.'
+                f'{percent(scaled["rel"], 1)} would remain.'
             )
         ]
     return [
         (
             f'The scale of whole frames is not the main error: with the right scale for each, '
-            f'{scaled["rel"]:.1%} would remain.'
+            f'{percent(scaled["rel"], 1)} would remain.'
         )
     ]
 
@@ -71,11 +82,11 @@ def _comparison_words(variants: list[dict[str, Any]], protocol: str) -> list[str
     order = sorted(found, key=lambda name: found[name])
     best, worst = order[0], order[-1]
     if found[worst] <= found[best] * (1 + _ABOUT_EQUAL):
-        return [f'All settings compared are within {_ABOUT_EQUAL:.0%} of each other in REL.']
+        return [f'All settings compared are within {percent(_ABOUT_EQUAL)} of each other in REL.']
     return [
         (
-            f'Of the settings compared, "{best}" has the smallest REL, {found[best]:.1%}; '
-            f'"{worst}" has the largest, {found[worst]:.1%}.'
+            f'Of the settings compared, "{best}" has the smallest REL, {percent(found[best], 1)}; '
+            f'"{worst}" has the largest, {percent(found[worst], 1)}.'
         )
     ]
 

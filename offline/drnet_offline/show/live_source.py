@@ -71,7 +71,7 @@ class LiveSource(Source):
                 with Video(self._source) as video:
                     self._read(video)
             except RecordingError as error:
-                self._say(str(error))
+                self._say(f'{error}; trying again each second')
             with self._changed:
                 self._changed.wait_for(lambda: self._is_closed, _RETRY_S)
 

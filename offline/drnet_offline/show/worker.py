@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.show.colour_range import ColourRange
 from drnet_offline.show.commands import Command, parse_known
 from drnet_offline.show.frame_message import cloud_rays, frame_message, shown_image
 from drnet_offline.show.hub import Hub
@@ -25,7 +26,6 @@ from drnet_ros.inference.depth import depth_range
 __all__ = ['Worker']
 
 _POLL_S = 0.1
-_RANGE_SMOOTHING = 0.15
 _REMEMBERED_IMAGES = 8  # so that a click reaches the image that was shown when it was made
 
 
@@ -75,7 +75,7 @@ class Worker:
         self._number = 0
         self._is_paused = False
         self._is_changed = False
-        self._range: tuple[float, float] | None = None
+        self._colours = ColourRange()
         self._recorder: Recorder | None = None
         self._camera: CameraModel | None = None
         self._camera_number = 0
@@ -168,7 +168,7 @@ class Worker:
     def _show(self, session: Session, numbered: _Numbered) -> None:
         image = numbered.image
         result = session.estimate(image)
-        range_m = self._smoothed_range(result)
+        range_m = self._colours.update(depth_range(result.depth_hw), image.stamp_ns)
         if result.camera != self._camera:
             self._camera, self._camera_number = result.camera, self._camera_number + 1
         shown = shown_image(image.rgb_hwc, result)
@@ -262,16 +262,6 @@ class Worker:
         """Say on the page and in the terminal that nothing more is recorded."""
         self._refusal = one_line(error)
         self._on_problem(self._refusal)
-
-    def _smoothed_range(self, result: DepthFrame) -> tuple[float, float]:
-        """Return the depths of the first and the last colour; they change slowly."""
-        near, far = depth_range(result.depth_hw)
-        if self._range is not None:
-            old_near, old_far = self._range
-            near = old_near + _RANGE_SMOOTHING * (near - old_near)
-            far = old_far + _RANGE_SMOOTHING * (far - old_far)
-        self._range = near, far
-        return self._range
 
 
 def _scale_facts(scale: DepthScale | None) -> dict[str, Any] | None:

@@ -139,6 +139,7 @@ def test_who_is_compared() -> None:
         ({'weights': 'x', 'guided_filter': True}, '--weights or --guided-filter'),
         ({'sizes': ('480',)}, "HxW as in 480x640, got '480'"),
         ({'sizes': ('480x9000',)}, 'sides must be 32..8192'),
+        ({'sizes': ('8192x8192',)}, "at most 8.4 megapixels, got '8192x8192'"),
     ],
 )
 def test_contradictions_are_refused(choice: dict[str, Any], said: str) -> None:

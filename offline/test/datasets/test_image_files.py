@@ -157,6 +157,23 @@ def test_whole_jpegs_of_all_kinds_are_read(
         read_rgb(path)
 
 
+@pytest.mark.parametrize('suffix', ['.bmp', '.ppm', '.tif', '.webp', '.png'])
+@pytest.mark.parametrize('read', [read_photo, read_rgb])
+def test_files_of_all_kinds_that_lack_bytes_are_refused(
+    tmp_path: Path, suffix: str, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / f'a{suffix}'
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    Image.fromarray(pixels).save(path, **({'lossless': True} if suffix == '.webp' else {}))
+    np.testing.assert_array_equal(read_rgb(path), pixels)
+    data = path.read_bytes()
+    middle = len(data) // 2
+    for lacking in (data[:middle], data[:-100], data[:middle] + data[middle + 300 :]):
+        path.write_bytes(lacking)
+        with pytest.raises(DatasetError, match='is cut short'):
+            read(path)
+
+
 def test_a_tiff_with_damaged_data_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'a.tif'
     rows = np.repeat(np.arange(96, dtype=np.uint8)[:, None, None], 128, 1).repeat(3, 2)

@@ -161,10 +161,10 @@ def test_a_report_says_first_how_exact_depth_is_and_ranks_frames_by_relative_err
     page = (tmp_path / 'report' / 'report.html').read_text()
     verdict = page.partition('<p class="verdict">')[2].partition('</p>')[0]
     assert verdict == (
-        'Depth is 12.9% off on average (REL), and 100% of the pixels are within 25 % of the '
+        'Depth is 12.9 % off on average (REL), and 100 % of the pixels are within 25 % of the '
         'recorded depth (delta1).'
     )
-    assert 'with the right scale for each, 0.0% would remain' in page
+    assert 'with the right scale for each, 0.0 % would remain' in page
     assert '<dd>14 November 2023, 22:13 UTC</dd>' in page
     assert '<h3>best, frame 1, REL 9.1%</h3>' in page
     assert '<h3>worst, frame 0, REL 16.7%</h3>' in page

@@ -105,7 +105,10 @@ async def pin_the_scale(page: Page) -> None:
     await page.mouse('click', '[data-view=image] canvas', 0.5, 0.5)
     await page.until('document.querySelectorAll(".mark").length == 3')
     said = await page.value('document.querySelector("#scale").innerText')
-    assert re.match(r'Depth is multiplied by [\d.]+ \(± \d+ %\), as you said just now', said)
+    assert re.match(
+        r'Depth is multiplied by [\d.]+ \(±\s\d+\s%\), from the distance that you gave just now',
+        said,
+    )
     under = await page.value('document.querySelector("#pointer").innerText')
     assert float(under.split()[0]) == pytest.approx(0.5, rel=0.06)
     await page.value('document.querySelector("#forget").click()')

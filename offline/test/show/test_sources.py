@@ -134,7 +134,7 @@ def test_a_lost_camera_is_said_and_found_again(tmp_path: Path) -> None:
         assert 'must be a video stream that can be reached' in source.problem
         server = serve(tmp_path, port)
         take(source, 1)
-        assert 'can be reached' not in source.problem  # the short video may have ended by now
+        assert 'can be reached' not in source.problem  # the file may have ended by now
     server.shutdown()
     server.server_close()
 

@@ -119,6 +119,14 @@ def test_values_become_canonical(name: str, value: object, canonical: object) ->
                 'so name one nearer to the shape of your images'
             ),
         ),
+        (
+            {'input_size': [8192, 8192]},
+            (
+                'input_size must have at most 8.4 megapixels, got [8192, 8192]; the image is '
+                'resized to it, and depth seldom gets better beyond the training size, which '
+                '[0, 0] stands for'
+            ),
+        ),
         ({'output_size': [-1, 5]}, 'output_size must be at least 0 px, got [-1, 5]'),
         (
             {'output_size': [0, 5]},

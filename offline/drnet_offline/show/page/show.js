@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const WORST = 0.5; // uncertainty at the end of its bar
 const views = Object.fromEntries([...document.querySelectorAll('[data-view]')].map((view) => [view.dataset.view, view]));
 const cloud = new Cloud($('cloud'));
-let socket = null, frame = null, waiting = null, pointer = null, state = null, cameraShown = null;
+let socket = null, frame = null, waiting = null, pointer = null, state = null, cameraShown = null, degreesWide = 0;
 let colours = new Uint8Array(6 * 256);
 
 function send(command) { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(command)); }
@@ -27,6 +27,10 @@ function receive(message) {
 }
 
 function setStatus(text, isLive) { $('status').textContent = text; $('status').classList.toggle('live', isLive); }
+function showStatus() {
+  if (state && state.paused) setStatus('paused', false);
+  else setStatus(frame ? 'live' : 'waiting for images', Boolean(frame));
+}
 function showProblem(text) { $('problem').textContent = text; $('problem').hidden = !text; }
 
 function showState(message) {
@@ -34,7 +38,7 @@ function showState(message) {
   if (!message.settings) { setStatus(message.problem, false); return; }
   $('title').textContent = message.title;
   document.title = `${message.title} – drnet show`;
-  setStatus(message.paused ? 'paused' : 'live', !message.paused);
+  showStatus();
   showProblem(message.problem);
   press('pause', message.paused);
   $('pause').textContent = message.paused ? 'Go on' : 'Pause';
@@ -80,14 +84,23 @@ async function bringCamera(head) {
   cameraShown = head.camera;
   const answer = await fetch(`/rays/${head.camera}${location.search}`);
   const rays = new Float32Array(await answer.arrayBuffer());
+  degreesWide = widthOf(rays, Math.ceil(head.width / head.stride), Math.ceil(head.height / head.stride));
   cloud.setCamera(rays, head.width, head.height, head.stride);
+}
+
+// Returns the angle between the first and the last ray of the middle row, degrees.
+function widthOf(rays, columns, rows) {
+  const first = 2 * columns * Math.floor(rows / 2), last = first + 2 * (columns - 1);
+  return (Math.atan(rays[last]) - Math.atan(rays[first])) * 180 / Math.PI;
 }
 
 function tick(now) {
   requestAnimationFrame(tick);
   if (waiting) {
+    const isFirst = !frame;
     if (frame) frame.bitmap.close();
     [frame, waiting] = [waiting, null];
+    if (isFirst) showStatus();
     drawFrame();
     send({ drawn: true });
   }
@@ -103,6 +116,7 @@ function canvasOf(name) {
 function drawFrame() {
   const { head, bitmap, depth, stddev } = frame;
   canvasOf('image').drawImage(bitmap, 0, 0);
+  $('camera').textContent = `${head.width} × ${head.height} pixels${degreesWide ? `, ${degreesWide.toFixed(0)}° wide` : ''}${head.assumed ? ' (assumed)' : ''}`;
   const near = 1000 * head.near, scale = 255 / Math.max(1, 1000 * (head.far - head.near));
   paint('depth', (i) => (depth[i] ? Math.max(0, Math.min(255, Math.round((depth[i] - near) * scale))) : -1));
   paint('stddev', (i) => (depth[i] ? 256 + Math.min(255, Math.round((255 / WORST) * stddev[i] / depth[i])) : -1));
@@ -172,7 +186,7 @@ function showScale({ scale }) {
   const isKnown = scale && scale.age_s !== null;
   $('forget').hidden = !isKnown;
   if (scale && scale.refusal) $('scale').textContent = `Not used: ${scale.refusal}.`;
-  else if (isKnown) $('scale').textContent = `Depth is multiplied by ${scale.factor.toFixed(2)} (± ${(100 * scale.relative_stddev).toFixed(0)} %), as you said ${scale.age_s < 1 ? 'just now' : `${scale.age_s.toFixed(0)} s ago`}.`;
+  else if (isKnown) $('scale').textContent = `Depth is multiplied by ${scale.factor.toFixed(2)} (±\u00a0${(100 * scale.relative_stddev).toFixed(0)}\u00a0%), from the distance that you gave ${scale.age_s < 1 ? 'just now' : `${scale.age_s.toFixed(0)} s ago`}.`;
   else $('scale').textContent = 'The scale is the network’s own.';
 }
 
