@@ -206,7 +206,7 @@ class Camera:
             self.input_check.look_at_frames(header.frame_id, received.header.frame_id)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
-            self.calibration.add(result.scale)
+            self.calibration.add(result.scale, settings.scale_factor)
         if self.is_saving:
             self._save(result, frame, header, settings)
 

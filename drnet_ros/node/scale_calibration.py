@@ -22,14 +22,12 @@ IMAGES = 100
 class ScaleCalibration:
     """Collects the factors of images; may be filled and asked by different threads."""
 
-    def __init__(self, scale_factor: float, on_done: Callable[[str], None]) -> None:
+    def __init__(self, on_done: Callable[[str], None]) -> None:
         """Begin with nothing.
 
         Args:
-            scale_factor: The parameter that holds while it is measured.
             on_done: Called once, with the result in words.
         """
-        self._scale_factor = scale_factor
         self._on_done = on_done
         self._lock = threading.Lock()
         self._log_factors: list[float] = []
@@ -44,21 +42,26 @@ class ScaleCalibration:
         """Whether there are enough."""
         return self.count >= IMAGES
 
-    def add(self, scale: DepthScale | None) -> None:
-        """Take the scale of an image; one without points of its own says nothing."""
+    def add(self, scale: DepthScale | None, scale_factor: float) -> None:
+        """Take the scale of an image; one without points of its own says nothing.
+
+        Args:
+            scale: By what sparse depth scaled the image.
+            scale_factor: The parameter that its depth had been multiplied by; it may change.
+        """
         if scale is None or not scale.points:
             return
         with self._lock:
             before = len(self._log_factors)
             if before < IMAGES:
-                self._log_factors.append(math.log(scale.factor))
+                self._log_factors.append(math.log(scale_factor * scale.factor))
         if before + 1 == IMAGES:
             self._on_done(self._result())
 
     def _result(self) -> str:
-        factors = self._scale_factor * np.exp(self._log_factors)
+        factors = np.exp(self._log_factors)
         low, high = np.percentile(factors, [5, 95])
-        mean = self._scale_factor * math.exp(sum(self._log_factors) / IMAGES)
+        mean = math.exp(sum(self._log_factors) / IMAGES)
         return (
             f'scale_factor: {mean:.4f} (geometric mean of {IMAGES} images; 5 % to 95 %: '
             f'{low:.4f} to {high:.4f})'

@@ -70,7 +70,7 @@ class FrameServices:
         is_used = any(camera.calibration is running for camera in cameras.values())
         if running is not None and is_used and not running.is_done:
             return _refused(response, f'it is under way: {running.count} of {IMAGES} images')
-        self._calibration = ScaleCalibration(settings.scale_factor, self._report)
+        self._calibration = ScaleCalibration(self._report)
         for camera in cameras.values():
             camera.calibration = self._calibration
         response.success = True

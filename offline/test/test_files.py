@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from full_disk import LIMIT_BYTES, full_disk
 
 from drnet_offline.datasets.image_files import read_photo
 from drnet_offline.errors import OfflineError
@@ -35,18 +34,6 @@ from drnet_offline.show.recorder import FORMATS, start_recording
 from drnet_ros.inference import DepthFrame
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
-LIMIT_BYTES = 2000
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let no file grow beyond `LIMIT_BYTES` in this process; pytest's own log counts, too."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_does_not_fit_leaves_the_file_as_it_was_and_is_named(tmp_path: Path) -> None:

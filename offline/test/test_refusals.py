@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 REFUSALS = {
     'bag absent': 'a recording must exist',
@@ -70,3 +73,32 @@ def test_what_can_be_refused_at_once_does_not_wait_for_pytorch(tmp_path: Path) -
         assert REFUSALS[words] in lines[0]
         assert code == '1'
     assert not (tmp_path / 'out').exists() or not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.parametrize(
+    ('failure', 'code', 'said'),
+    [
+        (
+            "ImportError('libtorch_cpu.so: failed to map segment from shared object')",
+            1,
+            'this command needs more memory than it may have, got: libtorch_cpu.so: failed to map',
+        ),
+        ("MemoryError('Unable to allocate 3 GiB')", 1, 'got: Unable to allocate 3 GiB; raise the'),
+        ("ImportError('libgomp.so.1: cannot open shared object file')", 1, 'Traceback'),
+    ],
+)
+def test_a_limit_of_memory_is_one_line(tmp_path: Path, failure: str, code: int, said: str) -> None:
+    """As under `ulimit -v`; what is wrong with a library otherwise is for its makers."""
+    (tmp_path / 'torch.py').write_text(f'raise {failure}')
+    program = 'from drnet_offline.commands.cli import main; main()'
+    done = subprocess.run(
+        [sys.executable, '-c', program, 'export', '--format', 'openvino', '--output', 'a.xml'],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert (done.stderr.count('\n') == 1) == (said != 'Traceback')

@@ -13,7 +13,7 @@ from drnet_ros.inference import Settings
 from drnet_ros.inference.depth import point_cloud
 from drnet_ros.inference.postprocess.voxels import voxel_cloud, voxel_points
 
-SIZES = [0.01, 0.05, 0.3, 5.0]
+SIZES = [0.002, 0.01, 0.05, 0.3, 5.0]  # with the first, the scene is wider than 32-bit keys reach
 
 
 def scene(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]:
@@ -80,6 +80,14 @@ def test_many_voxels_share_few_places_of_the_table() -> None:
     diagonal = np.stack((axis, axis, axis), axis=-1)
     twice = np.concatenate((diagonal, diagonal)).astype(np.float32)[np.newaxis]
     np.testing.assert_array_equal(voxel_points(twice, 0.1)[0], diagonal)
+
+
+@pytest.mark.parametrize('reach', [(645, 645, 1287), (646, 645, 1287), (645, 645, 1288)])
+def test_voxels_as_far_apart_as_can_be_stay_apart(reach: tuple[int, int, int]) -> None:
+    """Those within reach of the origin have 32-bit keys, and others longer ones."""
+    ends = [np.r_[-end : 3 - end, -1:2, end - 3 : end] + 0.5 for end in reach]
+    grid = np.stack(np.meshgrid(*ends), axis=-1).reshape(1, -1, 3).astype(np.float32)
+    np.testing.assert_array_equal(voxel_points(np.repeat(grid, 3, axis=1), 1.0), grid)
 
 
 def test_an_empty_cloud_stays_empty() -> None:

@@ -19,7 +19,9 @@ from sparse_scene import FACTOR, at, cloud, image, true_depth, true_points
 from std_srvs.srv import Trigger
 
 from drnet_ros.inference import Settings
+from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.node.depth_node import DepthNode
+from drnet_ros.node.scale_calibration import IMAGES, ScaleCalibration
 
 
 def call(graph: Graph, service: str) -> Trigger.Response:
@@ -115,6 +117,20 @@ def test_the_measured_factor_makes_depth_true(graph: Graph, start_node: NodeFact
     factor = float(text.split()[1])
     assert factor == pytest.approx(FACTOR, rel=0.01)
     assert text.endswith(f'; set it: ros2 param set /depth_node scale_factor {factor:.4f}')
+
+
+def test_a_scale_factor_that_changes_meanwhile_is_accounted_for() -> None:
+    results: list[str] = []
+    calibration = ScaleCalibration(results.append)
+    for _ in range(IMAGES // 2):
+        calibration.add(DepthScale(1.2, 0.1, points=5), 1.0)
+    calibration.add(DepthScale(9.0, 0.1, points=0), 1.0)  # without points of its own
+    for _ in range(IMAGES // 2):  # set by hand, since depth was too near by so much
+        calibration.add(DepthScale(1.0, 0.1, points=5), 1.2)
+    calibration.add(DepthScale(9.0, 0.1, points=5), 1.2)  # one too many
+    assert results == [
+        'scale_factor: 1.2000 (geometric mean of 100 images; 5 % to 95 %: 1.2000 to 1.2000)'
+    ]
 
 
 def test_scale_factor_multiplies_depth(graph: Graph, start_node: NodeFactory) -> None:

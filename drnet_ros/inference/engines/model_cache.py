@@ -26,7 +26,15 @@ from drnet_ros.inference.engines.model_seal import is_sealed, seal
 if TYPE_CHECKING:
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['NO_ROOM', 'Conversion', 'cache_folder', 'cached_model', 'end_with_parent', 'model_key']
+__all__ = [
+    'NO_ROOM',
+    'Conversion',
+    'cache_folder',
+    'cached_model',
+    'end_with_parent',
+    'model_key',
+    'weights_digest',
+]
 
 _LOG = logging.getLogger(__name__)
 _VARIABLE = 'DRNET_CACHE_DIR'
@@ -125,6 +133,26 @@ def _remove_stale_parts(folder: Path) -> None:
                 shutil.rmtree(part)
 
 
+def weights_digest(weights_path: Path) -> str:
+    """Return the SHA-256 of a weights file, in hexadecimal.
+
+    Args:
+        weights_path: The weights file.
+
+    Raises:
+        EngineError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with weights_path.open('rb') as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        msg = f'{weights_path} must stay where it is while it is in use, got: {error.strerror}'
+        raise EngineError(msg) from error
+    return digest.hexdigest()
+
+
 def model_key(weights_path: Path, metadata: WeightsMetadata, conversion: Conversion) -> str:
     """Return a name for a converted model that changes with everything that goes into it.
 
@@ -135,11 +163,11 @@ def model_key(weights_path: Path, metadata: WeightsMetadata, conversion: Convers
 
     Returns:
         A name fit for a folder, with the backbone and the label in clear.
+
+    Raises:
+        EngineError: The weights cannot be read.
     """
-    digest = hashlib.sha256()
-    with weights_path.open('rb') as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    digest = hashlib.sha256(weights_digest(weights_path).encode())
     networks, engines = Path(network.__path__[0]), Path(__file__).parent
     for source in (*sorted(networks.glob('*.py')), *sorted(engines.glob(conversion.sources))):
         digest.update(source.read_bytes())
@@ -163,7 +191,8 @@ def cached_model(
         The model's file.
 
     Raises:
-        EngineError: If the network cannot be converted, or the cache has no room for it.
+        EngineError: If the network cannot be converted, the cache has no room for it, or the
+            weights were replaced meanwhile.
     """
     home = folder / model_key(weights_path, metadata, conversion)
     if home.exists() and not is_sealed(home):
@@ -175,6 +204,12 @@ def cached_model(
         part = _new_part(folder)
         try:
             _convert(weights_path, conversion, part)
+            if model_key(weights_path, metadata, conversion) != home.name:
+                msg = (
+                    f'{weights_path} must stay as it is while it is converted, got another file '
+                    'in its place: start again'
+                )
+                raise EngineError(msg)
             _seal(part)
             with suppress(OSError):  # another process was faster, with the same result
                 part.rename(home)

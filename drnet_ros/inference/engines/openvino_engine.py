@@ -18,7 +18,7 @@ from openvino.properties import hint
 from drnet_ros.errors import DrnetError, EngineError, one_line
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.inference.engines.engine import Engine, Pending, check_batch
-from drnet_ros.inference.engines.model_cache import cache_folder
+from drnet_ros.inference.engines.model_cache import cache_folder, weights_digest
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_float32 import is_depth_in_float32
 from drnet_ros.inference.engines.openvino_network import Network, OpenvinoPending, Slot
@@ -68,12 +68,14 @@ class OpenvinoEngine(Engine):
             metadata: Its metadata.
 
         Raises:
-            EngineError: If this CPU cannot compute in the precision.
+            EngineError: If this CPU cannot compute in the precision, or the weights cannot be
+                read.
         """
         self._core = ov.Core()
         self.precision = choose_precision(self._core, settings.precision)
         self._threads = settings.threads
         self._weights_path = weights_path
+        self._weights_digest = weights_digest(weights_path)
         self._metadata = metadata
         self._area = nominal_input_hw(settings, metadata)
         self._finish = PostProcessor(metadata).finish
@@ -204,6 +206,13 @@ class OpenvinoEngine(Engine):
         return Network(compiled)
 
     def _compiled(self, size: tuple[int, int]) -> ov.CompiledModel:
+        # Those of the first image may be long ago; other cameras need other sizes.
+        if weights_digest(self._weights_path) != self._weights_digest:
+            msg = (
+                f'{self._weights_path} must be as it was at the start to prepare for {size}, got '
+                'another file in its place: start again to use that'
+            )
+            raise EngineError(msg)
         model = converted_model(self._weights_path, self._metadata, size, self._cache)
         try:
             compiled = self._compiled_from(model)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.backends import cudnn
 
-from drnet_ros.errors import CameraError, EngineError
+from drnet_ros.errors import CameraError, EngineError, WeightsError
 from drnet_ros.inference.engines.cuda.failures import as_engine_error
 from drnet_ros.inference.engines.cuda.pipeline import CudaPipeline
 from drnet_ros.inference.engines.cuda.plan import Shape
@@ -76,7 +76,10 @@ class TorchEngine(Engine):
         self.precision = _precision(device, settings.precision)
         self._area = nominal_input_hw(settings, metadata)
         self._post = PostProcessor(metadata)
-        network, _ = load_network(weights_path)
+        network, found = load_network(weights_path)
+        if found != metadata:  # importing PyTorch takes seconds
+            msg = f'{weights_path} must stay as it is while it is read, got another: start again'
+            raise WeightsError(msg)
         self._pipeline: PipelineThread | None = None
         if runtime is not None or device.type == 'cuda':
             fold(network)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ['Built', 'Run', 'WorkerProcess']
 
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
-_PATIENCE_S = 10
+_PATIENCE_S = 2
 
 
 @dataclass(frozen=True, slots=True)

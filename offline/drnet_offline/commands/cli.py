@@ -109,6 +109,15 @@ def main() -> None:
         msg = f"this command needs {error.name}: pip install './offline[train]'"
         _say('[red]error:[/]', OfflineError(msg))
         sys.exit(1)
+    except (ImportError, MemoryError) as error:
+        if not _is_short_of_memory(error):
+            raise
+        msg = (
+            f'this command needs more memory than it may have, got: {error or "no memory"}; raise '
+            'the limit (ulimit -v), or close other programs'
+        )
+        _say('[red]error:[/]', OfflineError(msg))
+        sys.exit(1)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:
         _say('[red]error:[/]', error)
@@ -132,6 +141,11 @@ def _run() -> None:
         for stream in (1, 2):  # what Python writes at its end goes there
             os.dup2(nowhere, stream)
         sys.exit(_UNREAD)
+
+
+def _is_short_of_memory(error: ImportError | MemoryError) -> bool:
+    # What the dynamic linker says of a library that does not fit any more.
+    return isinstance(error, MemoryError) or 'failed to map segment' in str(error)
 
 
 def _say(label: str, error: Exception) -> None:

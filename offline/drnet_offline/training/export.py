@@ -8,6 +8,7 @@ program must know is in the file: `describe` says what.
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import torch
 
 from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import write_bytes
+from drnet_ros.errors import one_line
 from drnet_ros.inference.engines.onnx_convert import onnx_model
 from drnet_ros.inference.engines.openvino_convert import convert_network
 from drnet_ros.network.checkpoint import load_network
@@ -96,6 +98,7 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
 
     Raises:
         EngineError: It cannot be converted.
+        OfflineError: The disk has no room for it.
         WeightsError: The weights cannot be loaded.
     """
     from drnet_ros.inference.engines.openvino_float32 import save_model  # noqa: PLC0415 - not for ONNX
@@ -108,7 +111,12 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
         model.set_rt_info(text, [_SECTION, name])
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export_') as folder:
         whole = Path(folder) / path.name
-        save_model(model, whole)
+        try:
+            save_model(model, whole)
+        except RuntimeError as error:  # in the words of a C++ stream: basic_ios::clear
+            free_mb = shutil.disk_usage(folder).free / 1e6
+            msg = f'cannot write {path}: {free_mb:.0f} MB free, got: {one_line(error)}'
+            raise OfflineError(msg) from error
         whole.with_suffix('.bin').replace(path.with_suffix('.bin'))
         whole.replace(path)
 

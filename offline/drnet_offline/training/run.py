@@ -24,6 +24,7 @@ from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
     ResumedCSVLogger,
+    WholeCheckpoints,
     check_checkpoint,
     check_preset,
     read_step,
@@ -196,7 +197,7 @@ def _build_trainer(
         num_nodes=layout.nodes,
         accelerator='auto',
         strategy='ddp' if layout.processes > 1 else 'auto',
-        plugins=[SharedBatchNorm()] if config.sync_batchnorm else None,
+        plugins=[WholeCheckpoints(), *([SharedBatchNorm()] if config.sync_batchnorm else [])],
         gradient_clip_val=config.optimizer.clip_norm or None,
         check_val_every_n_epoch=config.validate_every,
         logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],

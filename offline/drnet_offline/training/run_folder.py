@@ -1,8 +1,9 @@
-"""What the folder of a training holds beside the weights: its preset and its log."""
+"""What the folder of a training holds beside the weights: preset, checkpoint and log."""
 
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import torch
 import yaml
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import loggers
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from drnet_offline.errors import ConfigError
-from drnet_offline.outputs.files import write_text
+from drnet_offline.outputs.files import write_bytes, write_text
 from drnet_offline.training.preset_reader import load_config, to_plain
 from drnet_ros.errors import one_line
 
@@ -21,7 +23,14 @@ if TYPE_CHECKING:
     from drnet_offline.training.module import DepthModule
     from drnet_offline.training.preset import TrainConfig
 
-__all__ = ['ResumedCSVLogger', 'check_checkpoint', 'check_preset', 'read_step', 'write_preset']
+__all__ = [
+    'ResumedCSVLogger',
+    'WholeCheckpoints',
+    'check_checkpoint',
+    'check_preset',
+    'read_step',
+    'write_preset',
+]
 
 _PRESET = 'preset.yaml'
 
@@ -116,6 +125,33 @@ def _read(checkpoint: Path) -> dict[str, Any]:
         )
         raise ConfigError(msg) from error
     return state
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all, where Lightning copies it over the last one.
+
+    Lightning writes into the system's temporary folder. From there it is copied where that is on
+    another disk: a full disk or a kill would leave part of the new checkpoint and nothing of the
+    old.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: What is to be written.
+            path: The file.
+            storage_options: Those of a cloud, which this does not write to.
+
+        Raises:
+            OfflineError: It cannot be written; the last checkpoint is then as it was.
+        """
+        del storage_options
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_bytes(Path(path), buffer.getvalue())
 
 
 class ResumedCSVLogger(loggers.CSVLogger):

@@ -12,9 +12,11 @@ import openvino as ov
 import pytest
 import torch
 from command_line import exit_code
+from full_disk import full_disk
 from random_weights import random_weights
 
-from drnet_offline.training.export import difference_m
+from drnet_offline.errors import OfflineError
+from drnet_offline.training.export import difference_m, export_openvino
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.config import NetworkConfig
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD, read_metadata
@@ -123,4 +125,12 @@ def test_exit_codes(
     monkeypatch.chdir(tmp_path)
     assert exit_code(monkeypatch, 'export', *arguments) == code
     assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    path = tmp_path / 'depth.xml'
+    message = rf'cannot write {path}: \d+ MB free, got: '
+    with pytest.raises(OfflineError, match=message), full_disk():
+        export_openvino(EMBEDDED, path, (64, 64))
     assert not list(tmp_path.iterdir())

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from full_disk import LIMIT_BYTES, full_disk
 
-from drnet_offline.errors import ConfigError
-from drnet_offline.training.run_folder import read_step
+from drnet_offline.errors import ConfigError, OfflineError
+from drnet_offline.training.run_folder import WholeCheckpoints, read_step
 
 RunDrnet = Callable[..., subprocess.Popen[str]]
 
@@ -61,3 +64,20 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     said = str(caught.value)
     assert said.startswith(f'{checkpoint} must be a whole checkpoint of drnet train, got: ')
     assert said.endswith('; put back a copy of it, or begin in a new folder')
+
+
+def test_a_checkpoint_is_written_whole_or_the_last_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it written elsewhere first: a copy from another disk would not be whole at once."""
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'no temporary folder'))
+    path = tmp_path / 'last.ckpt'
+    writer = WholeCheckpoints()
+    writer.save_checkpoint({'global_step': 7}, path)
+    message = rf'cannot write {path}: File too large; free'
+    with pytest.raises(OfflineError, match=message), full_disk():
+        writer.save_checkpoint({'global_step': 8, 'state': torch.ones(LIMIT_BYTES)}, path)
+    assert read_step(path) == 7
+    assert [each.name for each in tmp_path.iterdir()] == ['last.ckpt']
+    writer.save_checkpoint({'global_step': 9}, path)
+    assert read_step(path) == 9

@@ -1,14 +1,19 @@
-"""What a conversion that cannot be done says: one line, and what to do."""
+"""What a conversion that cannot be done says; and weights that are replaced meanwhile."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from drnet_ros.errors import EngineError
+from drnet_ros.errors import EngineError, WeightsError
+from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_convert import main
 from drnet_ros.network.metadata import read_metadata
@@ -55,3 +60,47 @@ def test_a_conversion_that_is_killed_says_so(
         converted_model(path, metadata, (64, 64), tmp_path)
     assert str(failure.value) == f'converting {path.name} must finish, got: {message}'
     assert list(tmp_path.iterdir()) == [python]
+
+
+def test_a_model_of_weights_that_were_replaced_meanwhile_is_not_kept(
+    weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be taken for a model of the old ones ever after."""
+    path = Path(shutil.copy(weights, tmp_path / 'mine.safetensors'))
+    python = tmp_path / 'python'
+    program = 'for folder; do :; done\necho > "$folder/model.xml"\necho >> "$3"\n'
+    python.write_text(f'#!/bin/sh\n{program}', encoding='utf-8')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, 'executable', str(python))
+    cache = tmp_path / 'cache'
+    cache.mkdir()
+    message = rf'{path} must stay as it is while it is converted, got another file .*: start again'
+    with pytest.raises(EngineError, match=message):
+        converted_model(path, read_metadata(path), (64, 64), cache)
+    assert list(cache.iterdir()) == []
+
+
+def test_weights_that_were_replaced_serve_no_other_image_size(
+    weights: str, guided_weights: str, tmp_path: Path
+) -> None:
+    """Frames of one size would be of the old weights and those of another of the new ones."""
+    path = Path(shutil.copy(weights, tmp_path / 'mine.safetensors'))
+    settings = Settings(weights=str(path), engine='openvino', precision='fp32')
+    with DepthEstimator(settings) as estimator:
+        image = np.full((96, 128, 3), 90, np.uint8)
+        before = estimator.estimate(image).depth_hw
+        shutil.copy(guided_weights, path)
+        np.testing.assert_array_equal(estimator.estimate(image).depth_hw, before)
+        message = rf'{path} must be as it was at the start .*got another file .*: start again'
+        with pytest.raises(EngineError, match=message):
+            estimator.estimate(np.full((128, 96, 3), 90, np.uint8))
+        path.unlink()
+        with pytest.raises(EngineError, match=rf'{path} must stay where it is .*No such file'):
+            estimator.estimate(np.full((64, 192, 3), 90, np.uint8))
+
+
+def test_weights_that_were_replaced_while_pytorch_was_imported_are_refused(weights: str) -> None:
+    path = Path(weights)
+    earlier = replace(read_metadata(path), licence='that of the file before')
+    with pytest.raises(WeightsError, match=rf'{path} must stay as it is while it is read'):
+        create_engine(Settings(weights=weights, engine='torch', device='cpu'), path, earlier)
