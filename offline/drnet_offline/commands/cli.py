@@ -113,7 +113,7 @@ def main() -> None:
         if not _is_short_of_memory(error):
             raise
         msg = (
-            f'this command needs more memory than it may have, got: {error or "no memory"}; raise '
+            f'this command needs more memory than it may have, got: {str(error) or "no memory"}; raise '
             'the limit (ulimit -v), or close other programs'
         )
         _say('[red]error:[/]', OfflineError(msg))
