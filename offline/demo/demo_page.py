@@ -104,10 +104,14 @@ _HOW_TO_GO_ON = (
 def _verdict(summary: dict[str, Any]) -> list[str]:
     latency = summary['latency_ms_p50']
     words = f'The node turned {summary["frames_out"]} of {summary["frames_published"]} images '
-    words += f'into depth, {summary["fps"]:.1f} in a second'
+    words += f'into depth: {summary["fps"]:.1f} frames per second'
     if latency is not None:
-        words += f', each within {latency:.0f} ms (median)'
+        words += f', with a latency of {latency:.0f} ms (median)'
     sentences = [f'{words}.']
+    if dropped := summary['frames_dropped']:
+        sentences.append(
+            f'It left out {dropped} images, because newer ones came before it could take them.'
+        )
     if summary['frames_scored']:
         sentences.append(accuracy_words(summary))
     else:

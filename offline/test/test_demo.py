@@ -71,6 +71,7 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     text = page.read_text()
     assert f'Depth is {100 * summary["rel"]:.1f} % off on average (REL)' in text
     assert f'turned {summary["frames_out"]} of {FRAMES_IN_CLIP} images' in text
+    assert ('It left out' in text) == (summary['frames_dropped'] > 0)
     assert '<th>REL</th>' in text
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None

@@ -7,6 +7,7 @@ program must know is in the file: `describe` says what.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -77,6 +78,8 @@ def export_onnx(weights: Path, path: Path, size_hw: tuple[int, int], *, is_free:
     except ImportError as error:
         msg = f"ONNX must be installed, got: {error}; pip install './offline[export]'"
         raise OfflineError(msg) from error
+    # It warns of each operator that it leaves as it is.
+    logging.getLogger('onnxscript.optimizer').setLevel(logging.ERROR)
     network, metadata = load_network(weights)
     model = onnx_model(network, metadata, None if is_free else size_hw)
     facts = describe(metadata, None if is_free else size_hw)
