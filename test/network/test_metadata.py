@@ -33,16 +33,14 @@ networks = st.builds(
 ) | st.builds(
     NetworkConfig, backbone=st.sampled_from(BACKBONE_NAMES), second_branch=st.just(False)
 )
-sizes = st.fixed_dictionaries(
-    {'input_height': st.integers(1, 2048), 'input_width': st.integers(1, 4096)}
-)
 
 
 @st.composite
 def records(draw: st.DrawFn) -> WeightsMetadata:
-    size = draw(sizes)
-    focal = draw(st.floats(0.06, 49.0)) * max(size.values())
-    return replace(draw(other_facts), **size, f_training=focal)
+    height, width = draw(st.integers(1, 2048)), draw(st.integers(1, 4096))
+    focal = draw(st.floats(0.06, 49.0)) * max(height, width)
+    facts = draw(other_facts)
+    return replace(facts, input_height=height, input_width=width, f_training=focal)
 
 
 other_facts = st.builds(

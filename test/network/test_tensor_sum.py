@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from random_weights import random_weights
 from safetensors import safe_open
 from safetensors.numpy import load_file, save, save_file
@@ -39,7 +41,7 @@ def header_of(path: Path) -> dict[str, str]:
 
 
 def test_sum_is_that_of_names_types_shapes_and_bytes() -> None:
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         'b': np.array([[1.5, -2.0]], np.float32),
         'a': np.array([0.25, 0.5, 4.0], np.float16),
     }

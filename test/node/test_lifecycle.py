@@ -6,6 +6,7 @@ import gc
 import threading
 import time
 import weakref
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from known_depth import KnownEngine
 from life_cycles import run_cycles
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from node_graph import DEADLINE_S, Graph, NodeFactory, header, ramp, rgb_image
+from node_graph import DEADLINE_S, Graph, NodeFactory, header, qos, ramp, rgb_image
 from process_resources import resources_of
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 from shared_memory import end_program
+from std_srvs.srv import Trigger
 
 from drnet_ros.errors import WeightsError
 from drnet_ros.inference import DepthEstimator, Settings
@@ -212,3 +214,45 @@ def test_cycles_of_the_real_engine_leak_no_memory_threads_or_handles(
         exit_code = end_program(process)
     assert exit_code == 0
     assert last.memory_mb < settled.memory_mb + GROWTH_LIMIT_MB, held
+
+
+def test_services_are_answered_in_each_state_while_images_come(
+    graph: Graph, start_node: NodeFactory, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values = {'sparse_depth_sources': ['points'], 'save_folder': str(tmp_path)}
+    start_node(is_up=False, autostart=False, **values)
+    publisher = graph.node.create_publisher(Image, 'image', qos())
+    graph.node.create_subscription(Image, 'depth/image_rect', lambda _: None, qos())
+    is_over = threading.Event()
+
+    def publish() -> None:
+        for second in count(1):
+            if is_over.wait(0.005):
+                return
+            publisher.publish(rgb_image(ramp(), header(second)))
+
+    images = threading.Thread(target=publish)
+    images.start()
+    try:
+        answered = {'unconfigured': [False, False, False]}
+        answered |= {'inactive': [False, False, True], 'active': [True, True, True]}
+        for transition, state in (
+            (Transition.TRANSITION_CONFIGURE, 'inactive'),
+            (Transition.TRANSITION_ACTIVATE, 'active'),
+            (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+            (Transition.TRANSITION_ACTIVATE, 'active'),
+            (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+            (Transition.TRANSITION_CLEANUP, 'unconfigured'),
+        ) * 2:
+            assert change_state(graph, transition)
+            assert not change_state(graph, transition)  # there is no such one from here
+            assert state_of(graph) == state
+            services = ('save_frame', 'calibrate_scale', 'reset_scale')
+            request = Trigger.Request()
+            calls = [graph.call(Trigger, f'depth_node/{name}', request) for name in services]
+            assert [call.success for call in calls] == answered[state], calls
+    finally:
+        is_over.set()
+        images.join()
+    logged = capfd.readouterr().err
+    assert 'Traceback' not in logged, logged

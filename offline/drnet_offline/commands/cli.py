@@ -112,9 +112,10 @@ def main() -> None:
     except (ImportError, MemoryError) as error:
         if not _is_short_of_memory(error):
             raise
+        got = str(error) or 'no memory'
         msg = (
-            f'this command needs more memory than it may have, got: {error or "no memory"}; raise '
-            'the limit (ulimit -v), or close other programs'
+            f'this command needs more memory than it may have, got: {got}; raise the limit '
+            '(ulimit -v), or close other programs'
         )
         _say('[red]error:[/]', OfflineError(msg))
         sys.exit(1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthSample
     from drnet_offline.training.preset import TrainConfig
 
-__all__ = ['AugmentedDataset', 'Batch', 'DepthData', 'ValidationDataset']
+__all__ = ['AugmentedDataset', 'Batch', 'DepthData', 'ValidationDataset', 'message_of_loader']
 
 Batch = dict[str, Tensor]
 
@@ -194,3 +194,15 @@ class DepthData(lightning.LightningDataModule):
         world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         share = torch.utils.data.Subset(self.val, range(rank, len(self.val), world))
         return DataLoader(share, 1, num_workers=self._config.data.workers)
+
+
+def message_of_loader(error: Exception) -> str:
+    """Return the message of an error, without the traceback that PyTorch puts into it.
+
+    Args:
+        error: What was raised where samples are loaded, in a process of its own or not.
+    """
+    said = str(error).strip()
+    if 'Original Traceback' not in said:
+        return said
+    return said.splitlines()[-1].partition(': ')[2]

@@ -13,10 +13,10 @@ from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.datasets.opening import is_nyu
-from drnet_offline.errors import ConfigError
+from drnet_offline.errors import ConfigError, DatasetError
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
-from drnet_offline.training.data import DepthData
+from drnet_offline.training.data import DepthData, message_of_loader
 from drnet_offline.training.depth_check import check_depth
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
@@ -113,13 +113,20 @@ def train(
     with warnings.catch_warnings():
         for text in _MEANT:
             warnings.filterwarnings('ignore', text)
-        trainer.fit(
-            module,
-            data,
-            ckpt_path=checkpoint if resume else None,
-            weights_only=False if resume else None,
-        )
+        _fit(trainer, module, data, checkpoint if resume else None)
     return output / 'best.safetensors' if trainer.is_global_zero else None
+
+
+def _fit(
+    trainer: lightning.Trainer, module: DepthModule, data: DepthData, checkpoint: Path | None
+) -> None:
+    """Train, from a checkpoint if there is one."""
+    try:
+        trainer.fit(
+            module, data, ckpt_path=checkpoint, weights_only=None if checkpoint is None else False
+        )
+    except DatasetError as error:
+        raise DatasetError(message_of_loader(error)) from error
 
 
 def _check_run(

@@ -15,9 +15,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from drnet_offline.datasets.mixture import open_mixture
-from drnet_offline.training.data import AugmentedDataset, EpochSampler
+from drnet_offline.errors import DatasetError
+from drnet_offline.training.data import AugmentedDataset, EpochSampler, message_of_loader
 from drnet_offline.training.preset import TrainConfig, list_sources
 from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
@@ -116,3 +118,22 @@ def test_a_draw_is_a_function_of_seed_and_step(data: Path, preset: Path) -> None
     later, other = draw(5 + len(samples), 3), draw(5, 4)
     assert not torch.equal(first['rgb'], later['rgb'])
     assert not torch.equal(first['rgb'], other['rgb'])
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_image_that_is_damaged_meanwhile_is_named_without_a_traceback(
+    preset: Path, tmp_path: Path, write_folder: WriteFolder, workers: int
+) -> None:
+    data = write_folder(tmp_path / 'set', TRAIN + VAL)
+    config = configure(preset, data)
+    samples = open_mixture(data, list_sources(config), 'train')
+    path = data / 'rgb' / '00003.png'
+    path.write_bytes(b'damaged')
+    loader = DataLoader(AugmentedDataset(samples, config, 100.0), 4, num_workers=workers)
+    with pytest.raises(DatasetError) as caught:
+        list(loader)
+    assert ('Traceback' in str(caught.value)) == bool(workers)
+    assert message_of_loader(caught.value) == (
+        f'{path} is cut short, damaged or no image of a known type: fetch or write it again, as '
+        'JPEG or PNG'
+    )
