@@ -54,7 +54,8 @@ class KnownPending(Pending):
         return [self._computed(frame) for frame in self._frames]
 
     def _computed(self, frame: Frame) -> DepthFrame:
-        settings = self._settings
+        # The colours are the depth already, and have no edges of their own to follow.
+        settings = self._settings.changed(refine_edges=False)
         if not self._engine.is_scaled:
             settings = settings.changed(scale_by_focal_length=False)
         depth_hw = self._engine.depth_of(frame.rgb_hwc)
@@ -71,7 +72,8 @@ class KnownEngine(Engine):
         entered: Released whenever a result is asked for, or the turn after it.
         is_serial: Whether it computes one batch at a time, as on a CPU.
         error: Raised instead of the next results.
-        depth_of: Depth of an image, in place of a network; all that follows is the real thing.
+        depth_of: Depth of an image, in place of a network; all that follows is the real thing,
+            but for `refine_edges`.
         preparations: What must be done before frames of these sizes can start.
         is_scaled: Whether `scale_by_focal_length` holds, with `METADATA`.
     """

@@ -350,20 +350,65 @@ def test_without_sources_nothing_is_subscribed_to_and_depth_is_that_of_the_netwo
     assert bytes(depth.data) == depth_of(picture()).tobytes()
 
 
+def mount(milliseconds: int, x: float = 0) -> Any:
+    """The TFMessage of where the camera is on the robot."""
+    tf2_msgs = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs comes with ROS, not from PyPI')
+    transform = TransformStamped(header=at(milliseconds, BASE), child_frame_id=OPTICAL)
+    transform.transform.translation.x = x
+    turned = transform.transform.rotation
+    turned.x, turned.y, turned.z, turned.w = -0.5, 0.5, -0.5, 0.5
+    return tf2_msgs.TFMessage(transforms=[transform])
+
+
+def send_mount(robot: Robot, publisher: Publisher[Any], message: Any) -> None:
+    """Publish tf, and wait until the node has it."""
+    listener = robot.node._transforms
+    assert listener is not None
+    stamp = message.transforms[0].header.stamp
+    stamp_ns = stamp.sec * 10**9 + stamp.nanosec
+
+    def is_known() -> bool:
+        edge = listener.transforms._edges.get(OPTICAL)
+        return edge is not None and (edge.static is not None or edge.track.newest_ns == stamp_ns)
+
+    publisher.publish(message)
+    robot.graph.wait(is_known, 'transform in the node')
+
+
 @pytest.mark.parametrize('form', ['static', 'late'])
 def test_tf_connects_the_frames(form: str, graph: Graph, start_node: NodeFactory) -> None:
-    tf2_msgs = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs comes with ROS, not from PyPI')
+    message = mount(1010)
     robot = Robot(graph, start_node, sparse_depth_sources=['scan'])
     robot.send(robot.source(LaserScan, 'scan'), scan(at(1000, BASE)), 'scan')
     assert robot.take(1000)[1]['age_s'] == 'never'
-    transform = TransformStamped(header=at(1010, BASE), child_frame_id=OPTICAL)
-    turned = transform.transform.rotation
-    turned.x, turned.y, turned.z, turned.w = -0.5, 0.5, -0.5, 0.5
     topic, profile = ('/tf_static', qos(is_latched=True)) if form == 'static' else ('/tf', qos())
-    publisher = graph.publisher(tf2_msgs.TFMessage, topic, profile)
-    publisher.publish(tf2_msgs.TFMessage(transforms=[transform]))
-    listener = robot.node._transforms
-    assert listener is not None
-    graph.wait(lambda: listener.transforms.is_above(BASE, OPTICAL), 'transform in the node')
+    send_mount(robot, graph.publisher(type(message), topic, profile), message)
     _, scale = robot.take(1010)
+    assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.01)
+
+
+def test_where_tf_jumps_the_last_scale_holds_until_it_is_steady(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    message = mount(1000)
+    robot = Robot(graph, start_node, sparse_depth_sources=['scan'])
+    scans = robot.source(LaserScan, 'scan')
+    tf = graph.publisher(type(message), '/tf', qos())
+    for milliseconds, x in ((1000, 0.0), (1050, 0.0)):
+        send_mount(robot, tf, mount(milliseconds, x))
+    robot.send(scans, scan(at(1040, BASE)), 'scan')
+    _, before = robot.take(1050)
+    assert float(before['factor']) == pytest.approx(FACTOR, rel=0.01)
+    send_mount(robot, tf, mount(1100, 50.0))
+    robot.send(scans, scan(at(1075, BASE)), 'scan')
+    _, scale = robot.take(1090)
+    assert 'the poses around it jump' in robot.problem('scan')
+    assert (scale['points'], scale['age_s']) == ('0', '0.040')
+    assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.03)
+    assert float(scale['relative_stddev']) > float(before['relative_stddev'])
+    for milliseconds in (1150, 1200):
+        send_mount(robot, tf, mount(milliseconds))
+    robot.send(scans, scan(at(1180, BASE)), 'scan')
+    _, scale = robot.take(1190)
+    assert scale['age_s'] == '0.000'
     assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.01)
