@@ -40,6 +40,7 @@ CLIP = ROOT / 'offline' / 'clip' / 'room'
 NAMESPACE = '/drnet_demo'
 START_TIMEOUT_S = 180.0
 SETTLE_TIMEOUT_S = 5.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP = threading.Event()
 
 console = Console(soft_wrap=True)
@@ -83,7 +84,7 @@ def main() -> int:
     # A domain of our own on this machine only: a demo must not talk to somebody's robot.
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, lambda *_: STOP.set())
     try:
         with open_recording(options.bag, options.calibration) as recording:
@@ -102,12 +103,18 @@ def main() -> int:
     except StoppedError:
         console.print('stopped')
         return 130
+    for number in SIGNALS:  # all is written
+        signal.signal(number, signal.SIG_IGN)
     _print_outcome(outcome, options.output)
     return 1 if outcome.problems else 0
 
 
+def _stop_at_once(*_: object) -> None:
+    raise StoppedError
+
+
 def _pause() -> None:
-    """Wait a little; signals only end the demo here, where it can be ended cleanly.
+    """Wait a little; while there are children, signals only end the demo here, cleanly.
 
     Raises:
         StoppedError: A signal has come.
@@ -191,6 +198,11 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
     if not collector.kept:
         msg = 'no depth image arrived: the messages of the node above say why'
         raise DemoError(msg)
+    # From here on there are no children, and files are written whole or not at all.
+    for number in SIGNALS:
+        signal.signal(number, _stop_at_once)
+    if STOP.is_set():
+        raise StoppedError
     columns = TextColumn('sources   '), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('sources', visible=False)

@@ -223,7 +223,9 @@ def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> N
     assert 'Traceback' not in result.stdout + result.stderr
 
 
-def test_a_signal_ends_demo_and_children(tmp_path: Path) -> None:
+@pytest.mark.parametrize('when', ['node       active', 'depth      '])
+def test_a_signal_ends_demo_and_children(tmp_path: Path, when: str) -> None:
+    """Also while depth with other sensors is computed, when all depth is there."""
     command = [sys.executable, str(DEMO), '--output', str(tmp_path)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -232,7 +234,7 @@ def test_a_signal_ends_demo_and_children(tmp_path: Path) -> None:
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if 'node       active' in line:
+        if line.startswith(when):
             process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130, lines
     assert 'Traceback' not in ''.join(lines)

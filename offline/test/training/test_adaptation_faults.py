@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +16,23 @@ from drnet_offline.errors import OfflineError
 from drnet_offline.training.adaptation.selection import survey_images
 from drnet_offline.training.adaptation.sources import DatasetFrames
 from drnet_offline.training.adaptation.state import State
+
+WRITE_FRAMES = """
+import sys
+from pathlib import Path
+import numpy as np
+from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import named_disk
+from drnet_offline.training.adaptation.frame_store import LabelledFrame, write_frames
+rgb, depth = np.full((64, 96, 3), 90, np.uint8), np.ones((64, 96), np.float32)
+frames = (LabelledFrame(f'{n}', n, n / 10, -1, rgb, 100.0, depth) for n in range(100))
+folder = Path(sys.argv[1])
+try:
+    with named_disk(folder):
+        write_frames(folder / 'frames', frames, 100, (64, 96), {})
+except OfflineError as error:
+    print(error)
+"""
 
 
 def test_an_image_that_cannot_be_read_costs_itself_alone(
@@ -34,3 +54,23 @@ def test_the_work_of_another_adaptation_is_not_deleted(tmp_path: Path) -> None:
     with pytest.raises(OfflineError, match=r'interrupted run with other arguments'):
         State(tmp_path / 'unfinished', {'steps': 1})
     assert State(tmp_path / 'unfinished', {'steps': 2}).is_resumed
+
+
+def test_a_full_disk_is_an_error_and_does_not_end_the_process(tmp_path: Path) -> None:
+    """Frames are written to files that are mapped into memory: on a full disk that is SIGBUS."""
+    mount = ['unshare', '--mount', '--map-root-user', 'mount', '-t', 'tmpfs', '-o', 'size=1m']
+    if subprocess.run([*mount, 'tmpfs', tmp_path], check=False).returncode != 0:
+        pytest.skip('no disk can be made here')
+    program = [sys.executable, '-c', WRITE_FRAMES, tmp_path]
+    mounting, writing = (
+        shlex.join(map(str, words)) for words in ([*mount[3:], 'tmpfs', tmp_path], program)
+    )
+    done = subprocess.run(
+        [*mount[:3], 'sh', '-c', f'{mounting} && {writing}'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = f'cannot write {tmp_path}: No space left on device; free or mend this place, or name'
+    assert done.stdout.startswith(said)

@@ -118,7 +118,7 @@ def pictures_of(comparison: Comparison, weights: Weights) -> list[tuple[str, Pic
         record = comparison.frames[int(place)]
         sample = comparison.samples[record['index']]
         depths = tuple(predict(n, weights.metadata, sample) for n in weights.both)
-        words = f'{label}\nREL {record["before"]["rel"]:.2f} > {record["after"]["rel"]:.2f}'
+        words = f'{label}\nREL {record["before"]["rel"]:.2f} → {record["after"]["rel"]:.2f}'
         picture = Picture(record['index'], sample.rgb_hwc, None, sample.depth_hw, depths)
         pictures.append((words, picture))
     return pictures

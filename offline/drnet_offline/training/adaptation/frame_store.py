@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -17,7 +19,6 @@ from drnet_offline.training.augment import resized_focal_px
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -90,6 +91,9 @@ def write_frames(
         count: How many there is room for.
         size_hw: Their size on disk.
         about: Plain JSON that stays with them.
+
+    Raises:
+        OSError: The disk has no room for them.
     """
     part = folder.with_name(folder.name + '.part')
     shutil.rmtree(part, ignore_errors=True)
@@ -99,6 +103,7 @@ def write_frames(
     has = dict.fromkeys(('weight', 'truth'), False)
     for frame in frames:
         index = len(entries)
+        _reserve((arrays['rgb'], arrays['depth']), index)
         focal_px = resized_focal_px(frame.focal_px, frame.rgb_hwc.shape[:2], size_hw)
         entries.append(_Entry(frame.name, frame.position, frame.stamp_s, frame.block, focal_px))
         rgb = cv2.resize(frame.rgb_hwc, size_hw[::-1], interpolation=cv2.INTER_AREA)
@@ -106,10 +111,12 @@ def write_frames(
         arrays['depth'][index] = _to_mm(frame.depth_hw, size_hw)
         if frame.weight_hw is not None:
             has['weight'] = True
+            _reserve((arrays['weight'],), index)
             weight = cv2.resize(frame.weight_hw, size_hw[::-1], interpolation=cv2.INTER_NEAREST)
             arrays['weight'][index] = np.clip(np.rint(weight * _MOST_WEIGHT), 0, _MOST_WEIGHT)
         if frame.truth_hw is not None:
             has['truth'] = True
+            _reserve((arrays['truth'],), index)
             arrays['truth'][index] = _to_mm(frame.truth_hw, size_hw)
     for array in arrays.values():
         array.flush()
@@ -138,6 +145,14 @@ def _new_arrays(
         name: np.lib.format.open_memmap(folder / f'{name}.npy', 'w+', dtype, shape)
         for name, (shape, dtype) in kinds.items()
     }
+
+
+def _reserve(arrays: Sequence[np.memmap[Any, np.dtype[Any]]], index: int) -> None:
+    """Have the disk set room aside for an entry: without it, writing ends the process (SIGBUS)."""
+    for array in arrays:
+        size = array[index].nbytes
+        with Path(str(array.filename)).open('r+b') as file:
+            os.posix_fallocate(file.fileno(), array.offset + index * size, size)
 
 
 def _to_mm(depth_hw: FloatArray, size_hw: tuple[int, int]) -> NDArray[np.uint16]:

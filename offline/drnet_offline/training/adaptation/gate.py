@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
+from drnet_offline.report.verdict import percent
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,29 +67,35 @@ class Verdict:
         if self.mixture == 0 and self.gain <= 0:
             return (
                 'The old weights stay: every mixture with the new ones is worse on the held-out '
-                f'blocks; with {self.shown:.0%} of them, REL rises by {-self.gain:.1%} of itself.'
+                f'blocks; with {percent(self.shown)} of them, REL rises by '
+                f'{percent(-self.gain, 1)} of itself.'
             )
         if self.mixture == 0:
             return (
-                f'The old weights stay: with {self.shown:.0%} of the new ones, REL on held-out '
-                f'blocks falls by {self.gain:.0%} of itself, but {self.cost()}.'
+                f'The old weights stay: with {percent(self.shown)} of the new ones, REL on '
+                f'held-out blocks falls by {percent(self.gain)} of itself, but {self.cost()}.'
             )
-        words = (
-            f'REL on held-out blocks falls by {self.gain:.0%} of itself (95 % sure of at least '
-            f'{self.gain_low:.0%}; {self.blocks_better} of {self.blocks} blocks are better)'
-        )
+        words = f'REL on held-out blocks falls by {percent(self.gain)} of itself'
+        better = f'{self.blocks_better} of {self.blocks} blocks are better'
         if self.is_accepted:
-            return f'The new weights are better: {words}.'
-        return f'The old weights stay, since the gain may be chance: {words}.'
+            return (
+                f'The new weights are better: {words} (95 % sure of at least '
+                f'{percent(self.gain_low)}; {better}).'
+            )
+        return (
+            f'The old weights stay, since the gain may be chance: {words}, but that it falls at '
+            f'all is less than 95 % sure ({better}).'
+        )
 
     def cost(self) -> str:
         """Return in words what is forgotten; '' if that is not known."""
         if self.forgotten is None:
             return ''
-        most = f'at most {100 * self.most_forgotten:g}% is allowed'
+        most = f'at most {100 * self.most_forgotten:g} % is allowed'
         if self.is_change:
-            return f'depth of the replay set changes by {self.forgotten:.1%}, where {most}'
-        return f'REL on the replay set changes by {self.forgotten:+.1%} of itself, where {most}'
+            return f'depth of the replay set changes by {percent(self.forgotten, 1)}, where {most}'
+        change = f'{100 * self.forgotten:+.1f} %'
+        return f'REL on the replay set changes by {change} of itself, where {most}'
 
 
 def block_errors(scores: Sequence[FrameScore]) -> NDArray[np.float64]:

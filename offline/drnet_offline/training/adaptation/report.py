@@ -16,6 +16,7 @@ from drnet_offline.report.figure_words import explained
 from drnet_offline.report.frame_grid import frame_grid
 from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
 from drnet_offline.report.pictures import draw_examples, write_examples
+from drnet_offline.report.verdict import percent
 from drnet_offline.training.adaptation.comparison import pictures_of
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
         sentences.append(f'{summary["cost"][0].upper()}{summary["cost"][1:]}.')
     if summary['is_accepted']:
         sentences.append(
-            f'adapted.safetensors is {summary["mixture"]:.0%} of the way from the old weights '
-            'to the new ones.'
+            f'adapted.safetensors is {percent(summary["mixture"])} of the way from the old '
+            'weights to the new ones.'
         )
     else:
         sentences.append(
-            f'No weights were written. Below, new weights are {summary["shown"]:.0%} of the way '
-            'from the old weights to those that were learned.'
+            f'No weights were written. Below, new weights are {percent(summary["shown"])} of the '
+            'way from the old weights to those that were learned.'
         )
     return sentences
 
@@ -161,7 +162,7 @@ def _training(summary: dict[str, Any]) -> str:
     words = (
         f'{summary["steps"]} steps of {summary["batch_size"]} images, {summary["step_s"]:.2f} s '
         f'each; {summary["spent_s"] / 60:.1f} minutes in all. Replay set: '
-        f'{summary["replay"] or "none"}, {summary["replay_share"]:.0%} of the images.'
+        f'{summary["replay"] or "none"}, {percent(summary["replay_share"])} of the images.'
     )
     versions = ', '.join(f'{name} {value}' for name, value in summary['versions'].items())
     return (

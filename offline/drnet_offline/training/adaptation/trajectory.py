@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from drnet_offline.errors import DatasetError
+from drnet_offline.outputs.files import named_disk
 from drnet_offline.replay.frames import RecordedFrame, read_frames
 from drnet_offline.training.adaptation.views import PosedImage, Views
 from drnet_ros.errors import DrnetError, SparseDepthError
@@ -101,6 +105,9 @@ def place_corners(
         frames: The recording.
         topics: Where odometry, poses of the camera (`POSE_TYPE`) and transforms are recorded.
         on_image: Called for each image and direction.
+
+    Raises:
+        OfflineError: The temporary folder has no room for the images.
     """
     corners = Corners(images=len(frames.index.images))
     with tempfile.TemporaryFile() as file:
@@ -110,7 +117,10 @@ def place_corners(
             grey = _small(frame)
             if greys is None:
                 shape = (corners.images, *grey.shape)
-                greys = np.memmap(file, np.uint8, 'w+', shape=shape)
+                with named_disk(Path(tempfile.gettempdir())):
+                    # Written to without room on the disk, the map would end the process.
+                    os.posix_fallocate(file.fileno(), 0, math.prod(shape))
+                greys = np.memmap(file, np.uint8, 'r+', shape=shape)
             if grey.shape == greys.shape[1:]:
                 greys[frame.position] = grey
                 kept = greys[frame.position]
