@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / 'shared' / 'data'
 CARD = ROOT / 'drnet_ros' / 'weights' / 'README.md'
 NYU, TUM = 'nyu_v2_train795', 'tum_fr1_rpy'
-RENDERED = ('small-house', 'rooms', 'icl_of_kt3')
+RENDERED = ('small-house', 'rooms')
 HEIGHTS_M = {'below 0.5 m': (0.0, 0.5), '0.5 to 1 m': (0.5, 1.0), 'above 1 m': (1.0, 9.0)}
 EVERY = 5
 # A few rendered pixels are millimetres away.

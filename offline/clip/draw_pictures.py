@@ -52,14 +52,14 @@ class ClipFrame:
     Attributes:
         rgb_hwc: uint8 (H, W, 3).
         exact_hw: Exact depth, metres, float32 (H, W), NaN where there is none.
-        estimate_hw: Depth that the embedded network estimates, likewise.
-        refined_hw: The same with `refine_edges`.
+        estimate_hw: Depth that is estimated with the embedded weights, likewise.
+        blurred_hw: The same without `refine_edges`.
     """
 
     rgb_hwc: NDArray[np.uint8]
     exact_hw: NDArray[np.float32]
     estimate_hw: NDArray[np.float32]
-    refined_hw: NDArray[np.float32]
+    blurred_hw: NDArray[np.float32]
 
 
 def main() -> None:
@@ -72,11 +72,11 @@ def main() -> None:
     pictures.mkdir(exist_ok=True)
     still = frames[STILL_FRAME]
     row: list[NDArray[Any]] = [still.rgb_hwc, still.estimate_hw, still.exact_hw]
-    titles: tuple[str, ...] = ('image', 'depth of the network', 'exact depth')
+    titles: tuple[str, ...] = ('image', 'estimated depth', 'exact depth')
     save_jpeg(draw_panels([row], limits_m, titles=titles), pictures / 'clip.jpg')
-    refined: list[NDArray[Any]] = [still.rgb_hwc, still.estimate_hw, still.refined_hw]
-    titles = ('image', 'depth', 'with refine_edges', 'exact depth')
-    panels = draw_panels([[*refined, still.exact_hw]], limits_m, titles=titles)
+    row = [still.rgb_hwc, still.blurred_hw, still.estimate_hw, still.exact_hw]
+    titles = ('image', 'without refine_edges', 'with refine_edges', 'exact depth')
+    panels = draw_panels([row], limits_m, titles=titles)
     save_jpeg(panels, pictures / 'refine_edges.jpg')
     shown = [frames[index] for index in PREVIEW_FRAMES]
     rows: list[list[NDArray[Any]]] = [
@@ -99,8 +99,8 @@ def read_frames() -> list[ClipFrame]:
         height=clip_camera.HEIGHT,
         k=(focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0),
     )
-    refining = DepthEstimator(Settings(refine_edges=True))
-    with Recording(CLIP) as recording, DepthEstimator() as estimator, refining:
+    plain = DepthEstimator(Settings(refine_edges=False))
+    with Recording(CLIP) as recording, DepthEstimator() as estimator, plain:
         images = [rgb for _, rgb in read_images(recording, IMAGES)]
         depths = [depth for _, depth in read_depths(recording, DEPTHS)]
         return [
@@ -108,7 +108,7 @@ def read_frames() -> list[ClipFrame]:
                 rgb,
                 exact,
                 estimator.estimate(rgb, camera).depth_hw,
-                refining.estimate(rgb, camera).depth_hw,
+                plain.estimate(rgb, camera).depth_hw,
             )
             for rgb, exact in zip(images, depths, strict=True)
         ]
