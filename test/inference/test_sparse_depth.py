@@ -17,6 +17,7 @@ from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
 from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.process import condition
 from drnet_ros.inference.sparse_depth.projection import project
+from drnet_ros.inference.sparse_depth.scale_field import ScaleField
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import Scaling, SparseScaler
 
@@ -190,6 +191,28 @@ def test_the_field_follows_points_where_they_are_and_no_further() -> None:
     assert error[:, :60].max() < 0.1
     assert scaling.field.factors(estimate).min() > 0.9
     assert scaling.field.factors(estimate).max() < 1.4
+
+
+@pytest.mark.parametrize('shape_hw', [(47, 61), (96, 128), (33, 400)])
+@pytest.mark.parametrize('cells', [(1, 1), (6, 8), (24, 32)])
+def test_factors_are_those_of_cells_enlarged_bilinearly(
+    shape_hw: tuple[int, int], cells: tuple[int, int]
+) -> None:
+    random = np.random.default_rng(0)
+    offset, slope, depth = (
+        random.uniform(0.5, 2.0, size).astype(np.float32) for size in (cells, cells, shape_hw)
+    )
+    depth[3, 5] = np.nan
+    field = ScaleField(0.0, 0.0, 0.0, offset, slope, lambda: offset)
+    rows = (np.arange(shape_hw[0]) + 0.5) * cells[0] / shape_hw[0] - 0.5
+    columns = (np.arange(shape_hw[1]) + 0.5) * cells[1] / shape_hw[1] - 0.5
+
+    def at_pixels(values: NDArray[np.float32]) -> NDArray[np.float64]:
+        across = np.array([np.interp(columns, np.arange(cells[1]), row) for row in values])
+        return np.array([np.interp(rows, np.arange(cells[0]), column) for column in across.T]).T
+
+    expected = at_pixels(offset) + at_pixels(slope) * depth
+    np.testing.assert_allclose(field.factors(depth), expected, rtol=1e-5)
 
 
 def test_the_process_is_that_of_the_textbook() -> None:

@@ -26,7 +26,7 @@ _LOWEST = np.int64((1 << _BITS) - 1)
 # x + stride_y y + stride_z z of a voxel. Within these distances from the origin on either side,
 # no two voxels have the same: they differ by less than 2^32, and strides are longer than a row.
 _STRIDE_Y, _STRIDE_Z = np.int32(1291), np.int32(1291 * 1291)
-_REACH = np.float32([645, 645, 1287])
+_REACH = np.array([645, 645, 1287], np.float32)
 
 
 def voxel_cloud(
@@ -145,6 +145,7 @@ def _key(whole: FloatArray) -> NDArray[np.int32]:
     Args:
         whole: x, y and z in voxels, rounded down, (3, N); overwritten.
     """
+    key: NDArray[np.int32]
     key, step_y, step_z = _bits(whole)
     step_y *= _STRIDE_Y
     step_z *= _STRIDE_Z

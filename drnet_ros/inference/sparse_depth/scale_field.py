@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from drnet_ros.inference.depth import ROWS_AT_ONCE
+from drnet_ros.inference.sparse_depth.one_core import product
 from drnet_ros.inference.sparse_depth.process import condition
 
 if TYPE_CHECKING:
@@ -72,12 +73,18 @@ class ScaleField:
         Yields:
             Which rows; their factors, float32 (rows, W), NaN where depth is.
         """
-        slope, offset = (_enlarged(cells, depth_hw.shape) for cells in (self.slope, self.offset))
-        for top in range(0, len(depth_hw), ROWS_AT_ONCE):
-            rows = slice(top, min(top + ROWS_AT_ONCE, len(depth_hw)))
-            factors = slope[rows]
+        height, width = depth_hw.shape
+        count = len(self.slope)
+        # As `_enlarged`, but across first and then down, without two images of the whole size.
+        slope, offset = (_enlarged(cells, (count, width)) for cells in (self.slope, self.offset))
+        weights = _enlarged(np.eye(count, dtype=np.float32), (height, count))
+        for top in range(0, height, ROWS_AT_ONCE):
+            rows = slice(top, min(top + ROWS_AT_ONCE, height))
+            used = np.flatnonzero(weights[rows].any(axis=0))
+            near = slice(used[0], used[-1] + 1)
+            factors = product(weights[rows, near], slope[near])
             factors *= depth_hw[rows]
-            factors += offset[rows]
+            factors += product(weights[rows, near], offset[near])
             yield rows, factors
 
     def stddev(
