@@ -14,7 +14,6 @@ from lightning.pytorch import callbacks, loggers
 from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.datasets.opening import is_nyu
 from drnet_offline.errors import ConfigError, DatasetError
-from drnet_offline.outputs.files import named_disk
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData, message_of_loader
@@ -115,8 +114,7 @@ def train(
     with warnings.catch_warnings():
         for text in _MEANT:
             warnings.filterwarnings('ignore', text)
-        with named_disk(output):
-            _fit(trainer, module, data, checkpoint if resume else None)
+        _fit(trainer, module, data, checkpoint if resume else None)
     return output / 'best.safetensors' if trainer.is_global_zero else None
 
 
