@@ -20,7 +20,7 @@ from drnet_ros.recordings.frame_count import lists_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_live', 'is_video']
+__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_live', 'is_video', 'log_control']
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),
@@ -34,6 +34,7 @@ _DEFAULT_RATE_HZ = 30.0
 _NS_PER_S = 1_000_000_000
 # Of frames whose number is an estimate from the length of the video.
 _LEAST_SHARE = 0.9
+_FATAL = 1  # cv::utils::logging::LOG_LEVEL_FATAL, which OpenCV 4.6 does not pass on to Python
 
 # What FFmpeg says of damaged packets goes to the terminal; the frames that it leaves out are gone
 # all the same. Read when the first video is opened.
@@ -173,12 +174,23 @@ class Video(Closing):
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     """Keep OpenCV's warnings of what it cannot open off the terminal: the error says it."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(min(level, cv2.utils.logging.LOG_LEVEL_FATAL))
+    logging = log_control(cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(min(level, _FATAL))
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
+
+
+def log_control(opencv: Any) -> Any:
+    """Return the module that has `getLogLevel` and `setLogLevel`.
+
+    Args:
+        opencv: The module cv2. Up to OpenCV 4.12, which apt installs, it has them itself; later
+            ones have them in `cv2.utils.logging`.
+    """
+    return getattr(opencv.utils, 'logging', opencv)
 
 
 def _opened(source: str) -> cv2.VideoCapture:

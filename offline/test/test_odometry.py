@@ -124,7 +124,7 @@ def test_the_verdict_says_when_standing_still_would_do_as_well() -> None:
     summary = {'standing_still': still, 'paths': [recorded, good, poor, rescaled]}
     assert path_verdict(summary) == [
         (
-            'The best path with estimated depth ("dense" with "A") is 125 mm off (APE) on a way '
+            'The best path with estimated depth ("dense" with "A") is 125 mm off (APE) on a path '
             'of 3.25 m; standing still would be 500 mm off.'
         ),
         'Standing still would have done as well as "features" with "A".',

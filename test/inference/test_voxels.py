@@ -74,8 +74,8 @@ def test_a_cloud_of_depth_has_the_first_point_of_each_voxel(
     np.testing.assert_array_equal(bits(found[0]), bits(np.array(list(first.values()))))
 
 
-def test_many_voxels_share_few_places_of_the_table() -> None:
-    """Points on a diagonal, each of its own voxel, and all of them once more."""
+def test_points_far_apart_in_the_image_share_voxels() -> None:
+    """Points on a diagonal, each in its own voxel, and all of them once more."""
     axis = np.arange(-3000, 3000, dtype=np.float32) / np.float32(10) + np.float32(0.05)
     diagonal = np.stack((axis, axis, axis), axis=-1)
     twice = np.concatenate((diagonal, diagonal)).astype(np.float32)[np.newaxis]

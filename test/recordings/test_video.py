@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from drnet_ros.errors import RecordingError
 from drnet_ros.recordings.frame_count import lists_frames
-from drnet_ros.recordings.video import Video, is_live, is_video
+from drnet_ros.recordings.video import Video, is_live, is_video, log_control
 
 GREYS = (20, 60, 100, 140, 180, 220)
 
@@ -73,6 +74,18 @@ def test_what_is_no_video_is_refused_by_name(
     with pytest.raises(RecordingError, match='must be a video stream that can be reached'):
         Video('http://127.0.0.1:9/nothing.mp4')
     assert capfd.readouterr() == ('', '')  # OpenCV says nothing besides
+
+
+def test_the_log_level_is_found_in_opencv_of_apt_and_of_pip(tmp_path: Path) -> None:
+    """OpenCV 4.6, of Jazzy and Kilted, has no `cv2.utils.logging`: no video could be opened."""
+    of_apt = SimpleNamespace(utils=SimpleNamespace(), getLogLevel=None, setLogLevel=None)
+    assert log_control(of_apt) is of_apt
+    installed = log_control(cv2)
+    before = installed.getLogLevel()
+    Video(write_video(tmp_path / 'a.mp4')).close()
+    with pytest.raises(RecordingError):
+        Video('93')
+    assert installed.getLogLevel() == before
 
 
 @pytest.mark.parametrize(

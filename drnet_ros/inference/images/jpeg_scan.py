@@ -26,6 +26,7 @@ _FILLED = 128
 _CORNER = 2  # pixels; those of the last block, whatever is mixed in from its neighbours
 # Within a scan an FF is followed by 00 or is a restart marker; others end it.
 _SCAN_END = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
+_IMAGE_END = b'\xff\xd9'
 _RESTART = re.compile(rb'\xff([\xd0-\xd7])')
 _FIRST_RESTART = 0xD0
 _MORE = bytes(range(1, 255))
@@ -65,7 +66,10 @@ def _is_whole(data: memoryview, header: ImageHeader, pixels: NDArray[Any], flags
         return False
     if not is_filled:
         return True
-    longer = b''.join((data[: end.start()], _MORE, data[end.start() :]))
+    # libjpeg warns on the terminal of bytes before an end marker, and not where none follows. Only
+    # files of more than one scan need what follows the first.
+    rest = data[end.start() :]
+    longer = b''.join((data[: end.start()], _MORE, b'' if rest[:2] == _IMAGE_END else rest))
     again = cv2.imdecode(np.frombuffer(longer, np.uint8), flags)
     return again is not None and np.array_equal(pixels, again)
 

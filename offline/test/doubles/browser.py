@@ -67,7 +67,7 @@ class Page:
         await self.call('Log.enable')
         await self.call('Page.enable')
         await self.call('Page.navigate', url=address)
-        await self.until('document.readyState === "complete" && location.protocol === "http:"')
+        await self.until('document.readyState === "complete" && location.protocol !== "about:"')
 
     async def show(self, width: int, height: int, *, dark: bool) -> None:
         """Sets the window's size and the colour scheme."""
@@ -89,17 +89,32 @@ class Page:
 
     async def mouse(self, kind: str, selector: str, x: float, y: float) -> None:
         """Moves to a place of an element, given as shares of its size; kind 'click' clicks it."""
+        place = await self._place(selector, x, y)
+        await self.call('Input.dispatchMouseEvent', type='mouseMoved', **place)
+        if kind == 'click':
+            for each in ('mousePressed', 'mouseReleased'):
+                await self._button(each, place)
+
+    async def drag(self, selector: str, start: tuple[float, float], dx: float) -> None:
+        """Drags a place of an element, given as shares of its size, to the right by pixels."""
+        place = await self._place(selector, *start)
+        await self.call('Input.dispatchMouseEvent', type='mouseMoved', **place)
+        for each in ('mousePressed', 'mouseMoved', 'mouseReleased'):
+            if each == 'mouseMoved':
+                place['x'] += dx
+            await self._button(each, place)
+
+    async def _place(self, selector: str, x: float, y: float) -> dict[str, float]:
         box = await self.value(
             f'(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView();'
             'const b = e.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()'
         )
-        place = {'x': box[0] + x * box[2], 'y': box[1] + y * box[3]}
-        await self.call('Input.dispatchMouseEvent', type='mouseMoved', **place)
-        if kind == 'click':
-            for each in ('mousePressed', 'mouseReleased'):
-                await self.call(
-                    'Input.dispatchMouseEvent', type=each, button='left', clickCount=1, **place
-                )
+        return {'x': box[0] + x * box[2], 'y': box[1] + y * box[3]}
+
+    async def _button(self, kind: str, place: dict[str, float]) -> None:
+        await self.call(
+            'Input.dispatchMouseEvent', type=kind, button='left', clickCount=1, **place
+        )
 
 
 @asynccontextmanager

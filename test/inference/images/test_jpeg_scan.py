@@ -37,8 +37,12 @@ def jpeg(pixels: NDArray[np.uint8], kind: str = 'plain') -> bytes:
     [PICTURE, GRAY_BORDER, PICTURE[:227, :309], PICTURE[..., 0], GRAY_BORDER[..., 0]],
     ids=['picture', 'gray border', 'odd sides', 'one channel', 'one channel, gray border'],
 )
-def test_whole_jpegs_of_all_kinds_are_decoded(kind: str, pixels: NDArray[np.uint8]) -> None:
+def test_whole_jpegs_of_all_kinds_are_decoded(
+    kind: str, pixels: NDArray[np.uint8], capfd: pytest.CaptureFixture[str]
+) -> None:
     decoded = decode_compressed_image(jpeg(pixels, kind))
+    if kind != 'progressive':  # a second look at a gray border is no warning for each frame
+        assert capfd.readouterr() == ('', '')
     expected = pixels[..., ::-1] if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, 2)
     assert float(np.abs(decoded.astype(int) - expected).mean()) < 5
 
@@ -61,8 +65,7 @@ def test_a_jpeg_that_lacks_a_part_of_its_picture_is_refused(
     fault: str, kind: str, pixels: NDArray[np.uint8]
 ) -> None:
     data = damaged(jpeg(pixels, kind))[fault]
-    if data.rfind(b'\xff\xd8\xff\xe0') == 0:
-        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
     with pytest.raises(ImageError, match=r'must hold all .* that lack a part') as no:
         decode_compressed_image(data)
     assert no.value.kind == 'truncated'
@@ -94,4 +97,5 @@ def test_number_of_restart_markers(pixels: NDArray[np.uint8], kind: str, restart
     data = jpeg(pixels, kind)
     header = read_image_header(memoryview(data))
     assert header.restarts == restarts
-    assert data[header.scan - 14 :][:2] == b'\xff\xda' or pixels.ndim == 2
+    length = 14 if pixels.ndim == 3 else 10  # of the header of a scan, with its marker
+    assert data[header.scan - length :][:2] == b'\xff\xda'
