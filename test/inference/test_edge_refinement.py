@@ -50,7 +50,7 @@ def reference(depth_hw: FloatArray, rgb_hwc: UInt8Array, size_hw: tuple[int, int
     height, width = (side // SUBSAMPLING for side in depth_hw.shape)
     gray = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY).astype(np.float64) / 255
     guide, mean_square = (
-        cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
+        np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), np.float64)
         for values in (gray, gray**2)
     )
     blocks = depth_hw.astype(np.float64).reshape(height, SUBSAMPLING, width, SUBSAMPLING)
@@ -62,7 +62,7 @@ def reference(depth_hw: FloatArray, rgb_hwc: UInt8Array, size_hw: tuple[int, int
         np.asarray(cv2.resize(values, size_hw[::-1], interpolation=cv2.INTER_LINEAR))
         for values in (mean(slope), mean(slope * mean(guide)), depth_hw)
     )
-    return (depth * np.exp(enlarged_slope * sharp - enlarged_offset)).astype(np.float32)
+    return np.asarray(depth * np.exp(enlarged_slope * sharp - enlarged_offset), np.float32)
 
 
 @pytest.mark.parametrize('image_hw', [(96, 128), (240, 320), (60, 80)])

@@ -105,7 +105,7 @@ def refine_depth(depth_bhw: Tensor, small_b2hw: Tensor, sharp_b1hw: Tensor) -> T
     mean = functional.avg_pool2d(depth_bhw[:, None], SUBSAMPLING)
     mean = torch.nan_to_num(mean, nan=LEAST_DEPTH_M, posinf=LEAST_DEPTH_M)
     depth = mean.clamp(min=LEAST_DEPTH_M).log()
-    mean_guide, mean_square = _windowed(small_b2hw).split(1, 1)
+    mean_guide, mean_square = _windowed(small_b2hw).chunk(2, 1)
     mean_depth = _windowed(depth)
     variance = mean_square - mean_guide * mean_guide
     slope = (_windowed(guide * depth) - mean_guide * mean_depth) / (variance + REGULARISATION)
