@@ -15,6 +15,8 @@ __all__ = ['given_twice', 'without_effect']
 
 _OPTION = '--params-file'
 _PARAMETERS = 'ros__parameters'
+# What ROS says of such files is enough.
+_UNREADABLE = (OSError, UnicodeDecodeError, YAMLError, RecursionError)
 
 
 def without_effect(arguments: Sequence[str], node: str) -> list[str]:
@@ -51,14 +53,17 @@ def given_twice(arguments: Sequence[str]) -> list[str]:
             _yaml().load(Path(path))
         except DuplicateKeyError as error:
             lines.append(f'{path} has a name twice, and the last counts: {error.problem}')
-        except (OSError, UnicodeDecodeError, YAMLError):
+        except _UNREADABLE:
             continue
     return lines
 
 
 def _yaml() -> YAML:
-    """Return a reader that takes tags of any kind: ros2 launch writes lists as !!python/tuple."""
-    return YAML(typ='rt', pure=True)
+    """Return a reader that leaves values as text, whatever their tags.
+
+    `ros2 launch` writes lists as !!python/tuple, and what looks like a date need not be one.
+    """
+    return YAML(typ='base', pure=True)
 
 
 def _sections_of(path: Path) -> list[str]:
@@ -66,7 +71,7 @@ def _sections_of(path: Path) -> list[str]:
     yaml.allow_duplicate_keys = True
     try:
         content = yaml.load(path)
-    except (OSError, UnicodeDecodeError, YAMLError):
+    except _UNREADABLE:
         return []
     return list(_sections('', content))
 

@@ -78,15 +78,11 @@ def test_it_adds_the_detail_of_the_guided_filter(
     np.testing.assert_allclose(got, reference(depth, rgb, size_hw), rtol=2e-4)
 
 
-@pytest.mark.parametrize('size_hw', [(240, 320), (120, 160)])
-def test_a_gpu_does_the_same(size_hw: tuple[int, int]) -> None:
-    scenes = [scene((240, 320), seed) for seed in range(3)]
-    images = torch.from_numpy(np.stack([rgb for rgb, _ in scenes]))
-    depths = torch.from_numpy(np.stack([depth for _, depth in scenes]))
-    gray = gray_of(images)
-    for index, (rgb, _) in enumerate(scenes):
-        truth = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-        np.testing.assert_array_equal(gray[index, ..., 0].numpy(), truth)
+def on_tensors(
+    scenes: list[tuple[UInt8Array, FloatArray]], size_hw: tuple[int, int]
+) -> FloatArray:
+    """Return the depth of images of 240 x 320 as the GPU's pipeline makes it, on the CPU."""
+    gray = gray_of(torch.from_numpy(np.stack([rgb for rgb, _ in scenes])))
 
     def at(to_hw: tuple[int, int]) -> torch.Tensor:
         sides = zip((240, 320), to_hw, strict=True)
@@ -95,8 +91,21 @@ def test_a_gpu_does_the_same(size_hw: tuple[int, int]) -> None:
         )
         return resize_bytes(gray, *weights)
 
+    depths = torch.from_numpy(np.stack([depth for _, depth in scenes]))
     small_hw = (NETWORK_HW[0] // SUBSAMPLING, NETWORK_HW[1] // SUBSAMPLING)
-    got = refine_depth(depths, at(small_hw), at(size_hw)).numpy()
+    return np.asarray(refine_depth(depths, at(small_hw), at(size_hw)).numpy())
+
+
+def test_gray_on_a_gpu_is_that_of_opencv() -> None:
+    rgb, _ = scene((240, 320))
+    got = gray_of(torch.from_numpy(rgb[None]))[0, ..., 0].numpy()
+    np.testing.assert_array_equal(got, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+
+
+@pytest.mark.parametrize('size_hw', [(240, 320), (120, 160)])
+def test_a_gpu_does_the_same(size_hw: tuple[int, int]) -> None:
+    scenes = [scene((240, 320), seed) for seed in range(3)]
+    got = on_tensors(scenes, size_hw)
     for index, (rgb, depth) in enumerate(scenes):
         np.testing.assert_allclose(got[index], refine_edges(depth, rgb, size_hw), rtol=2e-3)
 
@@ -130,6 +139,22 @@ def test_depth_that_is_no_depth_stays_finite() -> None:
     rgb, depth = scene((240, 320))
     depth[10:20, 30:40] = -1.0
     assert np.isfinite(refine_edges(depth, rgb, (240, 320))).all()
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_a_pixel_that_is_no_number_changes_depth_only_around_it(value: float) -> None:
+    rgb, depth = scene((240, 320))
+    whole = refine_edges(depth, rgb, (240, 320))
+    depth[10, 20] = value
+    refined = refine_edges(depth, rgb, (240, 320))
+    assert 0 < np.count_nonzero(~np.isfinite(refined)) <= 6 * 6
+    # Two means over 7 pixels of the filter reach 7 * 4 of the network, resizing one more of each.
+    far = np.ones((240, 320), np.bool_)
+    far[: int((10 + 8 * SUBSAMPLING) * 2.5), : int((20 + 8 * SUBSAMPLING) * 2.5)] = False
+    np.testing.assert_allclose(refined[far], whole[far], rtol=1e-4)
+    on_gpu = on_tensors([(rgb, depth)], (240, 320))[0]
+    finite = np.isfinite(refined)
+    np.testing.assert_allclose(on_gpu[finite], refined[finite], rtol=2e-3)
 
 
 @pytest.mark.parametrize('engine', ['openvino', 'torch'])

@@ -32,6 +32,7 @@ OF_LAUNCH = """/depth_node:
         (f'other{HOLDS}/depth_node{HOLDS}', '/depth_node'),
         (NESTED, '/robot/depth_node'),
         (OF_LAUNCH, '/depth_node'),
+        ('/**:\n  ros__parameters: {map: 2026-13-45, floor: !!int x}\n', '/depth_node'),
     ],
 )
 def test_a_section_for_the_node_has_an_effect(tmp_path: Path, content: str, node: str) -> None:
@@ -48,6 +49,7 @@ def test_a_section_for_the_node_has_an_effect(tmp_path: Path, content: str, node
         (NESTED, '/depth_node', '/robot/depth_node'),
         ('', '/depth_node', 'no section with ros__parameters'),
         ('[', '/depth_node', 'no section with ros__parameters'),
+        ('[' * 3000, '/depth_node', 'no section with ros__parameters'),
     ],
 )
 def test_a_file_without_one_is_named_with_what_it_has(

@@ -77,7 +77,8 @@ class TorchEngine(Engine):
         self._area = nominal_input_hw(settings, metadata)
         self._post = PostProcessor(metadata)
         network, found = load_network(weights_path)
-        if found != metadata:  # importing PyTorch takes seconds
+        # Importing PyTorch takes seconds. A metric that is NaN is equal to itself only as text.
+        if found.to_json() != metadata.to_json():
             msg = f'{weights_path} must stay as it is while it is read, got another: start again'
             raise WeightsError(msg)
         self._pipeline: PipelineThread | None = None

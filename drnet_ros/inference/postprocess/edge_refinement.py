@@ -31,7 +31,7 @@ REGULARISATION = 5e-4
 """Variance of brightness, 0 to 1, below which a window counts as without edges."""
 
 LEAST_DEPTH_M = 1e-3
-"""Depth below this counts as this: its logarithm is taken."""
+"""Depth below this, and what is no number, counts as this: its logarithm is taken."""
 
 
 def refine_edges(
@@ -40,18 +40,20 @@ def refine_edges(
     """Resize the network's depth so that its edges follow those of the image.
 
     Args:
-        network_depth_hw: The network's depth, metres, float32 (h, w), finite.
+        network_depth_hw: The network's depth, metres, float32 (h, w).
         rgb_hwc: The image, uint8 (H, W, 3).
         size_hw: Height and width to resize to.
 
     Returns:
-        Metres, float32, of that size; it owns its memory.
+        Metres, float32, of that size; it owns its memory. NaN where the network's depth is.
     """
     small_hw = network_depth_hw.shape[0] // SUBSAMPLING, network_depth_hw.shape[1] // SUBSAMPLING
     gray = np.asarray(cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY), np.uint8)
     guide = _averaged(gray, small_hw).astype(np.float32)
     guide *= np.float32(1 / 255)
-    depth: FloatArray = np.maximum(_averaged(network_depth_hw, small_hw), LEAST_DEPTH_M)
+    depth = _averaged(network_depth_hw, small_hw)
+    # The mean over a window is a running sum: one NaN would spoil all that comes after it.
+    depth[~((depth > LEAST_DEPTH_M) & (depth < np.inf))] = LEAST_DEPTH_M
     np.log(depth, out=depth)
 
     mean_guide, mean_depth = _windowed(guide), _windowed(depth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ['Built', 'Run', 'WorkerProcess']
 
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS')
-_PATIENCE_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class WorkerProcess(Closing):
             stderr=self._errors,
             env=environment,
             text=True,
+            start_new_session=True,
         )
 
     def build(self, network_hw: tuple[int, int], model: Path | None) -> Built:
@@ -127,17 +128,19 @@ class WorkerProcess(Closing):
         return Run(batch, tuple(answer['latencies_ms']), answer['peak_mb'], answer['gpu_mb'])
 
     def close(self) -> None:
-        """End the process."""
-        if self._process.stdin is not None:
-            with suppress(OSError):
-                self._process.stdin.close()
-        try:
-            self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        """End the process, and the one that converts its network if there is one.
+
+        It is killed: in the middle of a request it would not see the end of its input, a group of
+        many processes would be waited for one after the other, and none has anything to save.
+        """
+        if self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
         self._errors.close()
 
     def _ask(self, **request: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.training.depthwise import run_depthwise_in_float32
 from drnet_offline.training.losses import metric_loss, multilevel_loss, paper_loss, trust_scale
+from drnet_offline.training.preset_reader import to_plain
 from drnet_offline.training.pretrained import load_backbone
 from drnet_ros.network.backbones import BACKBONES
 from drnet_ros.network.checkpoint import load_network
@@ -67,6 +68,7 @@ class DepthModule(lightning.LightningModule):
     Attributes:
         metrics: The metrics of each source's validation images.
         normalisation: Mean and standard deviation of RGB in 0..1 that the network is fed with.
+        images: What it learns from, in words, so that a resumed training has the same.
     """
 
     _mean_1c11: Tensor
@@ -78,6 +80,7 @@ class DepthModule(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.focal_px = focal_px
+        self.images = ''
         self.network, self.normalisation = _build_network(config)
         for name, of_channels in zip(('mean', 'std'), self.normalisation, strict=True):
             scaled = torch.tensor(of_channels).view(1, 3, 1, 1) * 255
@@ -115,6 +118,8 @@ class DepthModule(lightning.LightningModule):
         """Add what a resumed training must have too."""
         checkpoint['processes'] = self.trainer.world_size
         checkpoint['normalisation'] = self.normalisation
+        checkpoint['preset'] = to_plain(self.config)
+        checkpoint['images'] = self.images
 
     def _normalise(self, rgb_bchw: Tensor) -> Tensor:
         """Turn uint8 (B, 3, H, W) RGB into the network's float input."""

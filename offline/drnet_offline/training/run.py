@@ -104,6 +104,7 @@ def train(
     _, _, focal_px = resize_sample(train_set[0], config.data.size, border_px)
     data = DepthData(train_set, val_set, config, focal_px)
     module = DepthModule(config, focal_px, [source.name for source in val_set.sources])
+    module.images = f'{_name_images(train_set)} and, for validation, {_name_images(val_set)}'
     step = 0
     if resume:
         check_checkpoint(checkpoint, module, layout.processes)
@@ -115,6 +116,15 @@ def train(
             warnings.filterwarnings('ignore', text)
         _fit(trainer, module, data, checkpoint if resume else None)
     return output / 'best.safetensors' if trainer.is_global_zero else None
+
+
+def _name_images(mixture: Mixture) -> str:
+    """Return how many images each source has, and the names of its first and last one."""
+    return ', '.join(
+        f'{len(source.samples)} images {Path(source.samples[0].name).name} to '
+        f'{Path(source.samples[len(source.samples) - 1].name).name}'
+        for source in mixture.sources
+    )
 
 
 def _fit(
@@ -137,6 +147,13 @@ def _check_run(
             f'there is no {checkpoint} to resume'
             if resume
             else f'{checkpoint.parent} already holds a training: resume it, or name another folder'
+        )
+        raise ConfigError(msg)
+    best = checkpoint.with_name('best.safetensors')
+    if best.is_file() and not resume:
+        msg = (
+            f'{best} would be replaced, and there is no last.ckpt to go on from: move or delete '
+            'it, or name another folder'
         )
         raise ConfigError(msg)
     if resume:

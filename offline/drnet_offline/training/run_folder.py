@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
+import zlib
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,19 @@ _PRESET = 'preset.yaml'
 # What may differ on another machine without another result.
 _FREE = ('data.root', 'data.workers', 'compile', 'pictures')
 
+# What a damaged checkpoint, or one of another program, ends in.
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    ImportError,
+    AttributeError,
+)
+
 
 def write_preset(folder: Path, config: TrainConfig) -> None:
     """Write every entry of the preset, defaults and overrides included, to folder/preset.yaml."""
@@ -51,15 +66,18 @@ def check_preset(folder: Path, config: TrainConfig) -> None:
         ConfigError: An entry differs.
     """
     path = folder / _PRESET
-    if not path.is_file():  # the user removed it, and with it our say
+    if not path.is_file():  # removed: the checkpoint has it as well
         return
     # Read as a preset: one written before an entry came to be has that entry's default.
-    before = _flatten(to_plain(load_config(str(path))))
-    now = _flatten(to_plain(config))
-    for name in sorted(now.keys() - set(_FREE)):
+    _refuse_other(folder, to_plain(load_config(str(path))), to_plain(config))
+
+
+def _refuse_other(path: Path, begun: dict[str, Any], resumed: dict[str, Any]) -> None:
+    before, now = _flatten(begun), _flatten(resumed)
+    for name in sorted((now.keys() & before.keys()) - set(_FREE)):
         if before[name] != now[name]:
             msg = (
-                f'{folder} was trained with {name} = {before[name]!r}, now it is '
+                f'{path} was trained with {name} = {before[name]!r}, now it is '
                 f'{now[name]!r}: resume with the same preset, or begin in a new folder'
             )
             raise ConfigError(msg)
@@ -84,7 +102,8 @@ def check_checkpoint(checkpoint: Path, module: DepthModule, processes: int) -> N
         processes: Of the training, on all machines.
 
     Raises:
-        ConfigError: It had another number of processes, was fed otherwise, or does not say.
+        ConfigError: It had another number of processes, another preset or other images, was fed
+            otherwise, or does not say; or its best weights are gone.
     """
     state = _read(checkpoint)
     if not {'processes', 'normalisation'} <= state.keys():
@@ -105,6 +124,21 @@ def check_checkpoint(checkpoint: Path, module: DepthModule, processes: int) -> N
             f'{module.normalisation}: resume with the same initial_weights and drnet_ros'
         )
         raise ConfigError(msg)
+    _refuse_other(checkpoint, state.get('preset', {}), to_plain(module.config))
+    before = state.get('images', module.images)
+    if before != module.images:
+        msg = (
+            f'{checkpoint} was trained on {before}, now there are {module.images}: resume with '
+            'the same data, or begin in a new folder'
+        )
+        raise ConfigError(msg)
+    best = checkpoint.with_name('best.safetensors')
+    if state.get('has_best') and not best.is_file():
+        msg = (
+            f'{best} must be there, since later weights take its place only when they are better: '
+            'put it back, or begin in a new folder'
+        )
+        raise ConfigError(msg)
 
 
 def read_step(checkpoint: Path) -> int:
@@ -115,10 +149,16 @@ def read_step(checkpoint: Path) -> int:
 def _read(checkpoint: Path) -> dict[str, Any]:
     # Lightning's checkpoints hold more than tensors; this one was written here.
     try:
-        state: dict[str, Any] = torch.load(
-            checkpoint, map_location='cpu', mmap=True, weights_only=False
-        )
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        with zipfile.ZipFile(checkpoint) as parts:  # PyTorch does not look at the checksums
+            altered = parts.testzip()
+        if altered is not None:
+            msg = f'other bytes in {altered} than were written'
+            raise ValueError(msg)
+        state = torch.load(checkpoint, map_location='cpu', mmap=True, weights_only=False)
+        if not isinstance(state, dict) or 'global_step' not in state:
+            msg = 'a file of another program'
+            raise ValueError(msg)
+    except _UNREADABLE as error:
         msg = (
             f'{checkpoint} must be a whole checkpoint of drnet train, got: {one_line(error)}; '
             'put back a copy of it, or begin in a new folder'

@@ -39,6 +39,13 @@ class WeightsWriter(callbacks.Callback):
         """Take up what an interrupted training knew."""
         self._best = float(state_dict['best'])
 
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add whether there are best weights, which a resumed training must find."""
+        del trainer, pl_module
+        checkpoint['has_best'] = self._best < float('inf')
+
     def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Write the weights that were just validated.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +266,13 @@ def test_a_process_that_dies_is_one_error() -> None:
             process.time(batch=1, seconds=0)  # before it is built
     finally:
         process.close()
+
+
+def test_a_process_is_ended_without_waiting_for_it_and_so_is_its_converter() -> None:
+    process = WorkerProcess(BenchmarkCase(Work(weights='embedded', engine='openvino'), TINY))
+    inner = process._process
+    assert os.getpgid(inner.pid) == inner.pid  # what it starts is ended with it
+    assert process.build(TINY, None).network_hw
+    process.close()
+    assert inner.returncode == -signal.SIGKILL
+    process.close()

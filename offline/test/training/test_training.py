@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,18 +215,56 @@ def test_other_processes_or_another_normalisation_cannot_resume(
     config = configure(preset, data)
     with pytest.raises(ConfigError, match='trained with 1 processes, now there are 2: resume'):
         check_checkpoint(whole / 'last.ckpt', DepthModule(config, 500.0), 2)
-    check_checkpoint(whole / 'last.ckpt', DepthModule(config, 500.0), 1)
     old = torch.load(whole / 'last.ckpt', weights_only=False)
+    module = DepthModule(config, 500.0)
+    module.images = old['images']
+    check_checkpoint(whole / 'last.ckpt', module, 1)
     del old['processes'], old['normalisation']
     torch.save(old, tmp_path / 'last.ckpt')
     with pytest.raises(ConfigError, match=r'got one of an older drnet train.*in a new folder'):
         train(config, tmp_path, resume=True)
-    module = DepthModule(config, 500.0)
     module.normalisation = (IMAGENET_MEAN, IMAGENET_STD)
     with pytest.raises(ConfigError, match=r'fed with mean and deviation .* the same initial_wei'):
         check_checkpoint(whole / 'last.ckpt', module, 1)
     with pytest.raises(ConfigError, match=r'trained with 1 processes'):
         train(config, whole, resume=True, devices=2)
+
+
+def test_other_images_or_another_preset_cannot_resume_whatever_was_deleted(
+    whole: Path, preset: Path, data: Path, tmp_path: Path, write_folder: Callable[..., Path]
+) -> None:
+    copied = Path(shutil.copytree(whole, tmp_path / 'run'))
+    (copied / 'preset.yaml').unlink()
+    more = write_folder(tmp_path / 'more', 12)
+    said = (
+        r'was trained on 8 images 00000 to 00007 and, for validation, 3 images 00008 to 00010, '
+        r'now there are 9 images 00000 to 00011 and, .*: resume with the same data, or begin'
+    )
+    with pytest.raises(ConfigError, match=said):
+        train(configure(preset, more), copied, resume=True)
+    other = configure(preset, data, **{'network.decoder_channels': [8, 8, 8, 4]})
+    with pytest.raises(ConfigError, match=r'last\.ckpt was trained with network\.decoder_ch'):
+        train(other, copied, resume=True)
+
+
+def test_a_training_whose_best_weights_are_gone_cannot_resume(
+    whole: Path, preset: Path, data: Path, tmp_path: Path
+) -> None:
+    config = configure(preset, data)
+    copied = Path(shutil.copytree(whole, tmp_path / 'run'))
+    (copied / 'best.safetensors').unlink()
+    with pytest.raises(ConfigError, match=r'best\.safetensors must be there, since later weights'):
+        train(config, copied, resume=True)
+
+
+def test_weights_without_a_checkpoint_are_not_replaced(
+    whole: Path, preset: Path, data: Path, tmp_path: Path
+) -> None:
+    kept = Path(shutil.copy(whole / 'best.safetensors', tmp_path)).read_bytes()
+    with pytest.raises(ConfigError, match=r'best\.safetensors would be replaced, and there is no'):
+        train(configure(preset, data), tmp_path)
+    assert (tmp_path / 'best.safetensors').read_bytes() == kept
+    assert [path.name for path in tmp_path.iterdir()] == ['best.safetensors']
 
 
 def test_a_preset_written_before_an_entry_came_to_be_can_be_resumed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -55,7 +57,29 @@ def test_a_signal_ends_a_training_in_one_line(
     assert lines[0].startswith(f'stopped: {said.format(output)}')
 
 
-@pytest.mark.parametrize('content', [b'', b'PK\x03\x04 cut', b'no checkpoint at all'])
+def as_saved(value: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def with_one_byte_changed() -> bytes:
+    content = as_saved({'global_step': 7, 'weights': torch.full((64,), 0.25)})
+    return content.replace(struct.pack('<f', 0.25), struct.pack('<f', 0.5), 1)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        b'PK\x03\x04 cut',
+        b'no checkpoint at all',
+        with_one_byte_changed(),
+        as_saved({'global_step': 7})[:-30],
+        as_saved([7]),
+        as_saved({'step': 7}),
+    ],
+)
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     checkpoint = tmp_path / 'last.ckpt'
     checkpoint.write_bytes(content)

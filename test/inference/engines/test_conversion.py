@@ -16,6 +16,7 @@ from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.inference.engines.factory import create_engine
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_convert import main
+from drnet_ros.network.checkpoint import load_network, save_network
 from drnet_ros.network.metadata import read_metadata
 
 pytestmark = pytest.mark.slow
@@ -104,3 +105,13 @@ def test_weights_that_were_replaced_while_pytorch_was_imported_are_refused(weigh
     earlier = replace(read_metadata(path), licence='that of the file before')
     with pytest.raises(WeightsError, match=rf'{path} must stay as it is while it is read'):
         create_engine(Settings(weights=weights, engine='torch', device='cpu'), path, earlier)
+
+
+def test_a_metric_that_is_nan_is_no_other_file(weights: str, tmp_path: Path) -> None:
+    network, metadata = load_network(Path(weights))
+    path = tmp_path / 'unscored.safetensors'
+    save_network(path, network, replace(metadata, metrics={'rel': float('nan')}))
+    settings = Settings(weights=str(path), engine='torch', device='cpu')
+    engine = create_engine(settings, path, read_metadata(path))
+    assert engine.precision == 'fp32'
+    engine.close()

@@ -44,6 +44,11 @@ def test_each_paper_backbone_has_a_file(backbone: str, guided: bool) -> None:
         yaml.safe_load(generated_files()[name])['/**']['ros__parameters']
     )
     assert (settings.backbone, settings.guided_filter) == (backbone, guided)
+    # All else is as everywhere, but for depth as in the paper.
+    assert settings == Settings(
+        backbone=backbone, guided_filter=guided, weights=settings.weights, refine_edges=False
+    )
+    assert Settings().refine_edges
 
 
 def test_table_has_a_row_for_each_parameter_and_no_long_yaml_lines() -> None:

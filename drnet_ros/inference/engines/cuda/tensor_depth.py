@@ -78,7 +78,9 @@ def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> T
         Metres, float32 (B, H, W).
     """
     guide = small_b1hw / 255
-    depth = functional.avg_pool2d(depth_bhw[:, None], SUBSAMPLING).clamp(min=LEAST_DEPTH_M).log()
+    mean = functional.avg_pool2d(depth_bhw[:, None], SUBSAMPLING)
+    mean = torch.nan_to_num(mean, nan=LEAST_DEPTH_M, posinf=LEAST_DEPTH_M)
+    depth = mean.clamp(min=LEAST_DEPTH_M).log()
     mean_guide, mean_depth = _windowed(guide), _windowed(depth)
     variance = _windowed(guide * guide) - mean_guide * mean_guide
     slope = (_windowed(guide * depth) - mean_guide * mean_depth) / (variance + REGULARISATION)
