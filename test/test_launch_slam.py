@@ -237,12 +237,14 @@ def test_depth_has_the_unit_that_orb_slam3_expects() -> None:
     assert settings.depth_encoding == '32FC1'
     assert values['RGBD.DepthMapFactor'] == 1.0
     assert not settings.rectify
+    assert not settings.refine_edges
     assert values['Stereo.ThDepth'] * values['Stereo.b'] < settings.max_depth
 
 
 def test_rtabmap_uses_no_farther_depth_than_there_is() -> None:
     settings = parameters_of('rtabmap_depth')
     assert settings.rectify
+    assert not settings.refine_edges
     text = (ROOT / 'launch' / 'depth_for_rtabmap.launch.py').read_text()
     farthest = dict(re.findall(r'--(\w+/(?:MaxDepth|RangeMax)) (\d+)', text))
     # RTABMAP_PARAM(Vis, MaxDepth), (Kp, MaxDepth) and (Grid, RangeMax) of rtabmap's Parameters.h.
