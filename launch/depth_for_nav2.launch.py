@@ -21,8 +21,9 @@ from drnet_ros.node.launch_nodes import (
     recording,
     require_package,
     value,
+    warn_of_misspelled,
 )
-from drnet_ros.node.launch_paths import existing_path
+from drnet_ros.node.launch_paths import params_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 CONFIG = Path(__file__).parents[1] / 'config'
@@ -44,7 +45,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'costmap_params_file',
                 default_value=str(CONFIG / 'nav2_costmap.yaml'),
-                description='Parameter file of that costmap.',
+                description='Parameter file of that costmap: a path, or a name in config/.',
             ),
             # It checks what is given, so it comes before whatever would be left running.
             OpaqueFunction(function=_check),
@@ -55,10 +56,11 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _check(context: LaunchContext) -> None:
+    warn_of_misspelled(context, ('bag', 'costmap', 'costmap_params_file'))
     check_recording(context)
     if value(context, 'costmap') == 'false':
         return
-    existing_path('costmap_params_file', value(context, 'costmap_params_file'))
+    _costmap_params(context)
     for package in NAV2_PACKAGES:
         require_package(package, 'costmap:=true', REMEDY)
 
@@ -66,8 +68,13 @@ def _check(context: LaunchContext) -> None:
 def _others(context: LaunchContext) -> list[Node]:
     nodes = recording(context)
     if value(context, 'costmap') == 'true':
-        nodes += _costmap(value(context, 'costmap_params_file'))
+        nodes += _costmap(_costmap_params(context))
     return nodes
+
+
+def _costmap_params(context: LaunchContext) -> str:
+    argument = 'costmap_params_file'
+    return str(params_path(value(context, argument), CONFIG, argument))
 
 
 def _costmap(params_file: str) -> list[Node]:

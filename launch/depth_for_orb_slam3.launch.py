@@ -23,10 +23,12 @@ from drnet_ros.node.launch_nodes import (
     recording,
     require_package,
     value,
+    warn_of_misspelled,
 )
 from drnet_ros.node.launch_paths import existing_path
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
+OWN = ('bag', 'slam', 'vocabulary', 'settings', 'package', 'executable')
 SETTINGS = Path(__file__).parents[1] / 'config' / 'orb_slam3_rgbd.yaml'
 
 
@@ -68,6 +70,7 @@ def _arguments() -> list[DeclareLaunchArgument]:
 
 
 def _check(context: LaunchContext) -> None:
+    warn_of_misspelled(context, OWN)
     check_recording(context)
     if value(context, 'slam') == 'true':
         package = value(context, 'package')

@@ -19,7 +19,8 @@ from launch.actions import (
     OpaqueFunction,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitution import Substitution
+from launch.substitutions import LaunchConfiguration, TextSubstitution
 
 from drnet_ros.node.launch_nodes import (
     check_recording,
@@ -28,13 +29,17 @@ from drnet_ros.node.launch_nodes import (
     recording,
     require_package,
     value,
+    warn_of_misspelled,
 )
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 PACKAGES = ('rtabmap_launch', 'rtabmap_odom', 'rtabmap_slam')
 REMEDY = 'apt install ros-$ROS_DISTRO-rtabmap-ros, or rtabmap:=false'
 # The map is made of near depth alone: its error grows with the distance.
-RTABMAP_ARGS = '--delete_db_on_start --Vis/MaxDepth 6 --Kp/MaxDepth 6 --Grid/RangeMax 4'
+RTABMAP_ARGS = '--Vis/MaxDepth 6 --Kp/MaxDepth 6 --Grid/RangeMax 4'
+# Not rtabmap's own default, ~/.ros/rtabmap.db: that may hold a map of the user's.
+NEW_MAP = '~/.ros/rtabmap_drnet.db'
+OWN = ('bag', 'rtabmap', 'rgb_topic', 'frame_id', 'visual_odometry', 'odom_topic', 'rtabmap_viz')
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -83,12 +88,18 @@ def _arguments() -> list[DeclareLaunchArgument]:
             description="Start rtabmap's window.",
         ),
         DeclareLaunchArgument(
+            'database_path',
+            default_value='',
+            description=f"Map to go on with, or to begin; '' is a new one each time, {NEW_MAP}.",
+        ),
+        DeclareLaunchArgument(
             'rtabmap_args', default_value=RTABMAP_ARGS, description='Arguments of rtabmap.'
         ),
     ]
 
 
 def _check(context: LaunchContext) -> None:
+    warn_of_misspelled(context, (*OWN, 'database_path', 'rtabmap_args'))
     check_recording(context)
     if value(context, 'rtabmap') == 'true':
         for package in PACKAGES:
@@ -107,17 +118,22 @@ def _rtabmap(context: LaunchContext) -> IncludeLaunchDescription:
     return IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(folder / 'rtabmap.launch.py')),
         launch_arguments=rtabmap_arguments(
-            value(context, 'namespace'), value(context, 'rgb_topic')
+            value(context, 'namespace'),
+            value(context, 'rgb_topic'),
+            value(context, 'database_path'),
         ).items(),
     )
 
 
-def rtabmap_arguments(namespace: str, rgb_topic: str) -> dict[str, str | LaunchConfiguration]:
+def rtabmap_arguments(
+    namespace: str, rgb_topic: str, database_path: str
+) -> dict[str, str | LaunchConfiguration | list[Substitution]]:
     """Return the arguments of rtabmap.launch.py.
 
     Args:
         namespace: That of depth_node, '' for none.
         rgb_topic: Rectified images; '' are those of depth_node.
+        database_path: The map; '' is a new one.
     """
     # rtabmap has a namespace of its own, so ours is written out.
     ours = f'/{namespace.strip("/")}' if namespace.strip('/') else ''
@@ -131,6 +147,10 @@ def rtabmap_arguments(namespace: str, rgb_topic: str) -> dict[str, str | LaunchC
         # Depth comes later than the image that it belongs to.
         'sync_queue_size': '30',
         'topic_queue_size': '30',
-        'args': LaunchConfiguration('rtabmap_args'),
+        'database_path': str(Path(database_path or NEW_MAP).expanduser().absolute()),
+        'args': [
+            TextSubstitution(text='' if database_path else '--delete_db_on_start '),
+            LaunchConfiguration('rtabmap_args'),
+        ],
         **{name: LaunchConfiguration(name) for name in same},
     }

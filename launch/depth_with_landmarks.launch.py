@@ -17,7 +17,7 @@ DEPTH = Path(__file__).with_name('depth.launch.py')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the argument of this sensor, and depth.launch.py with its own ones."""
+    """Return the arguments of this sensor, and depth.launch.py with its own ones."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(
@@ -25,12 +25,17 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='/landmarks',
                 description='PointCloud2 topic of the landmarks.',
             ),
+            DeclareLaunchArgument(
+                'sources',
+                default_value='points',
+                description='Sources of sparse depth; points,odometry has both.',
+            ),
             GroupAction(
                 [
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
-                            'sources': 'points',
+                            'sources': LaunchConfiguration('sources'),
                             'sparse_points': LaunchConfiguration('sparse_points'),
                         }.items(),
                     )

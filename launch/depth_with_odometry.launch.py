@@ -17,16 +17,21 @@ DEPTH = Path(__file__).with_name('depth.launch.py')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the argument of this sensor, and depth.launch.py with its own ones."""
+    """Return the arguments of this sensor, and depth.launch.py with its own ones."""
     return LaunchDescription(
         [
             DeclareLaunchArgument('odom', default_value='/odom', description='Odometry topic.'),
+            DeclareLaunchArgument(
+                'sources',
+                default_value='odometry',
+                description='Sources of sparse depth; odometry,scan has both.',
+            ),
             GroupAction(
                 [
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
-                            'sources': 'odometry',
+                            'sources': LaunchConfiguration('sources'),
                             'odom': LaunchConfiguration('odom'),
                         }.items(),
                     )

@@ -17,18 +17,23 @@ DEPTH = Path(__file__).with_name('depth.launch.py')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the argument of this sensor, and depth.launch.py with its own ones."""
+    """Return the arguments of this sensor, and depth.launch.py with its own ones."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(
                 'scan', default_value='/scan', description='LaserScan topic of the lidar.'
+            ),
+            DeclareLaunchArgument(
+                'sources',
+                default_value='scan',
+                description='Sources of sparse depth; scan,odometry has both.',
             ),
             GroupAction(
                 [
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
-                            'sources': 'scan',
+                            'sources': LaunchConfiguration('sources'),
                             'scan': LaunchConfiguration('scan'),
                         }.items(),
                     )

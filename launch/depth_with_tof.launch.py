@@ -18,7 +18,7 @@ DEPTH = Path(__file__).with_name('depth.launch.py')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the argument of this sensor, and depth.launch.py with its own ones."""
+    """Return the arguments of this sensor, and depth.launch.py with its own ones."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(
@@ -26,12 +26,17 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='/tof/image',
                 description='Depth image topic of the sensor.',
             ),
+            DeclareLaunchArgument(
+                'sources',
+                default_value='depth',
+                description='Sources of sparse depth; depth,odometry has both.',
+            ),
             GroupAction(
                 [
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
-                            'sources': 'depth',
+                            'sources': LaunchConfiguration('sources'),
                             'sparse_depth_image': LaunchConfiguration('sparse_depth_image'),
                         }.items(),
                     )

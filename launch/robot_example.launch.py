@@ -17,11 +17,12 @@ from launch.actions import (
     OpaqueFunction,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushRosNamespace
 
 from drnet_ros.node.launch_exit import fail_at_the_end
-from drnet_ros.node.launch_paths import existing_path
+from drnet_ros.node.launch_paths import existing_path, overruled
 
 DEPTH = Path(__file__).with_name('depth.launch.py')
 
@@ -52,13 +53,14 @@ def generate_launch_description() -> LaunchDescription:
             GroupAction(
                 [
                     PushRosNamespace(LaunchConfiguration('robot')),
-                    OpaqueFunction(function=_check_recording),
+                    OpaqueFunction(function=_check),
                     # It checks its arguments, so it comes before whatever would be left running.
                     IncludeLaunchDescription(
                         PythonLaunchDescriptionSource(str(DEPTH)),
                         launch_arguments={
                             'image': 'camera/image_raw',
                             'params_file': LaunchConfiguration('params_file'),
+                            'namespace': '',
                             'respawn': 'true',
                         }.items(),
                     ),
@@ -69,7 +71,10 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def _check_recording(context: LaunchContext) -> None:
+def _check(context: LaunchContext) -> None:
+    instead = {'image': 'recorded_image, the topic in the recording', 'namespace': 'robot'}
+    for line in overruled(context.launch_configurations, instead):
+        get_logger('robot_example.launch.py').warning(line)
     existing_path('bag', LaunchConfiguration('bag').perform(context))
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from launch_runs import (
     LAUNCH_FILE,
     ROOT,
     Start,
+    environment_with,
     is_installed,
     make_observer,
     make_start,
@@ -116,6 +118,13 @@ def test_each_sensor_has_a_launch_file(
     ):
         found = parameter(observer, '/depth_node', parameter_name)
         assert list(found.string_array_value) == [value]
+
+
+@needs_ros2_launch
+def test_a_launch_file_of_a_sensor_takes_other_sources_too(start: Start, observer: Any) -> None:
+    start('sources:=scan,odometry', file='depth_with_scan.launch.py').wait_for('active: ')
+    found = parameter(observer, '/depth_node', 'sparse_depth_sources')
+    assert list(found.string_array_value) == ['scan', 'odometry']
 
 
 @needs_ros2_launch
@@ -266,6 +275,26 @@ def test_a_misspelled_argument_is_named(start: Start) -> None:
 
 
 @needs_ros2_launch
+@pytest.mark.parametrize(
+    ('file', 'argument', 'said'),
+    [
+        ('depth_for_nav2.launch.py', 'costmap_param_file:=/nope', 'mean costmap_params_file?'),
+        ('depth_for_rtabmap.launch.py', 'rtab_map:=false', 'mean rtabmap?'),
+        ('depth_for_orb_slam3.launch.py', 'vocabularly:=a.txt', 'mean vocabulary?'),
+        ('robot_example.launch.py', 'image:=/cam/image', 'no effect here; give recorded_image'),
+    ],
+)
+def test_arguments_without_effect_on_a_larger_launch_file_are_named(
+    start: Start, file: str, argument: str, said: str
+) -> None:
+    launched = start(argument, 'bag:=/nope', file=file)
+    assert launched.wait_until_it_ends() == 1
+    (warning,) = [line for line in launched.output.splitlines() if 'WARN' in line]
+    assert f'launch argument {argument} ' in warning
+    assert said in warning
+
+
+@needs_ros2_launch
 @pytest.mark.parametrize('is_grouped', [True, False])
 def test_included_twice_what_is_left_over_from_the_first_time_is_said(
     start: Start, tmp_path: Path, is_grouped: bool
@@ -382,6 +411,39 @@ def test_a_recording_gives_nav2_a_scan_in_the_base_frame(start: Start, observer:
     assert scans[0].range_max == 4.0
     near = [each for each in scans[0].ranges if 0.1 < each < 4.0]
     assert len(near) > 0.1 * len(scans[0].ranges)
+
+
+@needs_ros2_launch
+def test_a_recording_is_played_to_where_a_node_in_a_namespace_reads(
+    start: Start, observer: Any
+) -> None:
+    clip = ROOT / 'offline' / 'clip' / 'room'
+    started = ('namespace:=robot', 'camera_info:=calibrated/info', f'bag:={clip}')
+    launched = start(*started, file='depth_for_nav2.launch.py')
+    launched.wait_for(r'active: .*/robot/camera/image_raw')
+    for topic in ('/robot/camera/image_raw', '/robot/calibrated/info'):
+        for count in (observer.count_publishers, observer.count_subscribers):
+            wait_for(functools.partial(count, topic), lambda: launched.output)
+
+
+@needs_ros2_launch
+def test_a_parameter_file_for_the_costmap_is_found_in_the_home_folder(
+    start: Start, tmp_path: Path
+) -> None:
+    if is_installed('nav2_costmap_2d'):
+        pytest.skip('Nav2 is installed here')
+    packages = ('nav2_costmap_2d', 'nav2_lifecycle_manager')
+    environment = environment_with(tmp_path / 'prefix', *packages)
+    for package, program in zip(packages, ('nav2_costmap_2d', 'lifecycle_manager'), strict=True):
+        path = tmp_path / 'prefix' / 'lib' / package / program
+        path.write_text(f'#!{sys.executable}\nimport sys\nprint("given", *sys.argv)\n')
+        path.chmod(0o755)
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('/**:\n  ros__parameters:\n    width: 4\n')
+    given = ('costmap:=true', 'costmap_params_file:=~/mine.yaml')
+    environment['HOME'] = str(tmp_path)
+    launched = start(*given, file='depth_for_nav2.launch.py', **environment)
+    launched.wait_for(rf'given .*/nav2_costmap_2d .*--params-file {mine}\s')
 
 
 def parameter(observer: Any, node: str, name: str) -> Any:

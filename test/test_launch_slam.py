@@ -6,7 +6,6 @@ The consumers are stand-ins: packages that write down what reaches them.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from launch_runs import (
     ROOT,
     Launched,
     Start,
+    environment_with,
     make_observer,
     make_start,
     needs_ros2_launch,
@@ -73,6 +73,8 @@ ORB_SLAM3_INTEGERS = {
 }
 ORB_SLAM3_TEXTS = {'File.version', 'Camera.type'}
 
+DEPTH_LIMITS = '--Vis/MaxDepth 6 --Kp/MaxDepth 6 --Grid/RangeMax 4'
+
 STAND_IN = """
 import json
 from pathlib import Path
@@ -85,17 +87,6 @@ def write(context):
 def generate_launch_description():
     return LaunchDescription([OpaqueFunction(function=write)])
 """
-
-
-def environment_with(prefix: Path, *packages: str) -> dict[str, str]:
-    """Make packages that are found, and nothing else; returns the environment."""
-    index = prefix / 'share/ament_index/resource_index/packages'
-    index.mkdir(parents=True)
-    for package in packages:
-        (index / package).touch()
-        (prefix / 'share' / package / 'launch').mkdir(parents=True)
-        (prefix / 'lib' / package).mkdir(parents=True)
-    return {'AMENT_PREFIX_PATH': f'{prefix}{os.pathsep}{os.environ["AMENT_PREFIX_PATH"]}'}
 
 
 def written(path: Path, launched: Launched) -> Any:
@@ -117,19 +108,28 @@ def written(path: Path, launched: Launched) -> Any:
                 'camera_info_topic': '/depth/camera_info',
                 'frame_id': 'base_link',
                 'visual_odometry': 'true',
+                'database_path': str(Path('~/.ros/rtabmap_drnet.db').expanduser()),
+                'args': f'--delete_db_on_start {DEPTH_LIMITS}',
             },
         ),
         (
-            ['namespace:=robot', 'rgb_topic:=/camera/image_rect', 'visual_odometry:=false'],
+            [
+                'namespace:=robot',
+                'rgb_topic:=/camera/image_rect',
+                'visual_odometry:=false',
+                'database_path:=~/house.db',
+            ],
             {
                 'rgb_topic': '/camera/image_rect',
                 'depth_topic': '/robot/depth/image_rect',
                 'camera_info_topic': '/robot/depth/camera_info',
                 'visual_odometry': 'false',
+                'database_path': str(Path('~/house.db').expanduser()),
+                'args': DEPTH_LIMITS,
             },
         ),
     ],
-    ids=['defaults', 'namespace'],
+    ids=['defaults and a new map', 'namespace and a map of the user'],
 )
 def test_rtabmap_is_given_topics_by_names_that_it_has(
     start: Start, tmp_path: Path, arguments: list[str], expected: dict[str, str]
@@ -142,12 +142,11 @@ def test_rtabmap_is_given_topics_by_names_that_it_has(
     launched = start(*arguments, file='depth_for_rtabmap.launch.py', **environment)
     given = written(out, launched)
     assert given.items() >= {'approx_sync': 'false', **expected}.items()
-    assert given['args'].startswith('--delete_db_on_start ')
     text = (ROOT / 'launch' / 'depth_for_rtabmap.launch.py').read_text()
     named = re.search(r'return \{\n(.*?)\n    \}', text, re.DOTALL)
     assert named is not None
     names = set(re.findall(r"^ +'(\w+)':", named[1], re.MULTILINE))
-    assert {'rgb_topic', 'args'} <= names <= RTABMAP_ARGUMENTS
+    assert {'rgb_topic', 'args', 'database_path'} <= names <= RTABMAP_ARGUMENTS
     assert {'frame_id', 'visual_odometry', 'odom_topic', 'rtabmap_viz'} <= RTABMAP_ARGUMENTS
 
 
@@ -238,12 +237,14 @@ def test_depth_has_the_unit_that_orb_slam3_expects() -> None:
     assert settings.depth_encoding == '32FC1'
     assert values['RGBD.DepthMapFactor'] == 1.0
     assert not settings.rectify
+    assert not settings.refine_edges
     assert values['Stereo.ThDepth'] * values['Stereo.b'] < settings.max_depth
 
 
 def test_rtabmap_uses_no_farther_depth_than_there_is() -> None:
     settings = parameters_of('rtabmap_depth')
     assert settings.rectify
+    assert not settings.refine_edges
     text = (ROOT / 'launch' / 'depth_for_rtabmap.launch.py').read_text()
     farthest = dict(re.findall(r'--(\w+/(?:MaxDepth|RangeMax)) (\d+)', text))
     # RTABMAP_PARAM(Vis, MaxDepth), (Kp, MaxDepth) and (Grid, RangeMax) of rtabmap's Parameters.h.

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from drnet_ros.errors import SettingsError
 from drnet_ros.node.launch_exit import fail_at_the_end
-from drnet_ros.node.launch_paths import existing_path
+from drnet_ros.node.launch_paths import existing_path, misspelled
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from launch import LaunchContext
@@ -26,6 +28,7 @@ __all__ = [
     'recording',
     'require_package',
     'value',
+    'warn_of_misspelled',
 ]
 
 
@@ -79,7 +82,18 @@ def check_recording(context: LaunchContext) -> None:
 def recording(context: LaunchContext) -> list[Node]:
     """Return the node that plays the recording, if there is one."""
     bag = value(context, 'bag')
-    return [_as_camera(bag, value(context, 'image'))] if bag else []
+    return [_as_camera(bag, context)] if bag else []
+
+
+def warn_of_misspelled(context: LaunchContext, names: Collection[str]) -> None:
+    """Log each launch argument that has no effect, but is near to one of those names.
+
+    Args:
+        context: That of the launch.
+        names: Arguments that depth.launch.py, which looks for its own, does not have.
+    """
+    for line in misspelled(context.launch_configurations, names):
+        get_logger('launch').warning(line)
 
 
 def require_package(package: str, reason: str, remedy: str) -> None:
@@ -100,21 +114,21 @@ def require_package(package: str, reason: str, remedy: str) -> None:
         raise SettingsError(msg) from error
 
 
-def _as_camera(bag: str, image: str) -> Node:
+def _as_camera(bag: str, context: LaunchContext) -> Node:
     """Return what plays a recording, again and again, in place of a camera driver.
 
-    Its images go to the topic, its CameraInfo to the sibling camera_info.
+    Its images and its CameraInfo go to the topics that depth_node reads.
     """
+    image = value(context, 'image')
     parent, slash, _ = image.rpartition('/')
+    info = context.launch_configurations.get('camera_info') or f'{parent}{slash}camera_info'
     return Node(
         package='drnet_ros',
         executable='bag_publisher',
         name='camera',
+        namespace=LaunchConfiguration('namespace'),
         arguments=[str(existing_path('bag', bag)), '--decompress', '--loop', '--wait', '60'],
-        remappings=[
-            ('/camera/image_raw', image),
-            ('/camera/camera_info', f'{parent}{slash}camera_info'),
-        ],
+        remappings=[('/camera/image_raw', image), ('/camera/camera_info', info)],
         output='screen',
         on_exit=fail_at_the_end,
     )

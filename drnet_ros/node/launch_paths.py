@@ -9,7 +9,7 @@ from pathlib import Path
 from drnet_ros.errors import SettingsError
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
-__all__ = ['existing_path', 'misspelled', 'params_path', 'weights_value']
+__all__ = ['existing_path', 'misspelled', 'overruled', 'params_path', 'weights_value']
 
 # Less like a name than this, an argument may be that of another launch file.
 _LIKENESS = 0.8
@@ -37,12 +37,13 @@ def existing_path(argument: str, text: str) -> Path:
     return path.absolute()
 
 
-def params_path(text: str, config: Path) -> Path:
-    """Return the parameter file that `params_file` names.
+def params_path(text: str, config: Path, argument: str = 'params_file') -> Path:
+    """Return the parameter file that a launch argument names.
 
     Args:
         text: Its value: a path, or the bare name of a file in config/ such as 'resnet50'.
         config: The shipped config/.
+        argument: Name of the argument.
 
     Raises:
         SettingsError: There is no such file.
@@ -57,14 +58,14 @@ def params_path(text: str, config: Path) -> Path:
         near = get_close_matches(stem, shipped, n=1)
         advice = f'did you mean {near[0]}?' if near else 'give a path, such as ./my.yaml'
         msg = (
-            f'params_file must be a path or one of {", ".join(sorted(shipped))}, got {text!r}; '
+            f'{argument} must be a path or one of {", ".join(sorted(shipped))}, got {text!r}; '
             f'{advice}'
         )
         raise SettingsError(msg)
-    path = existing_path('params_file', text)
+    path = existing_path(argument, text)
     if not path.is_file():
         kind = 'folder' if path.is_dir() else 'device or pipe'
-        msg = f'params_file must be a file, got the {kind} {path}'
+        msg = f'{argument} must be a file, got the {kind} {path}'
         raise SettingsError(msg)
     return path
 
@@ -98,4 +99,18 @@ def misspelled(given: Mapping[str, str], names: Collection[str]) -> list[str]:
         f'{found[0]}?'
         for name, found in near.items()
         if found
+    ]
+
+
+def overruled(given: Mapping[str, str], instead: Mapping[str, str]) -> list[str]:
+    """Return one line for each launch argument that a launch file sets itself.
+
+    Args:
+        given: Values by name, of all that launch knows.
+        instead: What to give in place of each argument that the launch file sets.
+    """
+    return [
+        f'launch argument {name}:={given[name]} has no effect here; give {advice}'
+        for name, advice in instead.items()
+        if name in given
     ]

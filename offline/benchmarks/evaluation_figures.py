@@ -28,7 +28,8 @@ SEQUENCE = ROOT.parent / 'shared' / 'data' / 'tum_fr1_rpy'
 CLIP = ROOT / 'offline' / 'clip' / 'room'
 PAGE = ROOT / 'docs' / 'evaluation.md'
 PICTURES = ROOT / 'docs' / 'evaluation'
-VARIANTS = ('temporal_filter=1', 'edge_threshold=0.02', 'input_size=192x256')
+VARIANTS = ('refine_edges=false', 'temporal_filter=1', 'edge_threshold=0.02', 'input_size=192x256')
+FOR_ODOMETRY = ('--set', 'refine_edges=false')
 ERRORS = ('APE', 'RPE 1 s', 'rotation 1 s')
 VO_HEAD = ('depth', f'fr1_rpy: {ERRORS[0]}', *ERRORS[1:], f'clip: {ERRORS[0]}', *ERRORS[1:])
 PICTURE_WIDTH = 900
@@ -51,7 +52,8 @@ def main() -> None:
     printed = drnet('bag', bag, '--report', work / 'report', '--json', work / 'bag.json')
     drnet('bag', bag, '--json', work / 'variants.json', *versus)
     for name, path in (('tum', bag), ('clip', CLIP)):
-        drnet('vo', path, '--output', work / f'vo_{name}', '--json', work / f'vo_{name}.json')
+        figures = work / f'vo_{name}.json'
+        drnet('vo', path, '--output', work / f'vo_{name}', '--json', figures, *FOR_ODOMETRY)
         ablation = work / f'vo_variants_{name}.json'
         drnet('vo', path, '--method', 'features', '--json', ablation, *versus)
     texts = {

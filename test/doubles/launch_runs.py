@@ -102,6 +102,17 @@ class Launched:
         return dict(entry.split('=', 1) for entry in text.split('\0') if '=' in entry)
 
 
+def environment_with(prefix: Path, *packages: str) -> dict[str, str]:
+    """Make packages that are found, and nothing else; returns the environment."""
+    index = prefix / 'share/ament_index/resource_index/packages'
+    index.mkdir(parents=True)
+    for package in packages:
+        (index / package).touch()
+        (prefix / 'share' / package / 'launch').mkdir(parents=True)
+        (prefix / 'lib' / package).mkdir(parents=True)
+    return {'AMENT_PREFIX_PATH': f'{prefix}{os.pathsep}{os.environ["AMENT_PREFIX_PATH"]}'}
+
+
 def wait_for(condition: Callable[[], T | None], what: Callable[[], str]) -> T:
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from drnet_ros.errors import DrnetError
-from drnet_ros.node.launch_paths import existing_path, misspelled, params_path, weights_value
+from drnet_ros.node.launch_paths import (
+    existing_path,
+    misspelled,
+    overruled,
+    params_path,
+    weights_value,
+)
 
 CONFIG = Path(__file__).parents[2] / 'config'
 
@@ -65,6 +71,14 @@ def test_a_parameter_file_that_is_not_there_is_refused(text: str, message: str) 
     assert '\n' not in str(refusal.value)
 
 
+def test_other_parameter_files_are_found_and_refused_likewise(home: Path) -> None:
+    argument = 'costmap_params_file'
+    assert params_path('~/my.yaml', CONFIG, argument) == home / 'my.yaml'
+    assert params_path('nav2_costmap', CONFIG, argument) == CONFIG / 'nav2_costmap.yaml'
+    with pytest.raises(DrnetError, match=r'^costmap_params_file must be a file, got the folder'):
+        params_path('./folder', CONFIG, argument)
+
+
 def test_weights_and_recordings_may_start_with_the_home_folder(home: Path) -> None:
     assert weights_value('embedded') == 'embedded'
     assert weights_value('~/my.safetensors') == str(home / 'my.safetensors')
@@ -82,4 +96,11 @@ def test_launch_arguments_that_are_near_to_others_have_no_effect_and_are_named()
     assert misspelled(given, names) == [
         'launch argument weight:=/w is unknown and has no effect; did you mean weights?',
         'launch argument param_file:=b is unknown and has no effect; did you mean params_file?',
+    ]
+
+
+def test_launch_arguments_that_a_file_sets_itself_are_named_with_what_to_give() -> None:
+    given = {'image': '/cam/image', 'bag': 'b'}
+    assert overruled(given, {'image': 'recorded_image', 'namespace': 'robot'}) == [
+        'launch argument image:=/cam/image has no effect here; give recorded_image'
     ]
