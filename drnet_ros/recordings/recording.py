@@ -90,6 +90,7 @@ class Recording(Closing):
         self._typestore = get_typestore(Stores.LATEST)
         with self._readable(), ExitStack() as opened:
             self._storage = find_storage(self.path, opened)
+            self._states = {file: _state(file) for file in self._storage.files}
             self._reader = AnyReader(self._storage.files, default_typestore=self._typestore)
             self._reader.open()
             opened.callback(self._reader.close)
@@ -130,7 +131,7 @@ class Recording(Closing):
         Raises:
             RecordingError: If a topic is not in the recording, or the recording is damaged. After
                 the last message, if there should have been others: another number is listed in
-                metadata.yaml or in the storage, or a file is missing.
+                metadata.yaml or in the storage, a file is missing, or one was changed meanwhile.
         """
         self.require(topics)
         wanted = [
@@ -215,6 +216,12 @@ class Recording(Closing):
                 for name, count in listed.items()
                 if count != read[name] and (not topics or name in topics)
             ]
+        problems += [
+            f'{file.name} was changed or replaced while it was read: read it again when nothing '
+            'writes to it'
+            for file, state in self._states.items()
+            if _state(file) not in {state, None}  # one that is gone could be read all the same
+        ]
         if problems:
             msg = f'{self.path} is not complete: {"; ".join(problems)}'
             raise RecordingError(msg)
@@ -236,6 +243,15 @@ class Recording(Closing):
             text = one_line(error)
             msg = f'{self.path} must be a readable rosbag2 or ROS 1 bag, got: {text}{advice}'
             raise RecordingError(msg) from error
+
+
+def _state(file: Path) -> tuple[int, ...] | None:
+    """Return what is another one after a file was written to or replaced; None without a file."""
+    try:
+        about = file.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _advice(error: Exception) -> str:

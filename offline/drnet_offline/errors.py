@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from drnet_ros.errors import DrnetError
 
-__all__ = ['ConfigError', 'DatasetError', 'OfflineError', 'PretrainedError', 'StoppedError']
+__all__ = [
+    'ConfigError',
+    'DatasetError',
+    'DivergedError',
+    'OfflineError',
+    'PretrainedError',
+    'StoppedError',
+]
 
 
 class OfflineError(DrnetError):
@@ -17,6 +24,10 @@ class DatasetError(OfflineError):
 
 class ConfigError(OfflineError):
     """A training preset holds something unknown or impossible."""
+
+
+class DivergedError(OfflineError):
+    """A training has led to a network whose depth is no number."""
 
 
 class StoppedError(OfflineError):

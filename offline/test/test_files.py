@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,6 +33,7 @@ from drnet_offline.outputs.lock import OutputLock, locked_outputs
 from drnet_offline.outputs.video_file import VideoFile
 from drnet_offline.show.recorder import FORMATS, start_recording
 from drnet_ros.inference import DepthFrame
+from drnet_ros.recordings.video import Video
 
 RGB = np.full((40, 60, 3), (200, 100, 50), np.uint8)
 
@@ -73,8 +75,7 @@ def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('kind', FORMATS)
 def test_a_recording_that_a_full_disk_cuts_says_so(tmp_path: Path, kind: str) -> None:
-    rgb = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    depth = DepthFrame(rgb[..., 0].astype(np.float32) / np.float32(50) + np.float32(1))
+    rgb, depth = frame()
     recorder = start_recording(kind, tmp_path)
 
     def record() -> None:
@@ -87,6 +88,36 @@ def test_a_recording_that_a_full_disk_cuts_says_so(tmp_path: Path, kind: str) ->
         with pytest.raises(OfflineError, match=rf'cannot write {recorder.path}'):
             recorder.close()
     assert [path.suffix for path in tmp_path.iterdir()] == ([] if kind == 'mp4' else ['.mcap'])
+
+
+def frame() -> tuple[Any, DepthFrame]:
+    rgb = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    return rgb, DepthFrame(rgb[..., 0].astype(np.float32) / np.float32(50) + np.float32(1))
+
+
+def test_a_video_ends_whole_before_its_disk_is_full(tmp_path: Path) -> None:
+    recorder = start_recording('mp4', tmp_path, least_free_bytes=2**62)
+    rgb, depth = frame()
+    for _ in range(19):
+        recorder.add(rgb, depth, (1.0, 6.0))
+    with pytest.raises(
+        OfflineError, match=r'ended after 20 frames, since its disk has only \d+ M'
+    ):
+        recorder.add(rgb, depth, (1.0, 6.0))
+    recorder.close()
+    with Video(recorder.path) as video:
+        assert len(list(video)) == video.frame_count > 0
+
+
+@pytest.mark.parametrize('kind', ['mp4', 'mcap'])
+def test_a_recording_whose_folder_is_gone_says_so(tmp_path: Path, kind: str) -> None:
+    (tmp_path / 'output').mkdir()
+    recorder = start_recording(kind, tmp_path / 'output')
+    rgb, depth = frame()
+    recorder.add(rgb, depth, (1.0, 6.0))
+    shutil.rmtree(tmp_path / 'output')
+    with pytest.raises(OfflineError, match=rf'cannot write {recorder.path}'):
+        recorder.close()
 
 
 def test_a_folder_on_a_full_disk_is_refused_before_the_work(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
+from full_disk import full_disk
 from known_scenes import RunInProcess
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from drnet_offline.errors import OfflineError
+from drnet_offline.odometry.report import write_trajectory
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
 from drnet_offline.odometry.verdict import is_no_better_than_standing, path_verdict
 from drnet_offline.replay import playback
@@ -296,6 +299,18 @@ def test_poses_that_are_not_taken_are_named_where_paths_are_compared_with_anothe
     assert said.startswith('none: compared with odometry of the recorded depth; ')
     assert '--ground-truth TOPIC' in said
     assert said.endswith('are on /odom)')
+
+
+def test_a_trajectory_that_does_not_fit_leaves_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / 'ours.tum'
+    poses = np.tile(np.eye(4), (60, 1, 1))
+    write_trajectory(path, trajectory(poses[:3], np.arange(3.0)))
+    before = path.read_text()
+    assert before.splitlines()[2].split()[0] == '2.000000000000000000e+00'
+    with pytest.raises(OfflineError, match=rf'cannot write {path}: File too large'), full_disk():
+        write_trajectory(path, trajectory(poses, np.arange(60.0)))
+    assert path.read_text() == before
+    assert [each.name for each in tmp_path.iterdir()] == ['ours.tum']
 
 
 def test_an_unreadable_image_costs_itself_alone(

@@ -15,6 +15,8 @@ REFUSALS = {
     'predict absent --output out': 'there is no image, video or folder absent',
     'eval --data absent': 'there is no data set at absent',
     'train --config lite0 --data absent --output out': 'there is no data set at absent',
+    'train --config lite0 --data data --output out --resume': 'no out/last.ckpt to resume',
+    'train --config lite0 --data data --output mine': 'best.safetensors would be replaced',
     'export --format onnx --output a.onnx --weights absent': 'found no file at absent',
     'export --format onnx --output folder.onnx': 'must be a file, got a folder',
     'export --format openvino --output taken.xml': 'taken.bin must be free',
@@ -53,9 +55,11 @@ def test_what_can_be_refused_at_once_does_not_wait_for_pytorch(tmp_path: Path) -
     for part in ('rgb', 'depth'):
         (tmp_path / 'data' / part).mkdir(parents=True)
         (tmp_path / 'data' / part / '0.png').touch()
-    (tmp_path / 'done').mkdir()
     (tmp_path / 'folder.onnx').mkdir()
-    for name in ('mine.safetensors', 'done/adapted.safetensors', 'taken.bin'):
+    for folder in ('mine', 'done'):
+        (tmp_path / folder).mkdir()
+    taken = ('mine.safetensors', 'done/adapted.safetensors', 'mine/best.safetensors', 'taken.bin')
+    for name in taken:
         (tmp_path / name).write_bytes(b'of the user')
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM],

@@ -156,6 +156,38 @@ def test_another_number_listed_is_an_error_after_all_that_is_there(
     assert texts == TEXTS
 
 
+@PLUGINS
+@pytest.mark.parametrize('is_replaced', [True, False])
+def test_a_file_that_changes_while_it_is_read_is_an_error_after_all_that_is_there(
+    tmp_path: Path, plugin: StoragePlugin, is_replaced: bool
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    (file,) = (path for path in bag.iterdir() if path.name != 'metadata.yaml')
+    texts: list[str] = []
+    with Recording(bag) as recording:
+        messages = recording.messages()
+        texts.append(recording.deserialize(next(messages)).data)
+        if is_replaced:
+            shutil.copy(file, tmp_path / 'new')
+            (tmp_path / 'new').replace(file)
+        else:
+            with file.open('ab') as grown:
+                grown.write(bytes(512))
+        with pytest.raises(RecordingError, match=f'{file.name} was changed or replaced while it'):
+            texts.extend(recording.deserialize(message).data for message in messages)
+    assert texts == TEXTS
+
+
+@PLUGINS
+def test_a_file_that_is_removed_while_it_is_read_costs_nothing(
+    tmp_path: Path, plugin: StoragePlugin
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    with Recording(bag) as recording:
+        shutil.rmtree(bag)
+        assert [recording.deserialize(m).data for m in recording.messages()] == TEXTS
+
+
 def test_a_topic_that_is_listed_twice_has_the_messages_of_both(tmp_path: Path) -> None:
     bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
     first = topics_of(bag)[0]

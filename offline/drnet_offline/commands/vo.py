@@ -124,7 +124,7 @@ def _report(
     index: Index,
 ) -> None:
     from drnet_offline.odometry.report import print_summary, write_report  # noqa: PLC0415
-    from drnet_offline.outputs.files import named_disk, write_text  # noqa: PLC0415
+    from drnet_offline.outputs.files import write_text  # noqa: PLC0415
     from drnet_offline.replay.frames import middle_image  # noqa: PLC0415
     from drnet_offline.replay.summary import plain  # noqa: PLC0415
 
@@ -134,8 +134,7 @@ def _report(
     if json_ is not None:
         write_text(json_, json.dumps(summary, indent=2) + '\n')
     if output is not None:
-        with named_disk(output):
-            write_report(output, summary, paths, truth, middle_image(index))
+        write_report(output, summary, paths, truth, middle_image(index))
         console.print(f'written {output / "report.html"}', markup=False, highlight=False)
 
 

@@ -16,7 +16,7 @@ from drnet_offline.odometry.plots import draw_paths
 from drnet_offline.odometry.trackers import METHODS
 from drnet_offline.odometry.trajectories import aligned_to, trajectory
 from drnet_offline.odometry.verdict import path_verdict
-from drnet_offline.outputs.files import write_text
+from drnet_offline.outputs.files import whole_file, write_text
 from drnet_offline.report.chart_layout import chart
 from drnet_offline.report.figure_words import explained
 from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from drnet_offline.odometry.running import Path3D
     from drnet_ros.inference.arrays import UInt8Array
 
-__all__ = ['print_summary', 'write_report']
+__all__ = ['print_summary', 'write_report', 'write_trajectory']
 
 _HEAD = ('depth', 'APE', 'scaled APE', 'scale', 'RPE 1 s', 'rotation 1 s', 'lost')
 _WORDS = ('APE', 'scale of the path', 'RPE 1 s', 'standing still', 'lost')
@@ -87,6 +87,19 @@ def write_report(
     write_text(folder / 'report.html', render_page(title, head, sections))
 
 
+def write_trajectory(path: Path, found: PoseTrajectory3D) -> None:
+    """Write a trajectory in TUM format, whole or not at all: each line of a part looks right.
+
+    Raises:
+        OfflineError: It cannot be written.
+    """
+    # An extra of the package: without it `trajectory` has said so before.
+    from evo.tools.file_interface import write_tum_trajectory_file  # noqa: PLC0415
+
+    with whole_file(path) as part:
+        write_tum_trajectory_file(part, found)
+
+
 def _facts(summary: dict[str, Any], paths: Sequence[Path3D]) -> list[tuple[str, str]]:
     still = summary['standing_still']
     stamps_s = min((path.stamps_s for path in paths), key=lambda stamps: stamps[0])
@@ -105,15 +118,12 @@ def _write_paths(
     folder: Path, method: str, paths: Sequence[Path3D], reference: PoseTrajectory3D
 ) -> str:
     """Write the trajectories of a method, and draw them; returns the chart."""
-    # An extra of the package: without it `trajectory` has said so before.
-    from evo.tools.file_interface import write_tum_trajectory_file  # noqa: PLC0415
-
-    write_tum_trajectory_file(str(folder / f'ground_truth_{method}.tum'), reference)
+    write_trajectory(folder / f'ground_truth_{method}.tum', reference)
     aligned = {}
     for path in paths:
         found = trajectory(path.poses, path.stamps_s)
         file_name = re.sub(r'[^A-Za-z0-9._=-]+', '_', f'{method}_{path.name}')
-        write_tum_trajectory_file(str(folder / f'{file_name}.tum'), found)
+        write_trajectory(folder / f'{file_name}.tum', found)
         aligned[path.name] = aligned_to(reference, found)
     draw = partial(draw_paths, reference, aligned)
     return chart(folder / f'paths_{method}.png', draw, f'paths of {method}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from abc import abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ FORMATS = ('mp4', 'mcap')
 """What can be recorded: a video of image and depth, or a rosbag2 with images, camera and depth."""
 
 _VIDEO_RATE_HZ = 20.0
+_LEAST_FREE_BYTES = 50_000_000
+_FRAMES_BETWEEN_LOOKS = 20
 _FRAME_ID = 'camera_optical_frame'
 _TOPICS = {
     '/camera/image/compressed': 'sensor_msgs/msg/CompressedImage',
@@ -64,12 +67,16 @@ class Recorder(Closing):
         """
 
 
-def start_recording(kind: str, folder: Path) -> Recorder:
+def start_recording(
+    kind: str, folder: Path, least_free_bytes: int = _LEAST_FREE_BYTES
+) -> Recorder:
     """Begin a recording in a file named after the time.
 
     Args:
         kind: One of `FORMATS`.
         folder: Where it goes.
+        least_free_bytes: With less room on its disk a video ends, since one that a full disk cuts
+            is lost.
 
     Raises:
         OfflineError: It cannot be written, or is of no known kind.
@@ -81,14 +88,17 @@ def start_recording(kind: str, folder: Path) -> Recorder:
     if path.exists():
         msg = f'{path} exists already: wait a second'
         raise OfflineError(msg)
-    return _VideoRecorder(path) if kind == 'mp4' else _BagRecorder(path)
+    if kind == 'mp4':
+        return _VideoRecorder(path, least_free_bytes)
+    return _BagRecorder(path)
 
 
 class _VideoRecorder(Recorder):
     """Writes as many frames each second as a video has, however fast they come."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, least_free_bytes: int) -> None:
         self.path = path
+        self._least_free_bytes = least_free_bytes
         self.count = 0
         self._video: VideoFile | None = None
         self._start_s = 0.0
@@ -108,6 +118,18 @@ class _VideoRecorder(Recorder):
             self._video.write(picture)
         self._written = max(due, self._written)
         self.count += 1
+        if self.count % _FRAMES_BETWEEN_LOOKS == 0:
+            self._check_room()
+
+    def _check_room(self) -> None:
+        with suppress(OSError):  # without its folder it says so when it is closed
+            free_bytes = shutil.disk_usage(self.path.parent).free
+            if free_bytes < self._least_free_bytes:
+                msg = (
+                    f'{self.path} ended after {self.count} frames, since its disk has only '
+                    f'{free_bytes / 1e6:.0f} MB free; free some, or name another with --output'
+                )
+                raise OfflineError(msg)
 
     def close(self) -> None:
         if self._video is not None:
@@ -159,9 +181,12 @@ class _BagRecorder(Recorder):
 
     def close(self) -> None:
         try:
-            with named_disk(self.path):
+            try:
                 self._writer.close()
-        finally:
-            # One that a full disk has cut can be read up to there.
-            shutil.move(self._folder / f'{self._folder.name}.mcap', self.path)
-            shutil.rmtree(self._folder)
+            finally:
+                # One that a full disk has cut can be read up to there.
+                shutil.move(self._folder / f'{self._folder.name}.mcap', self.path)
+                shutil.rmtree(self._folder)
+        except OSError as error:
+            msg = f'cannot write {self.path}: {error.strerror or error}; name another folder'
+            raise OfflineError(msg) from error

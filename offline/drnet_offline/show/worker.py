@@ -135,8 +135,10 @@ class Worker:
             self._obey(session, self._commands.get())
         if not self._hub.wait_for_demand(_POLL_S):
             if not self._hub.count():
-                self._end_recording()
                 self._source.rest()
+                if self._recorder is not None:
+                    self._end_recording()
+                    self._publish_state(session)  # for the page that is opened next
             return
         image = self._next_image()
         self._report(session, self._source.problem)

@@ -10,8 +10,9 @@ from drnet_offline.errors import DatasetError
 
 if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset
+    from drnet_offline.evaluation.protocols import Protocol
 
-__all__ = ['check_depth']
+__all__ = ['check_counted', 'check_depth']
 
 _IMAGES = 8
 _PLAUSIBLE_M = 0.05, 100.0
@@ -50,3 +51,25 @@ def check_depth(name: str, samples: DepthDataset) -> None:
             '(PNGs of a folder are millimetres)'
         )
         raise DatasetError(msg)
+
+
+def check_counted(name: str, samples: DepthDataset, protocol: Protocol) -> None:
+    """Refuse images for validation of whose depth nothing counts: no weights would be the best.
+
+    Args:
+        name: What the data set is called.
+        samples: Its images for validation. They are read up to one with depth that counts.
+        protocol: Which pixels count.
+
+    Raises:
+        DatasetError: No pixel of any image counts.
+    """
+    for index in range(len(samples)):
+        depth_hw = samples[index].depth_hw
+        if protocol.select(depth_hw, depth_hw)[1].size:
+            return
+    msg = (
+        f'images for validation of {name} must have depth that protocol {protocol.describe()} '
+        f'counts, got none in {len(samples)} images'
+    )
+    raise DatasetError(msg)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor
 
-from drnet_offline.errors import ConfigError
+from drnet_offline.errors import ConfigError, DivergedError
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.training.depthwise import run_depthwise_in_float32
@@ -26,7 +27,6 @@ from drnet_ros.network.drnet import DRNet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from drnet_offline.training.data import Batch
@@ -162,10 +162,22 @@ class DepthModule(lightning.LightningModule):
         return scaled
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        """Score one image at its own size."""
+        """Score one image at its own size.
+
+        Raises:
+            DivergedError: Its depth is no number; no epoch after this one could mend that.
+        """
         sample = {name: tensor[0] for name, tensor in batch.items()}
         metrics = cast('DepthMetrics', self.metrics[int(sample['source'])])
-        metrics.update(self.estimate(sample), sample['truth'].cpu().numpy())
+        depth_hw = self.estimate(sample)
+        if not np.isfinite(depth_hw).all():
+            msg = (
+                f'the training has diverged: after epoch {self.current_epoch + 1} the network '
+                'estimates depth that is no number; best.safetensors, if it is there, is from '
+                'before: train again with a lower optimizer.lr'
+            )
+            raise DivergedError(msg)
+        metrics.update(depth_hw, sample['truth'].cpu().numpy())
 
     def validation_figures(self) -> dict[str, float]:
         """Return the figures of the first source, those of the others, and the criterion.

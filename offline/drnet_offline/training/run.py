@@ -14,12 +14,14 @@ from lightning.pytorch import callbacks, loggers
 from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.datasets.opening import is_nyu
 from drnet_offline.errors import ConfigError, DatasetError
+from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData, message_of_loader
-from drnet_offline.training.depth_check import check_depth
+from drnet_offline.training.depth_check import check_counted, check_depth
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
+from drnet_offline.training.output_check import check_training_folder
 from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
@@ -87,7 +89,9 @@ def train(
     Raises:
         ConfigError: There is nothing to resume, the folder holds another training, or there are
             fewer images, GPUs or machines than asked for.
-        DatasetError: The data cannot be read, have no depth, or depth that cannot be metres.
+        DatasetError: The data cannot be read, have no depth, depth that cannot be metres, or none
+            that counts in validation.
+        DivergedError: The network estimates depth that is no number.
     """
     checkpoint = output / 'last.ckpt'
     layout = find_processes(devices, nodes)
@@ -142,20 +146,7 @@ def _fit(
 def _check_run(
     config: TrainConfig, checkpoint: Path, layout: ProcessLayout, *, resume: bool
 ) -> None:
-    if resume != checkpoint.is_file():
-        msg = (
-            f'there is no {checkpoint} to resume'
-            if resume
-            else f'{checkpoint.parent} already holds a training: resume it, or name another folder'
-        )
-        raise ConfigError(msg)
-    best = checkpoint.with_name('best.safetensors')
-    if best.is_file() and not resume:
-        msg = (
-            f'{best} would be replaced, and there is no last.ckpt to go on from: move or delete '
-            'it, or name another folder'
-        )
-        raise ConfigError(msg)
+    check_training_folder(checkpoint.parent, resume=resume)
     if resume:
         check_preset(checkpoint.parent, config)
     if config.sync_batchnorm and layout.processes > 1 and not torch.cuda.is_available():
@@ -167,6 +158,9 @@ def _check_depth(train_set: Mixture, val_set: Mixture) -> None:
     for part, mixture in (('training', train_set), ('validation', val_set)):
         for source in mixture.sources:
             check_depth(f'{source.name} ({part})', source.samples)
+    for number, source in enumerate(val_set.sources):
+        protocol = PROTOCOLS['full' if number else 'eigen']  # as in DepthModule
+        check_counted(source.name, source.samples, protocol)
 
 
 def _open_parts(config: TrainConfig, layout: ProcessLayout) -> tuple[Mixture, Mixture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -271,6 +272,23 @@ async def body_recordings(folder: Path) -> None:
         assert {path.suffix for path in server.folder.iterdir()} == {'.mp4', '.mcap'}
 
 
+def wait_for_file(folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        time.sleep(0.02)
+
+
+async def body_a_page_that_is_opened_again(folder: Path) -> None:
+    async with shown(folder) as server:
+        async with connected(server) as socket:
+            await socket.send(record='mcap')
+            while not (await socket.text('state')).get('recording'):
+                pass
+            await socket.frame()
+        await asyncio.to_thread(wait_for_file, server.folder, '*.mcap')  # it ends with its page
+        async with connected(server) as socket:
+            await socket.state_where('recording', '')
+
+
 BODIES = (
     body_frames_are_the_estimates,
     body_no_work_without_eyes,
@@ -279,6 +297,7 @@ BODIES = (
     body_commands,
     body_a_known_distance_sets_the_scale,
     body_recordings,
+    body_a_page_that_is_opened_again,
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -20,7 +21,7 @@ from safetensors.torch import load_file
 from small_training import configure
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
-from drnet_offline.errors import ConfigError, DatasetError
+from drnet_offline.errors import ConfigError, DatasetError, DivergedError
 from drnet_offline.training.module import DepthModule
 from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
@@ -265,6 +266,28 @@ def test_weights_without_a_checkpoint_are_not_replaced(
         train(configure(preset, data), tmp_path)
     assert (tmp_path / 'best.safetensors').read_bytes() == kept
     assert [path.name for path in tmp_path.iterdir()] == ['best.safetensors']
+
+
+def test_a_training_that_diverges_is_an_error(preset: Path, data: Path, tmp_path: Path) -> None:
+    diverging = {'optimizer.lr': 1e30, 'optimizer.schedule': 'constant', 'pictures': 0}
+    with pytest.raises(DivergedError, match=r'has diverged: after epoch 1 the network .* lower'):
+        train(configure(preset, data, **diverging), tmp_path)
+    assert not list(tmp_path.glob('*.safetensors'))
+
+
+def test_validation_without_depth_that_counts_is_refused(
+    preset: Path, data: Path, tmp_path: Path
+) -> None:
+    """Depth beyond 10 m, as in a hall: every error is that of no pixel."""
+    hall = Path(shutil.copytree(data, tmp_path / 'hall'))
+    for path in (hall / 'depth').iterdir():
+        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert depth is not None
+        cv2.imwrite(str(path), depth + np.uint16(10_000))
+    said = r'of hall must have depth that protocol eigen \(.*, 0.001..10 m\) counts, got none in 3'
+    with pytest.raises(DatasetError, match=said):
+        train(configure(preset, hall), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()
 
 
 def test_a_preset_written_before_an_entry_came_to_be_can_be_resumed(
