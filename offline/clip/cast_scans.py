@@ -1,6 +1,6 @@
 """Measures in the modelled room what a laser scanner on the robot sees, without noise.
 
-Run with the Python 3.11 that has `bpy`; it takes a few seconds:
+Run with the Python 3.11 that has `bpy`; it takes less than a minute:
 
     python cast_scans.py --output /tmp/clip_scans.npy
 """

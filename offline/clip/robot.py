@@ -1,7 +1,7 @@
 """The robot that carries the camera: mounts, laser scanner and odometry. Pure numpy.
 
 Camera and laser are fixed to `base_link` (x forward, y left, z up), which rocks as it walks: the
-plane of the laser stays within 2.1 degrees of level.
+plane of the laser stays within 2.1 degrees of level (1.8 in the walk).
 """
 
 from __future__ import annotations
