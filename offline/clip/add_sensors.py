@@ -9,7 +9,7 @@ sensors already: they are made anew.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import robot
 from rendered_recordings import RECORDINGS, Matrix, RenderedRecording, add_recording_argument
 from rosbags.interfaces import (
+    Connection,
     Qos,
     QosDurability,
     QosHistory,
@@ -89,19 +90,24 @@ def add_sensors(recording: RenderedRecording, camera: Path, scans: Matrix, outpu
             if connection.topic in TOPICS
         ]
     with Writer(output, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections = {
-            topic: writer.add_connection(
-                topic,
-                kind,
-                typestore=STORE,
-                offered_qos_profiles=[LATCHED] if topic == '/tf_static' else (),
-            )
-            for topic, kind in (TOPICS | SENSOR_TOPICS).items()
-        }
+        connections = add_topics(writer, TOPICS | SENSOR_TOPICS)
         sensors = [mounts(), *odometry(recording), *noisy_scans(recording, scans)]
         # Sorting keeps the order of equals: what is recorded with an image comes before it.
         for each in sorted([*sensors, *images], key=lambda message: message.recorded_ns):
             writer.write(connections[each.topic], each.recorded_ns, each.data)
+
+
+def add_topics(writer: Writer, types: Mapping[str, str]) -> dict[str, Connection]:
+    """Adds topics to a recording, static transforms as latched; returns them by their names."""
+    return {
+        topic: writer.add_connection(
+            topic,
+            kind,
+            typestore=STORE,
+            offered_qos_profiles=[LATCHED] if topic == '/tf_static' else (),
+        )
+        for topic, kind in types.items()
+    }
 
 
 def mounts() -> Recorded:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from add_sensors import add_topics
 from rendered_recordings import WALK
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-from write_bag import START_NS, STORE
+from write_bag import START_NS
 
 MIDDLE_NS = START_NS + round(WALK.frame_count / 2 / WALK.rate_hz * 1e9)
 CAMERA = ('/camera/image_raw/compressed', '/camera/camera_info')
@@ -48,15 +49,7 @@ def _copy(whole: Path, part: Path, topics: tuple[str, ...], *, is_first: bool) -
         Writer(part, version=8, storage_plugin=StoragePlugin.MCAP) as writer,
     ):
         wanted = [each for each in reader.connections if each.topic in topics]
-        connections = {
-            each.topic: writer.add_connection(
-                each.topic,
-                each.msgtype,
-                typestore=STORE,
-                offered_qos_profiles=each.ext.offered_qos_profiles,
-            )
-            for each in wanted
-        }
+        connections = add_topics(writer, {each.topic: each.msgtype for each in wanted})
         for connection, recorded_ns, data in reader.messages(wanted):
             is_in_half = (recorded_ns < MIDDLE_NS) == is_first
             if connection.topic == '/tf_static' or is_in_half:
