@@ -222,7 +222,8 @@ class Camera:
         try:
             folder = save_frame(self.prefix, result, frame, header, settings)
         except (OSError, RuntimeError) as error:
-            self._node.get_logger().error(f'the frame is not saved: {error}')
+            where = settings.save_folder or 'the folder of ROS_HOME'
+            self._node.get_logger().error(f'the frame is not saved in {where}: {error}')
         else:
             self._node.get_logger().info(f'saved a frame: {folder}')
 

@@ -88,7 +88,7 @@ class DepthNode(LifecycleNode):
         self.create_timer(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=steady)
         self.create_timer(_REFRESH_PERIOD_S, self._refresh, clock=steady)
         self.create_service(Trigger, '~/reset_scale', self._reset_scale)
-        FrameServices(self, self._open_cameras_now, lambda: self.settings)
+        self._frame_services = FrameServices(self, self._open_cameras_now, lambda: self.settings)
         forward_logs('drnet_ros', self.get_logger())
 
     @property
@@ -246,6 +246,7 @@ class DepthNode(LifecycleNode):
                 'is left and freed when it ends: restart the node if that does not happen'
             )
             raise EngineError(msg)
+        self._frame_services.give_up(self._cameras.values())
 
     def _leave_estimator_to(self, worker: Worker) -> None:
         """Have it closed by the worker that still computes with it: closed now, that may crash."""

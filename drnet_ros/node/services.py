@@ -10,7 +10,7 @@ from drnet_ros.node.frame_saver import save_folder
 from drnet_ros.node.scale_calibration import IMAGES, ScaleCalibration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rclpy.lifecycle import LifecycleNode
 
@@ -43,6 +43,24 @@ class FrameServices:
         self._how_to_set = f'ros2 param set {node.get_fully_qualified_name()} scale_factor'
         node.create_service(Trigger, '~/save_frame', self._save_frame)
         node.create_service(Trigger, '~/calibrate_scale', self._calibrate_scale)
+
+    def give_up(self, cameras: Iterable[Camera]) -> None:
+        """Log what was asked for and was not done before the work of the node has ended.
+
+        Args:
+            cameras: Its cameras, which get no more images.
+        """
+        for camera in cameras:
+            if camera.is_saving:
+                name = camera.prefix.strip('/') or 'camera'
+                self._logger.warning(f'save_frame is given up: no image of {name} came in time')
+            running, camera.calibration, camera.is_saving = camera.calibration, None, False
+            if running is not None and running is self._calibration and not running.is_done:
+                self._logger.warning(
+                    f'calibrate_scale is given up: {running.count} of {IMAGES} images had sparse '
+                    'depth; call it again while the node is active'
+                )
+                self._calibration = None
 
     def _save_frame(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         cameras = self._cameras()

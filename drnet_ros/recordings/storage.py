@@ -7,6 +7,7 @@ metadata.yaml only tells what else must be there.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from os import fsencode
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ _METADATA = 'metadata.yaml'
 _SUFFIXES = ('.mcap', '.db3')
 _COMPRESSED = '.zstd'
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TRANSIENT_LOCAL = {'transient_local', 1}
 
 
@@ -122,11 +124,24 @@ def _openable(path: Path, opened: ExitStack) -> Path:
     folder = Path(opened.enter_context(TemporaryDirectory(prefix='drnet_recording_')))
     found = folder / f'storage{PurePosixPath(plain).suffix}'
     if is_compressed:
-        with zstd.open(path, 'rb') as packed, found.open('wb') as unpacked:
-            shutil.copyfileobj(packed, unpacked)
+        _unpack(path, found)
     else:
         found.symlink_to(path.absolute())
     return found
+
+
+def _unpack(path: Path, found: Path) -> None:
+    try:
+        with zstd.open(path, 'rb') as packed, found.open('wb') as unpacked:
+            shutil.copyfileobj(packed, unpacked)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        msg = (
+            f'{path} must be unpacked to be read, and the disk of {gettempdir()} has no room for '
+            'it: set TMPDIR to a folder with more'
+        )
+        raise RecordingError(msg) from error
 
 
 def _write_ahead_log(path: Path) -> tuple[str, ...]:

@@ -303,12 +303,12 @@ def test_poses_that_are_not_taken_are_named_where_paths_are_compared_with_anothe
 
 def test_a_trajectory_that_does_not_fit_leaves_the_last_one(tmp_path: Path) -> None:
     path = tmp_path / 'ours.tum'
-    poses = np.tile(np.eye(4), (60, 1, 1))
-    write_trajectory(path, trajectory(poses[:3], np.arange(3.0)))
+    poses, stamps_s = [np.eye(4)] * 60, [float(second) for second in range(60)]
+    write_trajectory(path, trajectory(poses[:3], stamps_s[:3]))
     before = path.read_text()
     assert before.splitlines()[2].split()[0] == '2.000000000000000000e+00'
     with pytest.raises(OfflineError, match=rf'cannot write {path}: File too large'), full_disk():
-        write_trajectory(path, trajectory(poses, np.arange(60.0)))
+        write_trajectory(path, trajectory(poses, stamps_s))
     assert path.read_text() == before
     assert [each.name for each in tmp_path.iterdir()] == ['ours.tum']
 

@@ -11,6 +11,8 @@ import pytest
 
 REFUSALS = {
     'bag absent': 'a recording must exist',
+    'bag rec --weights absent': 'found no file at absent',
+    'vo rec --versus absent.safetensors': 'found no file at absent.safetensors',
     'vo absent': 'a recording must exist',
     'predict absent --output out': 'there is no image, video or folder absent',
     'eval --data absent': 'there is no data set at absent',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from pathlib import Path
 
@@ -88,9 +89,10 @@ def test_only_one_frame_is_saved_and_a_failure_is_logged(
     graph.wait((tmp_path / 'frames' / 'camera_1_000000002_2').is_dir, 'another folder')
     (tmp_path / 'frames').rename(tmp_path / 'elsewhere')
     (tmp_path / 'frames').touch()
+    reason = f'the frame is not saved in {tmp_path / "frames"}: '
     call(graph, 'save_frame')
     images.publish(rgb_image(ramp(), header(4)))
-    graph.wait(lambda: any('not saved' in each.msg for each in logs.messages), 'the reason')
+    graph.wait(lambda: any(reason in each.msg for each in logs.messages), 'the reason')
     assert node.health().counts.frames_failed == 0
 
 
@@ -139,6 +141,42 @@ def test_scale_factor_multiplies_depth(graph: Graph, start_node: NodeFactory) ->
     graph.publisher(Image, 'image').publish(image(0))
     depth = np.frombuffer(depths.wait_for(1)[0].data, np.float32).reshape(48, 64)
     np.testing.assert_allclose(depth, true_depth(), rtol=1e-6)
+
+
+def test_what_is_asked_for_and_not_done_when_the_work_ends_is_logged(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    node: DepthNode = start_node(sparse_depth_sources=['points'])
+    logs = graph.collect(Log, '/rosout', qos_profile_rosout_default)
+    images = graph.publisher(Image, 'image')
+    graph.publisher(CameraInfo, 'camera_info').publish(camera_info())
+    clouds = graph.publisher(PointCloud2, 'sparse_points')
+    depths = graph.collect(Image, 'depth/image_rect')
+    assert call(graph, 'calibrate_scale').success
+    times = count(1000, 50)
+
+    def send() -> None:
+        now = next(times)
+        clouds.publish(cloud(true_points(), at(now)))
+        images.publish(image(now))
+
+    graph.repeat_until(send, lambda: len(depths.messages) >= 10, 'ten frames', every_s=0.02)
+    said = call(graph, 'calibrate_scale').message
+    assert said.startswith('it is under way: ')
+    assert call(graph, 'save_frame').success
+    node.trigger_deactivate()
+    node.trigger_shutdown()
+
+    def given_up() -> list[str]:
+        return [each.msg for each in logs.messages if 'is given up' in each.msg]
+
+    graph.wait(lambda: len(given_up()) == 2, 'both')
+    for line in given_up():
+        assert re.fullmatch(
+            r'save_frame is given up: no image of camera came in time|'
+            r'calibrate_scale is given up: \d+ of 100 images had sparse depth; .*',
+            line,
+        )
 
 
 def test_what_cannot_be_done_is_refused_with_the_reason(

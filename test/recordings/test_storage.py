@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import sqlite3
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -138,6 +140,17 @@ def test_compressed_storage_is_read(
     if not has_metadata:
         (bag / 'metadata.yaml').unlink()
     assert read(bag) == TEXTS
+
+
+def test_a_disk_without_room_to_unpack_is_named(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.SQLITE3, CompressionMode.FILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(RecordingError, match=rf'the disk of {gettempdir()} .*: set TMPDIR to'):
+            Recording(bag)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize('listed', [18, 3])

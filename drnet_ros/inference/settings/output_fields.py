@@ -43,7 +43,7 @@ class OutputFields(SparseDepthFields):
             group='Depth',
             live=True,
             text='Depth edges follow the edges of the image (a guided filter that needs no '
-            'training). Objects get sharper outlines; the texture of flat surfaces shows in '
+            'training). Objects get sharper outlines; large patterns on flat surfaces show in '
             'depth a little. Turn it off for visual odometry: its corners lie at such edges.',
         ),
     ] = True

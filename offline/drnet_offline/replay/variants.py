@@ -136,6 +136,7 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
     Raises:
         OfflineError: A text is not understood.
         SettingsError: A value is not allowed.
+        WeightsError: A weights file is not there.
     """
     if len(others) >= len(_LETTERS):
         msg = f'at most {len(_LETTERS) - 1} others can be compared, got {len(others)}'
@@ -146,6 +147,8 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         is_weights = len(words) == 1 and '=' not in words[0]
         changes = {'weights': words[0]} if is_weights else parse_settings(words)
         named.append(Variant(_plain_name(base, text), base.changed(**changes)))
+    for variant in named:  # before a long recording is read
+        resolve_weights(variant.settings.weights)
     return _lettered(named) if len(named) > 1 else tuple(named)
 
 

@@ -117,7 +117,9 @@ def test_two_variants_stand_side_by_side(tmp_path: Path, drnet: RunInProcess) ->
     assert other['coverage'] < 0.7 < one['coverage']
 
 
-def test_variants_are_read_from_words() -> None:
+def test_variants_are_read_from_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.safetensors').touch()
     base = Settings(edge_threshold=0.1)
     names = [v.name for v in parse_variants(base, ['mine.safetensors', 'input_size=96x128'])]
     assert names == [

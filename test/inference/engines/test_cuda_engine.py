@@ -104,7 +104,7 @@ def fresh(weights: str) -> Twins:
         ({'scale_by_focal_length': False, 'image_is_rectified': True}, (96, 128), SAME),
         ({'output_size': (48, 64)}, (96, 128), SAME),
         ({'refine_edges': True}, (96, 128), SAME),
-        ({'refine_edges': True, 'output_size': (48, 64)}, (96, 128), 1e-3),
+        ({'refine_edges': True, 'output_size': (48, 64)}, (96, 128), SAME),
         ({'refine_edges': True}, (192, 256), RESIZED),
         ({'output_size': (100, 200), 'edge_threshold': 0.3}, (96, 128), SAME),
         ({}, (192, 256), RESIZED),

@@ -112,12 +112,8 @@ class Bench:
 
 
 def check(sent: Sent) -> None:
-    """Compare with what the CPU makes of the same frames, resized by 2 at most.
-
-    Two frames differ by far more than the tolerance of refined edges, where a brightness that is
-    rounded the other way shows.
-    """
-    rtol = 0.02 if sent.settings.refine_edges else 1e-5
+    """Compare with what the CPU makes of the same frames, resized by 2 at most."""
+    rtol = 1e-4 if sent.settings.refine_edges else 1e-5
     for done, frame in zip(sent.pending.result(), sent.frames, strict=True):
         rgb = torch.from_numpy(frame.rgb_hwc).float()
         rows, columns = (old // new for old, new in zip(rgb.shape, NETWORK_HW, strict=False))

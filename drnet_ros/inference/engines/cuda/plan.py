@@ -13,11 +13,12 @@ from torch import Tensor
 
 from drnet_ros.inference.arrays import FloatArray, UInt8Array
 from drnet_ros.inference.engines.cuda.tensor_depth import (
+    brightness_of,
     fill_depth,
-    gray_of,
     refine_depth,
     resize_bytes,
     resize_matrix,
+    resize_planes,
 )
 from drnet_ros.inference.frames import DepthFrame, Frame
 from drnet_ros.inference.postprocess import Geometry
@@ -151,9 +152,10 @@ class BatchGraph:
         """Fill `depth` from `input`, on the current stream."""
         depth = self._infer(resize_bytes(self._images, *self._to_network))
         if self._refines:
-            gray = gray_of(self._images)
-            small = resize_bytes(gray, *self._to_filter)
-            depth = refine_depth(depth, small, resize_bytes(gray, *self._to_sharp))
+            brightness = brightness_of(self._images)
+            powers = torch.cat([brightness, brightness**2], 1)
+            sharp = resize_planes(brightness, *self._to_sharp)
+            depth = refine_depth(depth, resize_planes(powers, *self._to_filter), sharp)
         fill_depth(self.depth, depth, self._limits, has_edges=self._has_edges)
 
     def colors(self, index: int) -> Tensor:

@@ -18,7 +18,15 @@ from drnet_ros.inference.postprocess.edge_refinement import (
     SUBSAMPLING,
 )
 
-__all__ = ['fill_cloud', 'fill_depth', 'gray_of', 'refine_depth', 'resize_bytes', 'resize_matrix']
+__all__ = [
+    'brightness_of',
+    'fill_cloud',
+    'fill_depth',
+    'refine_depth',
+    'resize_bytes',
+    'resize_matrix',
+    'resize_planes',
+]
 
 
 def resize_matrix(length: int, size: int, *, averages: bool) -> Tensor:
@@ -45,13 +53,12 @@ def resize_matrix(length: int, size: int, *, averages: bool) -> Tensor:
 
 
 def resize_bytes(rgb_bhwc: Tensor, *weights: Tensor) -> Tensor:
-    """Resize images; two small matrix products, which is what tensor cores are made for.
+    """Resize images.
 
     Args:
         rgb_bhwc: uint8 (B, H, W, C).
-        *weights: `resize_matrix` of the rows (h, H) and of the columns (w, W), or nothing to
-            keep the size. In float16 values are off by 0.25 at most before they are rounded: bytes
-            are exact in it, weights and what comes between the products are not.
+        *weights: As of `resize_planes`. In float16 values are off by 0.25 at most before they are
+            rounded: bytes are exact in it, weights and what comes between the products are not.
 
     Returns:
         (B, C, h, w) of the type of the weights, rounded to whole numbers, as images are that the
@@ -60,48 +67,67 @@ def resize_bytes(rgb_bhwc: Tensor, *weights: Tensor) -> Tensor:
     planes = rgb_bhwc.permute(0, 3, 1, 2)
     if not weights:
         return planes
-    rows, columns = weights
-    planes = planes.to(rows.dtype, memory_format=torch.contiguous_format)
+    planes = planes.to(weights[0].dtype, memory_format=torch.contiguous_format)
     # Halves go up, as where cv2 averages blocks of 2 x 2: there every fourth value is one.
-    return (rows @ planes @ columns.T + 0.5).floor()
+    return (resize_planes(planes, *weights) + 0.5).floor()
 
 
-def refine_depth(depth_bhw: Tensor, small_b1hw: Tensor, sharp_b1hw: Tensor) -> Tensor:
+def resize_planes(planes_bchw: Tensor, *weights: Tensor) -> Tensor:
+    """Resize planes; two small matrix products, which is what tensor cores are made for.
+
+    Args:
+        planes_bchw: (B, C, H, W) of the type of the weights.
+        *weights: `resize_matrix` of the rows (h, H) and of the columns (w, W), or nothing to
+            keep the size.
+
+    Returns:
+        (B, C, h, w) of that type; without weights the same memory.
+    """
+    if not weights:
+        return planes_bchw
+    rows, columns = weights
+    return rows @ planes_bchw @ columns.T
+
+
+def refine_depth(depth_bhw: Tensor, small_b2hw: Tensor, sharp_b1hw: Tensor) -> Tensor:
     """Resize depth so that its edges follow those of the image, as `refine_edges` does.
 
     Args:
         depth_bhw: The network's depth in metres, float32 (B, h, w).
-        small_b1hw: Brightness of the images, 0 to 255, float32 (B, 1, h / 4, w / 4).
-        sharp_b1hw: Brightness at the size of the result, 0 to 255, float32 (B, 1, H, W).
+        small_b2hw: Means of the brightness of the images, 0 to 1, and of its square, float32
+            (B, 2, h / 4, w / 4).
+        sharp_b1hw: Brightness at the size of the result, 0 to 1, float32 (B, 1, H, W).
 
     Returns:
         Metres, float32 (B, H, W).
     """
-    guide = small_b1hw / 255
+    guide = small_b2hw[:, :1]
     mean = functional.avg_pool2d(depth_bhw[:, None], SUBSAMPLING)
     mean = torch.nan_to_num(mean, nan=LEAST_DEPTH_M, posinf=LEAST_DEPTH_M)
     depth = mean.clamp(min=LEAST_DEPTH_M).log()
-    mean_guide, mean_depth = _windowed(guide), _windowed(depth)
-    variance = _windowed(guide * guide) - mean_guide * mean_guide
+    mean_guide, mean_square = _windowed(small_b2hw).chunk(2, 1)
+    mean_depth = _windowed(depth)
+    variance = mean_square - mean_guide * mean_guide
     slope = (_windowed(guide * depth) - mean_guide * mean_depth) / (variance + REGULARISATION)
     both = torch.cat([_windowed(slope), _windowed(slope * mean_guide)], 1)
     slope, offset = _enlarged(both, sharp_b1hw).unbind(1)
-    detail = slope * (sharp_b1hw[:, 0] / 255) - offset
+    detail = slope * sharp_b1hw[:, 0] - offset
     return detail.exp() * _enlarged(depth_bhw[:, None], sharp_b1hw)[:, 0]
 
 
-def gray_of(rgb_bhwc: Tensor) -> Tensor:
+def brightness_of(rgb_bhwc: Tensor) -> Tensor:
     """Return the brightness of images, as `cv2.cvtColor` does.
 
     Args:
         rgb_bhwc: uint8 (B, H, W, 3).
 
     Returns:
-        Whole numbers from 0 to 255, float32 (B, H, W, 1).
+        Multiples of 1 / 255 from 0 to 1, float32 (B, 1, H, W).
     """
     red, green, blue = rgb_bhwc.int().unbind(-1)
     # 0.299, 0.587 and 0.114 in fixed point, with OpenCV's rounding.
-    return ((9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15).float()[..., None]
+    gray = (9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15
+    return gray[:, None] * (1 / 255)
 
 
 def fill_depth(out_bhw: Tensor, depth_bhw: Tensor, limits_b4: Tensor, *, has_edges: bool) -> None:
@@ -154,8 +180,8 @@ def _enlarged(image_bchw: Tensor, like: Tensor) -> Tensor:
     return functional.interpolate(image_bchw, size_hw, mode='bilinear', align_corners=False)
 
 
-def _windowed(image_b1hw: Tensor) -> Tensor:
-    continued = functional.pad(image_b1hw, (RADIUS,) * 4, mode='replicate')
+def _windowed(image_bchw: Tensor) -> Tensor:
+    continued = functional.pad(image_bchw, (RADIUS,) * 4, mode='replicate')
     return functional.avg_pool2d(continued, 2 * RADIUS + 1, stride=1)
 
 
