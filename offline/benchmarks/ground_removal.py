@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import clip_camera
-import clip_robot
 import numpy as np
+import robot
 from numpy.typing import NDArray
+from rendered_recordings import CLIP
 
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.evaluation.scoring import pinhole
@@ -40,7 +40,7 @@ from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import choose_topics
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP, EVERY = ROOT / 'offline' / 'clip' / 'room', 8
+BAG, EVERY = ROOT / 'offline' / 'clip' / 'room', 8
 ROOMS = ROOT.parent / 'shared' / 'data' / 'synthetic_rooms'
 HELD_OUT = {'small-house': (96, 240, 400), 'rooms': (48, 160)}  # eight images from each on
 BASE_ABOVE_FLOOR_M = 1.15
@@ -117,9 +117,9 @@ def shares_of(
 
 def clip_views(alone: DepthEstimator, with_scan: DepthEstimator) -> Iterator[View]:
     """Yield images of the clip."""
-    mounting = clip_robot.camera_in_base().copy()
+    mounting = robot.camera_in_base().copy()
     mounting[2, 3] += BASE_ABOVE_FLOOR_M
-    with Recording(CLIP) as recording:
+    with Recording(BAG) as recording:
         choice = choose_topics(recording.topics)
         topics = choose_sparse_topics(recording.topics, ('scan',), choice, {})
         player = SparsePlayer(with_scan.settings, topics)
@@ -134,7 +134,7 @@ def clip_views(alone: DepthEstimator, with_scan: DepthEstimator) -> Iterator[Vie
                 continue
             estimated = alone.estimate(rgb, camera, stddev=False).depth_hw
             depths = {'true': truth, 'estimated': estimated, 'estimated, with the scan': scaled}
-            height_hw = heights(truth, camera, clip_camera.optical_pose(frame.position))
+            height_hw = heights(truth, camera, CLIP.optical_pose(frame.position))
             yield View('the clip', depths, camera, mounting, height_hw)
 
 

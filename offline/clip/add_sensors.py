@@ -1,4 +1,4 @@
-"""Adds to a recording of the clip's camera what the rest of the robot records: scan, odometry, tf.
+"""Adds to a recording of the camera what the rest of the robot records: scan, odometry, tf.
 
     python add_sensors.py --camera /tmp/clip_camera --scans /tmp/clip_scans.npy --output room
 
@@ -9,16 +9,16 @@ sensors already: they are made anew.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import clip_camera
-import clip_robot
 import numpy as np
-from clip_camera import Matrix
+import robot
+from rendered_recordings import RECORDINGS, Matrix, RenderedRecording, add_recording_argument
 from rosbags.interfaces import (
+    Connection,
     Qos,
     QosDurability,
     QosHistory,
@@ -74,10 +74,11 @@ class Recorded:
     data: bytes
 
 
-def add_sensors(camera: Path, scans: Matrix, output: Path) -> None:
-    """Writes the whole clip.
+def add_sensors(recording: RenderedRecording, camera: Path, scans: Matrix, output: Path) -> None:
+    """Writes the whole recording.
 
     Args:
+        recording: Which one.
         camera: Recording with the messages of the camera.
         scans: What `cast_scans.py` has measured: metres, shape (scans, rays).
         output: Folder of the recording; it must not be there yet.
@@ -89,75 +90,80 @@ def add_sensors(camera: Path, scans: Matrix, output: Path) -> None:
             if connection.topic in TOPICS
         ]
     with Writer(output, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections = {
-            topic: writer.add_connection(
-                topic,
-                kind,
-                typestore=STORE,
-                offered_qos_profiles=[LATCHED] if topic == '/tf_static' else (),
-            )
-            for topic, kind in (TOPICS | SENSOR_TOPICS).items()
-        }
-        sensors = [mounts(), *odometry(), *noisy_scans(scans)]
+        connections = add_topics(writer, TOPICS | SENSOR_TOPICS)
+        sensors = [mounts(), *odometry(recording), *noisy_scans(recording, scans)]
         # Sorting keeps the order of equals: what is recorded with an image comes before it.
         for each in sorted([*sensors, *images], key=lambda message: message.recorded_ns):
             writer.write(connections[each.topic], each.recorded_ns, each.data)
+
+
+def add_topics(writer: Writer, types: Mapping[str, str]) -> dict[str, Connection]:
+    """Adds topics to a recording, static transforms as latched; returns them by their names."""
+    return {
+        topic: writer.add_connection(
+            topic,
+            kind,
+            typestore=STORE,
+            offered_qos_profiles=[LATCHED] if topic == '/tf_static' else (),
+        )
+        for topic, kind in types.items()
+    }
 
 
 def mounts() -> Recorded:
     """Returns where camera and laser are on the robot."""
     stamp_ns = START_NS
     links = [
-        make_transform(stamp_ns, clip_robot.BASE_FRAME, child, pose)
+        make_transform(stamp_ns, robot.BASE_FRAME, child, pose)
         for child, pose in (
-            (OPTICAL_FRAME, clip_robot.camera_in_base()),
-            (clip_robot.LASER_FRAME, clip_robot.laser_in_base()),
+            (OPTICAL_FRAME, robot.camera_in_base()),
+            (robot.LASER_FRAME, robot.laser_in_base()),
         )
     ]
     return _recorded(stamp_ns, '/tf_static', make_message('tf2_msgs/msg/TFMessage', links))
 
 
-def odometry() -> Iterator[Recorded]:
+def odometry(recording: RenderedRecording) -> Iterator[Recorded]:
     """Yields odometry with drift, the same as a transform, and what takes the drift out of it.
 
     `map` to `odom` is what a localisation without error publishes with each image.
     """
-    poses = clip_robot.odometry_poses(np.random.default_rng(ODOMETRY_SEED))
-    every = round(clip_robot.ODOMETRY_RATE_HZ / clip_camera.RATE_HZ)
-    times_s = clip_robot.odometry_times_s().tolist()
+    poses = robot.odometry_poses(recording, np.random.default_rng(ODOMETRY_SEED))
+    every = round(robot.ODOMETRY_RATE_HZ / recording.rate_hz)
+    times_s = robot.odometry_times_s(recording).tolist()
     for index, (time_s, pose) in enumerate(zip(times_s, poses, strict=True)):
         stamp_ns = START_NS + round(time_s * 1e9)
         before, after = poses[max(0, index - 1)], poses[max(1, index)]
         moved = make_odometry(stamp_ns, pose, np.linalg.inv(before) @ after)
         yield _recorded(stamp_ns, '/odom', moved)
-        links = [make_transform(stamp_ns, clip_robot.ODOM_FRAME, clip_robot.BASE_FRAME, pose)]
+        links = [make_transform(stamp_ns, robot.ODOM_FRAME, robot.BASE_FRAME, pose)]
         if index % every == 0:
-            correction = clip_robot.base_pose(time_s) @ np.linalg.inv(pose)
-            links.append(make_transform(stamp_ns, MAP_FRAME, clip_robot.ODOM_FRAME, correction))
+            correction = robot.base_pose(recording, time_s) @ np.linalg.inv(pose)
+            links.append(make_transform(stamp_ns, MAP_FRAME, robot.ODOM_FRAME, correction))
         yield _recorded(stamp_ns, '/tf', make_message('tf2_msgs/msg/TFMessage', links))
 
 
-def noisy_scans(scans: Matrix) -> Iterator[Recorded]:
+def noisy_scans(recording: RenderedRecording, scans: Matrix) -> Iterator[Recorded]:
     """Yields each scan with its noise, recorded when its last ray is measured.
 
     As REP 117 has it, +inf is nothing within the range, and NaN a ray that got lost.
     """
     generator = np.random.default_rng(SCAN_SEED)
-    for begin_s, exact in zip(clip_robot.scan_times_s().tolist(), scans, strict=True):
-        ranges = exact + generator.normal(0.0, clip_robot.RANGE_STDDEV_M, exact.shape)
-        ranges[ranges > clip_robot.LIMITS_M[1]] = np.inf
-        ranges[generator.random(exact.shape) < clip_robot.LOST_SHARE] = np.nan
+    for begin_s, exact in zip(robot.scan_times_s(recording).tolist(), scans, strict=True):
+        ranges = exact + generator.normal(0.0, robot.RANGE_STDDEV_M, exact.shape)
+        ranges[ranges > robot.LIMITS_M[1]] = np.inf
+        ranges[generator.random(exact.shape) < robot.LOST_SHARE] = np.nan
         stamp_ns = START_NS + round(begin_s * 1e9)
-        scan_s = 1 / clip_robot.SCAN_RATE_HZ
+        scan_s = 1 / robot.SCAN_RATE_HZ
         message = make_message(
             'sensor_msgs/msg/LaserScan',
-            make_header(stamp_ns, clip_robot.LASER_FRAME),
-            clip_robot.FIRST_RAY_RAD,
-            clip_robot.FIRST_RAY_RAD + (clip_robot.RAYS - 1) * clip_robot.RAY_STEP_RAD,
-            clip_robot.RAY_STEP_RAD,
-            scan_s / clip_robot.RAYS,
+            make_header(stamp_ns, robot.LASER_FRAME),
+            robot.FIRST_RAY_RAD,
+            robot.FIRST_RAY_RAD + (robot.RAYS - 1) * robot.RAY_STEP_RAD,
+            robot.RAY_STEP_RAD,
+            scan_s / robot.RAYS,
             scan_s,
-            *clip_robot.LIMITS_M,
+            *robot.LIMITS_M,
             ranges.astype(np.float32),
             np.zeros(0, np.float32),
         )
@@ -166,8 +172,8 @@ def noisy_scans(scans: Matrix) -> Iterator[Recorded]:
 
 def make_odometry(stamp_ns: int, pose: Matrix, step: Matrix) -> Any:
     """Returns a pose in `odom` as Odometry, with the velocity of the step to it."""
-    rate = clip_robot.ODOMETRY_RATE_HZ
-    turn = clip_robot.small_turn(step)
+    rate = robot.ODOMETRY_RATE_HZ
+    turn = robot.small_turn(step)
     twist = make_message(
         'geometry_msgs/msg/Twist',
         make_message('geometry_msgs/msg/Vector3', *(float(m) * rate for m in step[:3, 3])),
@@ -175,8 +181,8 @@ def make_odometry(stamp_ns: int, pose: Matrix, step: Matrix) -> Any:
     )
     return make_message(
         'nav_msgs/msg/Odometry',
-        make_header(stamp_ns, clip_robot.ODOM_FRAME),
-        clip_robot.BASE_FRAME,
+        make_header(stamp_ns, robot.ODOM_FRAME),
+        robot.BASE_FRAME,
         make_message('geometry_msgs/msg/PoseWithCovariance', make_pose(pose), np.zeros(36)),
         make_message('geometry_msgs/msg/TwistWithCovariance', twist, np.zeros(36)),
     )
@@ -205,8 +211,10 @@ def main() -> None:
     parser.add_argument('--camera', type=Path, required=True, help='recording of the camera')
     parser.add_argument('--scans', type=Path, required=True, help='.npy file of cast_scans.py')
     parser.add_argument('--output', type=Path, required=True, help='a folder not there yet')
+    add_recording_argument(parser)
     arguments = parser.parse_args()
-    add_sensors(arguments.camera, np.load(arguments.scans), arguments.output)
+    recording, scans = RECORDINGS[arguments.recording], np.load(arguments.scans)
+    add_sensors(recording, arguments.camera, scans, arguments.output)
 
 
 if __name__ == '__main__':

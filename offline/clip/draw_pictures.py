@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import clip_camera
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
+from rendered_recordings import CLIP
 
 from drnet_offline.evaluation.depth_colours import add_depth_bar, draw_depth
 from drnet_offline.replay.decoding import read_depths, read_images
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIP = ROOT / 'offline' / 'clip' / 'room'
+BAG = ROOT / 'offline' / 'clip' / 'room'
 IMAGES = '/camera/image_raw/compressed'
 DEPTHS = '/camera/depth/image_rect/compressedDepth'
 STILL_FRAME = 8
@@ -83,7 +83,7 @@ def main() -> None:
         [frame.rgb_hwc for frame in shown],
         [frame.exact_hw for frame in shown],
     ]
-    save_jpeg(draw_panels(rows, limits_m), CLIP.with_name('preview.jpg'))
+    save_jpeg(draw_panels(rows, limits_m), BAG.with_name('preview.jpg'))
     moving: list[list[NDArray[Any]]] = [
         [frame.rgb_hwc, frame.estimate_hw] for frame in frames[::GIF_STEP]
     ]
@@ -93,14 +93,12 @@ def main() -> None:
 
 def read_frames() -> list[ClipFrame]:
     """Read the clip and estimate its depth, frame by frame as the node does."""
-    focal, (cx, cy) = clip_camera.FOCAL_PX, clip_camera.CENTRE_PX
+    focal, (cx, cy) = CLIP.focal_px, CLIP.centre_px
     camera = CameraModel.from_fields(
-        width=clip_camera.WIDTH,
-        height=clip_camera.HEIGHT,
-        k=(focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0),
+        width=CLIP.width, height=CLIP.height, k=(focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0)
     )
     plain = DepthEstimator(Settings(refine_edges=False))
-    with Recording(CLIP) as recording, DepthEstimator() as estimator, plain:
+    with Recording(BAG) as recording, DepthEstimator() as estimator, plain:
         images = [rgb for _, rgb in read_images(recording, IMAGES)]
         depths = [depth for _, depth in read_depths(recording, DEPTHS)]
         return [
@@ -163,7 +161,7 @@ def save_gif(frames: Sequence[NDArray[np.uint8]], path: Path) -> None:
     images = [
         Image.fromarray(rgb).quantize(GIF_COLOURS, dither=Image.Dither.NONE) for rgb in frames
     ]
-    pace_ms = round(1000 * GIF_STEP / clip_camera.RATE_HZ)
+    pace_ms = round(1000 * GIF_STEP / CLIP.rate_hz)
     images[0].save(path, save_all=True, append_images=images[1:], duration=pace_ms, loop=0)
 
 

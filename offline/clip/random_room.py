@@ -20,10 +20,18 @@ from room_furniture import (
     add_table,
 )
 from room_palette import build_palette
-from room_scene import add_area_light
+from room_scene import add_area_light, build_room
 from room_shapes import Point, add_box, add_cushion, add_group, add_picture
 
 WALL = 0.2
+
+
+def model_room(seed: int | None) -> None:
+    """Empties the scene and models a random room, or that of the bundled clip without a seed."""
+    if seed is None:
+        build_room()
+    else:
+        RandomRoom(seed)
 
 
 class RandomRoom:

@@ -1,4 +1,4 @@
-"""Renders the clip's frames with Cycles: colour as PNG, exact depth as a float array.
+"""Renders the frames of a recording with Cycles: colour as PNG, exact depth as a float array.
 
 Run with the Python 3.11 that has `bpy`; frames that exist are skipped, so a run can be resumed:
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-import clip_camera
 import mathutils
 import numpy as np
-import room_scene
+from random_room import model_room
+from rendered_recordings import RECORDINGS, Matrix, RenderedRecording, add_recording_argument
 
 SENSOR_MM = 36.0
 # Blender's camera looks along -z with y up; the optical frame along +z with y down.
@@ -24,11 +24,10 @@ OPTICAL_TO_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def add_camera() -> Any:
-    """Adds the pinhole camera; the principal point (w - 1) / 2 is Blender's unshifted centre."""
+    """Adds the pinhole camera; its principal point (w - 1) / 2 is Blender's unshifted centre."""
     camera = bpy.data.cameras.new('camera')
     camera.sensor_fit = 'HORIZONTAL'
     camera.sensor_width = SENSOR_MM
-    camera.lens = clip_camera.FOCAL_PX * SENSOR_MM / clip_camera.WIDTH
     camera.clip_start = 0.05
     thing = bpy.data.objects.new('camera', camera)
     bpy.context.scene.collection.objects.link(thing)
@@ -36,12 +35,25 @@ def add_camera() -> Any:
     return thing
 
 
-def set_up_colour(samples: int, threads: int) -> None:
-    """Sets size, path tracing and denoising for the colour frames."""
+def point_camera(camera: Any, pose: Matrix, focal_px: float) -> None:
+    """Sets pose and focal length of the camera.
+
+    Args:
+        camera: That of `add_camera`.
+        pose: 4x4 pose of the optical frame.
+        focal_px: For images of the size that is set.
+    """
+    width = bpy.context.scene.render.resolution_x
+    camera.data.lens = focal_px * camera.data.sensor_width / width
+    camera.matrix_world = mathutils.Matrix((pose @ OPTICAL_TO_BLENDER).tolist())
+
+
+def set_up_colour(size_px: tuple[int, int], samples: int, threads: int) -> None:
+    """Sets size (width, height), path tracing and denoising for the colour frames."""
     scene = bpy.context.scene
     render, cycles = scene.render, scene.cycles
     render.engine = 'CYCLES'
-    render.resolution_x, render.resolution_y = clip_camera.WIDTH, clip_camera.HEIGHT
+    render.resolution_x, render.resolution_y = size_px
     render.resolution_percentage = 100
     render.threads_mode, render.threads = 'FIXED', threads
     render.use_persistent_data = True
@@ -88,10 +100,9 @@ def set_up_depth() -> None:
     scene.cycles.sample_clamp_direct = 0.0
 
 
-def render(camera: Any, frame: int, path: Path) -> None:
+def render(recording: RenderedRecording, camera: Any, frame: int, path: Path) -> None:
     """Renders one frame from its pose on the path to `path`."""
-    pose = clip_camera.optical_pose(frame) @ OPTICAL_TO_BLENDER
-    camera.matrix_world = mathutils.Matrix(pose.tolist())
+    point_camera(camera, recording.optical_pose(frame), recording.focal_px)
     bpy.context.scene.cycles.seed = frame
     bpy.context.scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
@@ -101,10 +112,11 @@ def read_depth(path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Reads the first channel of a float EXR: metres, shape (height, width), top row first."""
     image = bpy.data.images.load(str(path))
     image.colorspace_settings.name = 'Non-Color'
-    pixels = np.empty(clip_camera.HEIGHT * clip_camera.WIDTH * 4, np.float32)
+    width, height = image.size
+    pixels = np.empty(height * width * 4, np.float32)
     image.pixels.foreach_get(pixels)
     bpy.data.images.remove(image)
-    return pixels.reshape(clip_camera.HEIGHT, clip_camera.WIDTH, 4)[::-1, :, 0].copy()
+    return pixels.reshape(height, width, 4)[::-1, :, 0].copy()
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -113,6 +125,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument('--output', type=Path, required=True, help='folder of the frames')
     parser.add_argument('--samples', type=int, default=40, help='paths per pixel at most')
     parser.add_argument('--threads', type=int, default=2)
+    add_recording_argument(parser)
     parser.add_argument('--frames', type=int, nargs='*', help='only these (default: all)')
     return parser.parse_args()
 
@@ -121,11 +134,12 @@ def main() -> None:
     """Renders depth first (fast), then colour, for every frame not there yet."""
     arguments = parse_arguments()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    frames = arguments.frames or range(clip_camera.FRAME_COUNT)
+    recording = RECORDINGS[arguments.recording]
+    frames = arguments.frames or range(recording.frame_count)
     for kind in ('depth', 'colour'):
-        room_scene.build_room()
+        model_room(recording.room_seed)
         camera = add_camera()
-        set_up_colour(arguments.samples, arguments.threads)
+        set_up_colour((recording.width, recording.height), arguments.samples, arguments.threads)
         if kind == 'depth':
             set_up_depth()
         for frame in frames:
@@ -135,7 +149,7 @@ def main() -> None:
                 continue
             start = time.monotonic()
             part = stem.with_suffix('.part.exr' if kind == 'depth' else '.part.png')
-            render(camera, frame, part)
+            render(recording, camera, frame, part)
             if kind == 'depth':
                 np.save(done, read_depth(part))
                 part.unlink()

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import bpy
-import mathutils
 import numpy as np
 from random_room import RandomRoom
-from render_room import OPTICAL_TO_BLENDER, add_camera, set_up_colour
+from render_room import add_camera, point_camera, set_up_colour
 
 ROOMS, VIEWS = 16, 4
 WIDTH, HEIGHT = 384, 288
@@ -37,15 +36,12 @@ def main() -> None:
         start = time.monotonic()
         room = RandomRoom(number)
         camera = add_camera()
-        set_up_colour(arguments.samples, arguments.threads)
+        set_up_colour((WIDTH, HEIGHT), arguments.samples, arguments.threads)
         render = bpy.context.scene.render
-        render.resolution_x, render.resolution_y = WIDTH, HEIGHT
         render.image_settings.file_format, render.image_settings.quality = 'JPEG', 85
         for view in range(arguments.views):
-            pose = room.optical_pose() @ OPTICAL_TO_BLENDER
             focal_px = float(np.random.default_rng((number, view)).uniform(*FOCAL_PX))
-            camera.data.lens = focal_px * camera.data.sensor_width / WIDTH
-            camera.matrix_world = mathutils.Matrix(pose.tolist())
+            point_camera(camera, room.optical_pose(), focal_px)
             path = arguments.output / f'{number:02d}_{view}.jpg'
             if not path.exists():
                 render.filepath = str(path)

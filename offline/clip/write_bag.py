@@ -14,10 +14,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import clip_camera
 import cv2
 import numpy as np
 import numpy.typing as npt
+from rendered_recordings import RECORDINGS, Matrix, RenderedRecording, add_recording_argument
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -27,7 +27,6 @@ STORE = get_typestore(Stores.ROS2_JAZZY)
 OPTICAL_FRAME = 'camera_optical_frame'
 MAP_FRAME = 'map'
 START_NS = 1_700_000_000_000_000_000
-STEP_NS = round(1e9 / clip_camera.RATE_HZ)
 # Beyond this lies only the view through the window, which no depth sensor indoors would give.
 MAX_DEPTH_M = 6.0
 JPEG_QUALITY = 85
@@ -75,16 +74,16 @@ def encode_depth(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(struct.pack('<iff', 0, 0.0, 0.0) + png, np.uint8)
 
 
-def camera_info(header: Any) -> Any:
+def camera_info(recording: RenderedRecording, header: Any) -> Any:
     """Returns the CameraInfo of an undistorted pinhole camera."""
-    focal, (cx, cy) = clip_camera.FOCAL_PX, clip_camera.CENTRE_PX
+    focal, (cx, cy) = recording.focal_px, recording.centre_px
     do_rectify = False
     region = make_message('sensor_msgs/msg/RegionOfInterest', 0, 0, 0, 0, do_rectify)
     return make_message(
         'sensor_msgs/msg/CameraInfo',
         header,
-        clip_camera.HEIGHT,
-        clip_camera.WIDTH,
+        recording.height,
+        recording.width,
         'plumb_bob',
         np.zeros(5),
         np.array([focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]),
@@ -96,15 +95,15 @@ def camera_info(header: Any) -> Any:
     )
 
 
-def pose_message(frame: int, stamp_ns: int) -> Any:
+def pose_message(recording: RenderedRecording, frame: int, stamp_ns: int) -> Any:
     """Returns the camera's pose in `map` as PoseStamped."""
-    pose = make_pose(clip_camera.optical_pose(frame))
+    pose = make_pose(recording.optical_pose(frame))
     return make_message('geometry_msgs/msg/PoseStamped', make_header(stamp_ns, MAP_FRAME), pose)
 
 
-def make_pose(pose: clip_camera.Matrix) -> Any:
+def make_pose(pose: Matrix) -> Any:
     """Returns a 4x4 pose as Pose."""
-    rotation = clip_camera.quaternion_xyzw(pose[:3, :3])
+    rotation = quaternion_xyzw(pose[:3, :3])
     return make_message(
         'geometry_msgs/msg/Pose',
         make_message('geometry_msgs/msg/Point', *map(float, pose[:3, 3])),
@@ -112,7 +111,28 @@ def make_pose(pose: clip_camera.Matrix) -> Any:
     )
 
 
-def frame_messages(frames: Path, frame: int, stamp_ns: int) -> tuple[Any, ...]:
+def quaternion_xyzw(rotation: Matrix) -> Matrix:
+    """Returns the unit quaternion of a 3x3 rotation, w >= 0 (largest component first taken)."""
+    trace = float(np.trace(rotation))
+    squares = np.array([*(1 + 2 * np.diag(rotation) - trace), 1 + trace]) / 4
+    first = int(np.argmax(squares))
+    r = rotation
+    products = np.array(
+        [
+            [0, r[0, 1] + r[1, 0], r[0, 2] + r[2, 0], r[2, 1] - r[1, 2]],
+            [r[0, 1] + r[1, 0], 0, r[1, 2] + r[2, 1], r[0, 2] - r[2, 0]],
+            [r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], 0, r[1, 0] - r[0, 1]],
+            [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], 0],
+        ]
+    )
+    quaternion = products[first] / (4 * np.sqrt(squares[first]))
+    quaternion[first] = np.sqrt(squares[first])
+    return np.asarray(quaternion if quaternion[3] >= 0 else -quaternion)
+
+
+def frame_messages(
+    recording: RenderedRecording, frames: Path, frame: int, stamp_ns: int
+) -> tuple[Any, ...]:
     """Returns the messages of one frame, in the order of `TOPICS`."""
     header = make_header(stamp_ns, OPTICAL_FRAME)
     rgb = read_rgb(frames / f'{frame:03d}.png')
@@ -120,16 +140,17 @@ def frame_messages(frames: Path, frame: int, stamp_ns: int) -> tuple[Any, ...]:
     kind = 'sensor_msgs/msg/CompressedImage'
     return (
         make_message(kind, header, 'rgb8; jpeg compressed bgr8', encode_colour(rgb)),
-        camera_info(header),
+        camera_info(recording, header),
         make_message(kind, header, '16UC1; compressedDepth png', encode_depth(depth_m)),
-        pose_message(frame, stamp_ns),
+        pose_message(recording, frame, stamp_ns),
     )
 
 
-def write_bag(frames: Path, output: Path) -> None:
-    """Writes the whole clip.
+def write_bag(recording: RenderedRecording, frames: Path, output: Path) -> None:
+    """Writes all frames of a recording.
 
     Args:
+        recording: Which one.
         frames: Folder with NNN.png (colour) and NNN.npy (metres, float32) per frame.
         output: Folder of the bag; replaced if it exists.
     """
@@ -139,9 +160,9 @@ def write_bag(frames: Path, output: Path) -> None:
         connections = [
             writer.add_connection(topic, kind, typestore=STORE) for topic, kind in TOPICS.items()
         ]
-        for frame in range(clip_camera.FRAME_COUNT):
-            stamp_ns = START_NS + frame * STEP_NS
-            messages = frame_messages(frames, frame, stamp_ns)
+        for frame in range(recording.frame_count):
+            stamp_ns = START_NS + frame * round(1e9 / recording.rate_hz)
+            messages = frame_messages(recording, frames, frame, stamp_ns)
             for connection, message in zip(connections, messages, strict=True):
                 data = STORE.serialize_cdr(message, connection.msgtype)
                 writer.write(connection, stamp_ns, data)
@@ -151,9 +172,10 @@ def main() -> None:
     """Reads the command line and writes the bag."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument('--frames', type=Path, required=True, help='folder of the frames')
-    parser.add_argument('--output', type=Path, default=Path(__file__).parent / 'room')
+    parser.add_argument('--output', type=Path, required=True, help='folder of the bag; replaced')
+    add_recording_argument(parser)
     arguments = parser.parse_args()
-    write_bag(arguments.frames, arguments.output)
+    write_bag(RECORDINGS[arguments.recording], arguments.frames, arguments.output)
 
 
 if __name__ == '__main__':

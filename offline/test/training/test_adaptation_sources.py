@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from known_scenes import HW, KnownEngine, Scene, known_depth, write
-from recorded_sensors import EXTRINSICS, FACTOR, slanted_wall, with_scans
+from recorded_sensors import EXTRINSICS, FACTOR, odometry, slanted_wall, with_scans
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation import pinned
@@ -87,6 +87,24 @@ def test_a_scan_pins_the_depth_of_the_old_weights(tmp_path: Path, opened: ExitSt
         assert frame.weight_hw is not None
         assert frame.weight_hw[HW[0] // 2].mean() > 0.5
         assert frame.truth_hw is not None  # recorded depth is there for the report
+
+
+@pytest.mark.usefixtures('known_estimator')
+def test_a_scan_and_odometry_are_learned_from_together(tmp_path: Path, opened: ExitStack) -> None:
+    scene = with_scans()
+    moved = zip(scene.before, scene.stamps, strict=True)
+    both = tuple((*messages, ('/odom', odometry(stamp))) for messages, stamp in moved)
+    bag = write(tmp_path / 'bag', replace(scene, before=both))
+    source = open_source(bag, plan_of(bag), 'sparse', opened)
+    assert isinstance(source, pinned.PinnedDepth)
+    assert source.labels == 'depth scaled by scan and odometry'
+    assert place_corners(source, source.topics).posed == 6
+    # The robot stands still, so that its odometry adds no corners.
+    assert source.may_have_label(np.arange(6)).all()
+    frames = list(source.frames({0: -1, 3: -1}))
+    assert [frame.position for frame in frames] == [0, 3]
+    for frame in frames:
+        np.testing.assert_allclose(frame.depth_hw, TRUTH, rtol=0.03)
 
 
 @pytest.mark.usefixtures('known_estimator')

@@ -103,7 +103,8 @@ def place_corners(
 
     Args:
         frames: The recording.
-        topics: Where odometry, poses of the camera (`POSE_TYPE`) and transforms are recorded.
+        topics: Where odometry, poses of the camera (`POSE_TYPE`) and transforms are recorded;
+            other sources are left out.
         on_image: Called for each image and direction.
 
     Raises:
@@ -174,7 +175,8 @@ def _poses(
     alone = replace(index, choice=choice, pairs={})
     reader = _PoseReader(frames, topics)
     waiting: deque[RecordedFrame] = deque()
-    for frame in read_frames(alone, side_topics=topics.all):
+    posing = (topics.by_source['odometry'], *topics.transforms)
+    for frame in read_frames(alone, side_topics=posing):
         reader.receive(frame)
         if frame.rgb_hwc is not None:
             waiting.append(replace(frame, side_messages=()))

@@ -1,19 +1,17 @@
-"""The robot that carries the clip's camera: mounts, laser scanner and odometry. Pure numpy.
+"""The robot that carries the camera: mounts, laser scanner and odometry. Pure numpy.
 
 Camera and laser are fixed to `base_link` (x forward, y left, z up), which rocks as it walks: the
-plane of the laser stays within 2.1 degrees of level.
+plane of the laser stays within 2.1 degrees of level (1.8 in the walk).
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-import clip_camera
 import numpy as np
-from clip_camera import Matrix
+from rendered_recordings import Matrix, RenderedRecording
 
 BASE_FRAME, LASER_FRAME, ODOM_FRAME = 'base_link', 'laser', 'odom'
-DURATION_S = (clip_camera.FRAME_COUNT - 1) / clip_camera.RATE_HZ
 
 CAMERA_PITCH_DEG = -12.75
 CAMERA_PLACE_M = (0.1, 0.0, 0.25)
@@ -53,34 +51,35 @@ def laser_in_base() -> Matrix:
     return pose
 
 
-def base_pose(time_s: float) -> Matrix:
+def base_pose(recording: RenderedRecording, time_s: float) -> Matrix:
     """Returns the true 4x4 pose of `base_link` in `map`.
 
     Args:
+        recording: The path.
         time_s: Since the first image.
     """
-    optical = clip_camera.optical_pose(time_s * clip_camera.RATE_HZ)
+    optical = recording.optical_pose(time_s * recording.rate_hz)
     return np.asarray(optical @ np.linalg.inv(camera_in_base()))
 
 
-def scan_times_s() -> Matrix:
+def scan_times_s(recording: RenderedRecording) -> Matrix:
     """Returns when each whole scan begins, since the first image."""
-    count = int((DURATION_S - FIRST_SCAN_S) * SCAN_RATE_HZ)
+    count = int((recording.duration_s - FIRST_SCAN_S) * SCAN_RATE_HZ)
     return FIRST_SCAN_S + np.arange(count) / SCAN_RATE_HZ
 
 
-def odometry_times_s() -> Matrix:
+def odometry_times_s(recording: RenderedRecording) -> Matrix:
     """Returns when odometry is published, since the first image."""
-    return np.arange(round(DURATION_S * ODOMETRY_RATE_HZ) + 1) / ODOMETRY_RATE_HZ
+    return np.arange(round(recording.duration_s * ODOMETRY_RATE_HZ) + 1) / ODOMETRY_RATE_HZ
 
 
-def odometry_poses(generator: np.random.Generator) -> list[Matrix]:
+def odometry_poses(recording: RenderedRecording, generator: np.random.Generator) -> list[Matrix]:
     """Returns the 4x4 poses of `base_link` in `odom` that the robot measures, with drift.
 
     `odom` begins where `base_link` is at the first image, level and facing the same way.
     """
-    truth = [base_pose(float(time_s)) for time_s in odometry_times_s()]
-    poses = [np.linalg.inv(odom_start()) @ truth[0]]
+    truth = [base_pose(recording, float(time_s)) for time_s in odometry_times_s(recording)]
+    poses = [np.linalg.inv(odom_start(recording)) @ truth[0]]
     for before, after in pairwise(truth):
         step = np.linalg.inv(before) @ after
         step[:3, 3] = step[:3, 3] * LENGTH_FACTOR + generator.normal(0.0, STEP_STDDEV_M, 3)
@@ -90,9 +89,9 @@ def odometry_poses(generator: np.random.Generator) -> list[Matrix]:
     return poses
 
 
-def odom_start() -> Matrix:
+def odom_start(recording: RenderedRecording) -> Matrix:
     """Returns the 4x4 pose in `map` that `odom` has before there is any drift."""
-    start = base_pose(0.0)
+    start = base_pose(recording, 0.0)
     yaw = np.arctan2(start[1, 0], start[0, 0])
     start[:3, :3] = rotation_matrix(np.array([0.0, 0.0, yaw]))
     return start
