@@ -14,6 +14,9 @@ LOCKS := requirements/base.lock.txt requirements/ros-$(ROS).lock.txt
 STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 PYTEST_ARGS ?=
 BAG ?=
+ifdef bag
+$(error the recording of make demo is given as BAG=path, got bag=$(bag))
+endif
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 MESSAGES ?= 10000
@@ -60,7 +63,7 @@ $(STAMP): $(LOCKS)
 	@touch $@
 
 demo: setup  ## run the node on the bundled clip and write demo_output/ (BAG=path for another recording)
-	@$(BIN)/python offline/demo/run_demo.py $(if $(BAG),--bag "$$BAG") $(DEMO_ARGS)
+	@$(BIN)/python offline/demo/run_demo.py $(if $(filter file,$(origin BAG)),,--bag "$$BAG") $(DEMO_ARGS)
 
 test: setup  ## run all tests: first those of the ROS 2 package, then those of offline/ in another process
 ifdef PYTEST_ARGS

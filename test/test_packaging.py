@@ -176,3 +176,22 @@ def test_fast_dds_profile_has_room_for_large_images() -> None:
     participant = profile.find('.//dds:participant', space)
     assert participant is not None
     assert participant.get('is_default_profile') == 'true'
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        ([], 'run_demo.py  '),
+        (['BAG=my drive'], 'run_demo.py --bag "$BAG" '),
+        (['BAG='], 'run_demo.py --bag "$BAG" '),
+        (['bag=drive'], 'the recording of make demo is given as BAG=path, got bag=drive'),
+    ],
+)
+def test_make_demo_plays_no_other_recording_than_was_given(words: list[str], said: str) -> None:
+    of_make = ('BAG', 'DEMO_ARGS', 'MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES')
+    environment = {name: value for name, value in os.environ.items() if name not in of_make}
+    command = ['make', '--dry-run', '--no-print-directory', 'demo', *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    assert said in (done.stdout + done.stderr).splitlines()[-1] + '\n'
