@@ -186,8 +186,8 @@ def _caption(metrics: DepthMetrics) -> str:
     if figures['rel'] is None:
         return ''
     return (
-        'over all frames:\n'
-        f'RMSE {figures["rmse"]:.2f} m, REL {figures["rel"]:.3f}, delta1 {figures["delta1"]:.3f}'
+        f'over all frames: RMSE {figures["rmse"]:.2f} m,\n'
+        f'REL {figures["rel"]:.3f}, delta1 {figures["delta1"]:.3f}'
     )
 
 
