@@ -76,7 +76,8 @@ MostForgotten = Annotated[
     float,
     typer.Option(
         min=0.0,
-        help='Largest relative rise of REL in other rooms: 0.05 allows 0.200 to become 0.210.',
+        help='Largest relative rise of REL in other rooms: 0.05 allows 0.200 to become 0.210. '
+        'Pictures without depth only estimate it, by how much their depth changes.',
     ),
 ]
 Seed = Annotated[int, typer.Option(help='Seed of all random numbers.')]
