@@ -6,10 +6,12 @@ a command can show it as it is.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 __all__ = [
+    'DISK_FULL',
     'CameraError',
     'DeviceLostError',
     'DeviceMemoryError',
@@ -31,6 +33,9 @@ __all__ = [
 # Where pip knows a module by another name.
 _PACKAGES = {'cv2': 'opencv-python-headless'}
 _MOST_SHOWN = 600
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""`errno` of an OSError where a disk, a quota or a limit of file sizes has no more room."""
 
 
 class DrnetError(Exception):

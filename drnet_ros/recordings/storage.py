@@ -7,7 +7,6 @@ metadata.yaml only tells what else must be there.
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from backports import zstd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from drnet_ros.errors import RecordingError
+from drnet_ros.errors import DISK_FULL, RecordingError
 
 __all__ = ['Storage', 'decompressed', 'find_storage']
 
@@ -31,7 +30,6 @@ _METADATA = 'metadata.yaml'
 _SUFFIXES = ('.mcap', '.db3')
 _COMPRESSED = '.zstd'
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TRANSIENT_LOCAL = {'transient_local', 1}
 
 
@@ -135,7 +133,7 @@ def _unpack(path: Path, found: Path) -> None:
         with zstd.open(path, 'rb') as packed, found.open('wb') as unpacked:
             shutil.copyfileobj(packed, unpacked)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         msg = (
             f'{path} must be unpacked to be read, and the disk of {gettempdir()} has no room for '

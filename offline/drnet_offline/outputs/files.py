@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 from drnet_offline.errors import OfflineError
+from drnet_ros.errors import DISK_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _JPEG_QUALITY = 90
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # An empty file can be made on a full disk.
 _PROBE_BYTES = 65536
 _STREAM_FOLDERS = ('/dev', '/dev/fd', '/proc/self/fd')
@@ -182,7 +181,7 @@ def named_disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_FULL:
             raise _cannot_write(path, error) from error
         raise
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_offline.errors import DatasetError
+from drnet_offline.evaluation.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from drnet_offline.datasets.sample import DepthDataset
     from drnet_offline.evaluation.protocols import Protocol
 
-__all__ = ['check_counted', 'check_depth']
+__all__ = ['check_counted', 'check_depth', 'validation_protocols']
 
 _IMAGES = 8
 _PLAUSIBLE_M = 0.05, 100.0
@@ -51,6 +52,15 @@ def check_depth(name: str, samples: DepthDataset) -> None:
             '(PNGs of a folder are millimetres)'
         )
         raise DatasetError(msg)
+
+
+def validation_protocols(sources: int) -> list[Protocol]:
+    """Return which pixels of the validation images of each data set count.
+
+    Args:
+        sources: How many data sets there are. The first is NYU Depth v2 or stands in its place.
+    """
+    return [PROTOCOLS['full' if number else 'eigen'] for number in range(sources)]
 
 
 def check_counted(name: str, samples: DepthDataset, protocol: Protocol) -> None:

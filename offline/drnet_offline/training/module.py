@@ -15,7 +15,7 @@ from torch import Tensor
 
 from drnet_offline.errors import ConfigError, DivergedError
 from drnet_offline.evaluation.metrics import DepthMetrics
-from drnet_offline.evaluation.protocols import PROTOCOLS
+from drnet_offline.training.depth_check import validation_protocols
 from drnet_offline.training.depthwise import run_depthwise_in_float32
 from drnet_offline.training.losses import metric_loss, multilevel_loss, paper_loss, trust_scale
 from drnet_offline.training.preset_reader import to_plain
@@ -96,8 +96,8 @@ class DepthModule(lightning.LightningModule):
         if not torch.cuda.is_available():
             run_depthwise_in_float32(self.network)
         self.source_names = tuple(source_names)
-        protocols = ['eigen', *['full'] * (len(self.source_names) - 1)]
-        self.metrics = torch.nn.ModuleList(DepthMetrics(PROTOCOLS[name]) for name in protocols)
+        protocols = validation_protocols(len(self.source_names))
+        self.metrics = torch.nn.ModuleList(DepthMetrics(protocol) for protocol in protocols)
         # In a list, so that the compiled view adds no second copy of the parameters.
         self._forward = [torch.compile(self.network) if config.compile else self.network]
         # Lightning takes the module in the mode it comes in, and does not call train() itself.

@@ -14,11 +14,10 @@ from lightning.pytorch import callbacks, loggers
 from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.datasets.opening import is_nyu
 from drnet_offline.errors import ConfigError, DatasetError
-from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.training.augment import resize_sample
 from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedBatchNorm
 from drnet_offline.training.data import DepthData, message_of_loader
-from drnet_offline.training.depth_check import check_counted, check_depth
+from drnet_offline.training.depth_check import check_counted, check_depth, validation_protocols
 from drnet_offline.training.distributed import ProcessLayout, find_processes
 from drnet_offline.training.module import DepthModule
 from drnet_offline.training.output_check import check_training_folder
@@ -158,8 +157,8 @@ def _check_depth(train_set: Mixture, val_set: Mixture) -> None:
     for part, mixture in (('training', train_set), ('validation', val_set)):
         for source in mixture.sources:
             check_depth(f'{source.name} ({part})', source.samples)
-    for number, source in enumerate(val_set.sources):
-        protocol = PROTOCOLS['full' if number else 'eigen']  # as in DepthModule
+    protocols = validation_protocols(len(val_set.sources))
+    for source, protocol in zip(val_set.sources, protocols, strict=True):
         check_counted(source.name, source.samples, protocol)
 
 
