@@ -36,7 +36,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Spinning(node):
         process = start_node_program(Path(folder) / 'log', 'autostart:=false')
         try:
-            held = run_cycles(Graph(node), process, count)
+            held = list(run_cycles(Graph(node), process, count))
         finally:
             end_program(process)
     for index in sorted({0, *range(9, count, 10), count - 1}):

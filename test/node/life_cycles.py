@@ -7,6 +7,7 @@ image.
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -30,20 +31,19 @@ GOALS = {
 START_S = 120.0
 
 
-def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> list[Resources]:
+def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> Iterator[Resources]:
     """Cycle an unconfigured node.
 
     Args:
         graph: A node in its domain.
         process: The node, started with autostart:=false.
-        count: How often.
+        count: How often at most.
 
-    Returns:
-        What the process held after each cycle, unconfigured again.
+    Yields:
+        What the process holds after each cycle, unconfigured again.
     """
     changer = Changer(graph)
     depths = None
-    held = []
     publisher = graph.node.create_publisher(Image, 'image', 5)
     for cycle in range(count):
         for transition in UP:
@@ -57,8 +57,7 @@ def run_cycles(graph: Graph, process: subprocess.Popen[bytes], count: int) -> li
         )
         for transition in DOWN:
             changer.change(transition)
-        held.append(resources_of(process.pid))
-    return held
+        yield resources_of(process.pid)
 
 
 def has_more(depths: Collected[Image], before: int) -> bool:
