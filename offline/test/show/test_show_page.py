@@ -84,6 +84,9 @@ async def look(page: Page, address: str, output: Path) -> None:
     await page.value('document.querySelector("#record-mp4").click()')
     await page.until('document.querySelector("#recording").hidden')
     (video,) = recorded(output)
+    said = await page.value('document.querySelector("#saved").innerText')
+    assert re.fullmatch(rf'Saved to {re.escape(str(video))} \(\d+ images\)', said)
+    assert ' at 384 × 288 pixels, ' in await page.value('document.querySelector("#runs").innerText')
     assert cv2.VideoCapture(str(video)).read()[0]
     for width in (1280, 500):
         await page.show(width, 900, dark=width == 500)
