@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 __all__ = ['ImageConverter']
 
 # OpenCV's own types: they say nothing of colours, so cv_bridge does not convert them to any.
-_OPENCV_TYPE = re.compile(r'(8U|8S|16U|16S|32S|32F|64F)C\d+')
+_OPENCV_DTYPES = {
+    '8U': np.uint8,
+    '8S': np.int8,
+    '16U': np.uint16,
+    '16S': np.int16,
+    '32S': np.int32,
+    '32F': np.float32,
+    '64F': np.float64,
+}
+_OPENCV_TYPE = re.compile(rf'({"|".join(_OPENCV_DTYPES)})C(\d{{1,3}})')
 _INSTALL = 'install it: sudo apt install ros-$ROS_DISTRO-cv-bridge'
 
 
@@ -78,16 +87,22 @@ class ImageConverter:
             raise ImageError(msg, kind='unknown_encoding') from error
         check_pixels(message.height, message.width)
         check_shape(message.height, message.width)
-        is_plain = _OPENCV_TYPE.fullmatch(message.encoding) is not None
+        plain = _OPENCV_TYPE.fullmatch(message.encoding)
+        if plain is not None:
+            itemsize = np.dtype(_OPENCV_DTYPES[plain[1]]).itemsize
+            message = _without_padding(message, message.width * int(plain[2]) * itemsize)
         try:
-            pixels = self._bridge.imgmsg_to_cv2(message, 'passthrough' if is_plain else 'rgb8')
+            pixels = self._bridge.imgmsg_to_cv2(message, 'passthrough' if plain else 'rgb8')
         except Exception as error:  # its versions raise CvBridgeError, KeyError, TypeError, ...
             msg = (
                 f'an image must be one that cv_bridge can convert, got encoding '
                 f'{message.encoding[:64]!r}: {type(error).__name__}: {error}'
             )
             raise ImageError(msg, kind='cv_bridge') from error
-        return _rgb_of(np.asarray(pixels)) if is_plain else np.ascontiguousarray(pixels, np.uint8)
+        if plain is None:
+            return np.ascontiguousarray(pixels, np.uint8)
+        _check_dtype(pixels.dtype, plain[1], message.encoding)
+        return _rgb_of(np.asarray(pixels))
 
 
 def _cv_bridge() -> Any:
@@ -104,6 +119,34 @@ def _cv_bridge() -> Any:
         raise
     except Exception as error:
         raise ImportError(str(error), name='cv_bridge') from error
+
+
+def _without_padding(message: Image, row_bytes: int) -> Image:
+    """Return the image with its rows end to end: a cv_bridge may skew padded ones.
+
+    That of ROS does where the padding is no whole number of pixels, that of PyPI wherever it is.
+    """
+    size = message.height * message.step
+    if message.step <= row_bytes or len(message.data) < size:
+        return message
+    rows = np.frombuffer(message.data, np.uint8)[:size].reshape(message.height, message.step)
+    packed = Image(
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=message.is_bigendian,
+        step=row_bytes,
+    )
+    packed.data.frombytes(rows[:, :row_bytes].tobytes())
+    return packed
+
+
+def _check_dtype(dtype: np.dtype[Any], depth: str, encoding: str) -> None:
+    """Refuse numbers of another width: cv_bridge 1.13 of PyPI takes 16UC for 8UC."""
+    expected = np.dtype(_OPENCV_DTYPES[depth])
+    if dtype.newbyteorder('=') != expected:
+        msg = f'cv_bridge must give {expected} for encoding {encoding}, got {dtype}; {_INSTALL}'
+        raise ImageError(msg, kind='cv_bridge')
 
 
 def _rgb_of(pixels: NDArray[Any]) -> UInt8Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from array import array
 
 import numpy as np
 import pytest
@@ -101,6 +102,25 @@ def test_what_neither_knows_is_one_line() -> None:
     short = message('32FC3', colours(3))
     with pytest.raises(ImageError, match='cv_bridge can convert') as caught:
         convert('auto', short)
+    assert caught.value.kind == 'cv_bridge'
+
+
+@needs_cv_bridge
+@pytest.mark.parametrize('padding', [1, 12, 36])
+def test_padded_rows_are_not_skewed(padding: int) -> None:
+    pixels = (colours(3).astype(np.float32) / 255).astype(np.float32)
+    padded = message('32FC3', pixels)
+    rows = pixels.reshape(len(pixels), -1).view(np.uint8)
+    padded.step += padding
+    padded.data = array('B', np.pad(rows, ((0, 0), (0, padding)), constant_values=99).tobytes())
+    np.testing.assert_array_equal(convert('auto', padded), colours(3)[..., ::-1])
+
+
+@needs_cv_bridge
+def test_numbers_of_the_wrong_width_are_no_image() -> None:
+    """cv_bridge of PyPI takes 16UC3 for 8UC3, and returns half of the rows, twice as dense."""
+    with pytest.raises(ImageError, match='give uint16 for encoding 16UC3, got uint8') as caught:
+        convert('auto', message('16UC3', colours(3, np.uint16)))
     assert caught.value.kind == 'cv_bridge'
 
 
