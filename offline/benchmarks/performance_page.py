@@ -2,10 +2,11 @@
 
 python offline/benchmarks/performance_page.py [--quick] [--only NAME]... [--render]
 
-The figures go to docs/performance/figures.json, which keeps what is not measured again. `--only`
-measures one part of node, peers, rside, pixels, engines, guided, sources and robot; `--render`
-measures nothing. `--quick` takes a few minutes for a first look and writes to performance_output/
-alone.
+The figures go to docs/performance/figures/, to a file for each kind of processor, which keeps what
+is not measured again. The page shows the kind `SHOWN`, and all kinds in its last table.
+`--only` measures one part of node, peers, rside, pixels, engines, guided, sources and robot;
+`--render` measures nothing. `--quick` takes a few minutes for a first look and writes a page of
+this machine alone to performance_output/.
 """
 
 from __future__ import annotations
@@ -19,15 +20,21 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from performance_tables import blocks, draw
+from performance_tables import blocks, draw, processors
 
 from drnet_offline.benchmark.machine import look_at_machine
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = ROOT / 'docs' / 'performance' / 'figures.json'
+FIGURES = ROOT / 'docs' / 'performance' / 'figures'
 PAGE = ROOT / 'docs' / 'performance.md'
+SHOWN = 'amx_bf16'
+# Those that change most what a network costs, the best first.
+_KINDS = (SHOWN, 'avx512_bf16', 'avx512_vnni', 'avx512f', 'avx2')
 # What the published preprocessing of Depth Anything V2 makes of 640x480, and of RSIDE's test.
 DEPTH_ANYTHING_HW, RSIDE_HW = '518x686', '228x304'
 DEFAULT_HW = '288x384'
@@ -118,17 +125,38 @@ def ratio(figures: Figures, one: tuple[str, str], other: tuple[str, str]) -> dic
     return {'median': median(turns), 'min': min(turns), 'max': max(turns)}
 
 
-def write_page(figures: Figures, page: Path, pictures: Path) -> None:
+def write_page(figures_of: dict[str, Figures], page: Path, pictures: Path) -> None:
     """Write the tables into a page, and the pictures beside it.
 
     Args:
-        figures: All figures.
+        figures_of: All figures, by the kind of processor; the first are shown in full.
         page: A page with a pair of marks for each table.
         pictures: Folder of the pictures.
     """
-    text = page.read_text('utf-8')
-    page.write_text(with_blocks(text, blocks(figures, ratios(figures))), 'utf-8')
-    draw(figures, pictures)
+    page.write_text(with_blocks(page.read_text('utf-8'), tables_of(figures_of)), 'utf-8')
+    draw(next(iter(figures_of.values())), pictures)
+
+
+def tables_of(figures_of: dict[str, Figures]) -> dict[str, str]:
+    """Return the tables of the page by their names.
+
+    Args:
+        figures_of: All figures, by the kind of processor; the first are shown in full.
+    """
+    shown_ = next(iter(figures_of.values()))
+    every = {kind: (figures, ratios(figures)) for kind, figures in figures_of.items()}
+    return blocks(shown_, ratios(shown_)) | {'processors': processors(every)}
+
+
+def read_figures(folder: Path) -> dict[str, Figures]:
+    """Return the figures of each kind of processor, `SHOWN` first."""
+    found = {path.stem: json.loads(path.read_text('utf-8')) for path in folder.glob('*.json')}
+    return {kind: found[kind] for kind in (*_KINDS, 'other') if kind in found}
+
+
+def kind_of(arithmetic: Sequence[str]) -> str:
+    """Return the kind of a processor with these extensions."""
+    return next((kind for kind in _KINDS if kind in arithmetic), 'other')
 
 
 def ratios(figures: Figures) -> dict[str, dict[str, float]]:
@@ -161,6 +189,30 @@ def with_blocks(text: str, tables: dict[str, str]) -> str:
     return text
 
 
+def measure_all(chosen: dict[str, list[str]], path: Path) -> list[str]:
+    """Measure parts one after the other; each is kept at once, and one that fails costs no other.
+
+    Args:
+        chosen: Command of each part.
+        path: JSON file of the figures; those of other parts stay.
+
+    Returns:
+        Which parts failed.
+    """
+    figures: Figures = json.loads(path.read_text('utf-8')) if path.is_file() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for name, command in chosen.items():
+        try:
+            figures[name] = measure(command)
+        except subprocess.CalledProcessError as error:
+            failed.append(name)
+            print(f'{name} failed with exit code {error.returncode}', file=sys.stderr)
+            continue
+        path.write_text(json.dumps(figures, indent=1) + '\n', 'utf-8')
+    return failed
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
@@ -168,20 +220,22 @@ def main() -> int:
     parser.add_argument('--only', action='append', choices=list(commands(is_quick=True)))
     parser.add_argument('--render', action='store_true', help='measure nothing')
     options = parser.parse_args()
-    figures: Figures = json.loads(FIGURES.read_text('utf-8')) if FIGURES.is_file() else {}
-    if not options.render:
-        for name, command in commands(is_quick=options.quick).items():
-            if not options.only or name in options.only:
-                figures[name] = measure(command)
     home = ROOT / 'performance_output' if options.quick else FIGURES.parent
-    home.mkdir(exist_ok=True)
     page = home / 'performance.md' if options.quick else PAGE
+    failed = []
+    if not options.render:
+        kind = kind_of(look_at_machine().arithmetic)
+        every = commands(is_quick=options.quick)
+        chosen = {name: every[name] for name in every if name in (options.only or every)}
+        failed = measure_all(chosen, home / 'figures' / f'{kind}.json')
     if options.quick:
         page.write_text(PAGE.read_text('utf-8'), 'utf-8')
-    (home / 'figures.json').write_text(json.dumps(figures, indent=1) + '\n', 'utf-8')
-    write_page(figures, page, home)
-    print(f'written {page}')
-    return 0
+    if figures_of := read_figures(home / 'figures'):
+        write_page(figures_of, page, home)
+        print(f'written {page}')
+    if failed:
+        print(f'not measured: {", ".join(failed)}', file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == '__main__':

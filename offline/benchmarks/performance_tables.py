@@ -9,7 +9,7 @@ from typing import Any
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED, resolve_weights
 
-__all__ = ['blocks', 'draw']
+__all__ = ['blocks', 'draw', 'processors']
 
 Figures = dict[str, Any]
 _QUIET = 0.1  # share of the cores that other programs take before a measurement
@@ -110,9 +110,7 @@ def _once(rows: list[Figures]) -> list[Figures]:
 
 
 def _engine(row: Figures, base: Figures, name: str) -> str:
-    turns = [b / a for a, b in zip(row['fps_runs'], base['fps_runs'], strict=True)]
-    times = f'{median(turns):.2f} ({min(turns):.2f} to {max(turns):.2f})'
-    return f'| {name} | {row["latency_ms_p50"]:.1f} | {times} |'
+    return f'| {name} | {row["latency_ms_p50"]:.1f} | {_turns(base, row)} |'
 
 
 def _growth(figures: Figures) -> str:
@@ -149,6 +147,61 @@ def _robot(robot: Figures) -> str:
         missed = f'{row["missed_frames"]} of {row["sent_frames"]}'
         lines.append(f'| {name} | {_range(row["fps"], 1)} | {ratio} | {latency} | {missed} |')
     return _finished(lines, robot)
+
+
+def processors(every: dict[str, tuple[Figures, dict[str, dict[str, float]]]]) -> str:
+    """Return the table of the main figures on each kind of processor.
+
+    Args:
+        every: Figures and ratios, by the kind, such as 'avx2'.
+    """
+    columns = [_column(figures, ratios) for figures, ratios in every.values()]
+    names = [_processor(kind, figures) for kind, (figures, _) in every.items()]
+    lines = [f'| two cores of | {" | ".join(names)} |', f'|---|{"---:|" * len(names)}']
+    lines += [
+        f'| {name} | {" | ".join(column.get(name, "") for column in columns)} |'
+        for name in dict.fromkeys(name for column in columns for name in column)
+    ]
+    return '\n'.join([*lines, ''])
+
+
+def _processor(kind: str, figures: Figures) -> str:
+    cpu = figures.get('pixels', {}).get('machine', {}).get('cpu', 'a processor')
+    best = kind if kind == 'other' else kind.upper().replace('_', '-')
+    return f'{cpu}, {best}'
+
+
+def _column(figures: Figures, ratios: dict[str, dict[str, float]]) -> dict[str, str]:
+    column = {}
+    if node := figures.get('node'):
+        default = node['default']
+        column['frames/s of the node'] = _range(default['fps'], 1)
+        column['share of the network alone'] = _range(default['share_of_bare'], 2)
+        column['CPU cores of the node'] = _range(default['cores'], 2)
+    if engines := figures.get('engines'):
+        for row in _once(engines['results']):
+            column[f'`{row["engine"]}`, {row["precision"]}'] = f'{row["latency_ms_p50"]:.1f} ms'
+    if guided := figures.get('guided'):
+        filtered, without = guided['results'][:2]
+        column['guided filter, against the same without it'] = _turns(without, filtered)
+    for title, name in (
+        ('faster than Depth Anything V2 Small, each at its default', 'defaults'),
+        ('the same, at equal pixels', 'pixels'),
+        ('faster than RSIDE, each at its default', 'rside_defaults'),
+        ('the same, at equal pixels of RSIDE', 'rside_pixels'),
+    ):
+        if name in ratios:
+            column[title] = _range(ratios[name], 1)
+    for name, row in figures.get('robot', {}).get('sources', {}).get('of', {}).items():
+        if row['points']:
+            column[f'frames/s with {name}, of those without'] = _range(row['ratio'], 2)
+    return column
+
+
+def _turns(base: Figures, row: Figures) -> str:
+    """Return how many times the time of another a network takes, turn by turn."""
+    turns = [b / a for a, b in zip(row['fps_runs'], base['fps_runs'], strict=True)]
+    return f'{median(turns):.2f} ({min(turns):.2f} to {max(turns):.2f})'
 
 
 def _finished(lines: list[str], *parts: Figures) -> str:

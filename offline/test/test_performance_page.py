@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import performance_page
 import pytest
 from node_client import Received
 from node_figures import evenness, quantiles, rate
-from performance_page import FIGURES, PAGE, commands, ratios, shown, with_blocks, write_page
-from performance_tables import blocks
+from performance_page import (
+    FIGURES,
+    PAGE,
+    SHOWN,
+    commands,
+    kind_of,
+    measure_all,
+    ratios,
+    read_figures,
+    shown,
+    tables_of,
+    with_blocks,
+    write_page,
+)
+from performance_tables import blocks, processors
 
+NAMES = ('node', 'peers', 'engines', 'growth', 'robot', 'processors')
 PART = {'day': '2026-11-28', 'busy': 0.32, 'command': 'drnet bench'}
 
 
@@ -118,18 +134,15 @@ def test_tables_have_the_figures_and_say_how_the_machine_was() -> None:
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     page = tmp_path / 'page.md'
-    marks = ''.join(
-        f'# {name}\n<!-- {name} -->\nold\n<!-- end -->\ntext\n'
-        for name in ('node', 'peers', 'engines', 'growth', 'robot')
-    )
+    marks = ''.join(f'# {name}\n<!-- {name} -->\nold\n<!-- end -->\ntext\n' for name in NAMES)
     page.write_text(marks)
-    write_page(FIGURES_OF_ALL, page, tmp_path)
+    write_page({SHOWN: FIGURES_OF_ALL}, page, tmp_path)
     text = page.read_text()
     assert 'old' not in text
     assert text.startswith('# node\n<!-- node -->\n| what | measured |\n')
-    assert text.count('<!-- end -->\ntext\n') == 5
+    assert text.count('<!-- end -->\ntext\n') == len(NAMES)
     assert (tmp_path / 'cost.png').read_bytes().startswith(b'\x89PNG')
-    write_page(FIGURES_OF_ALL, page, tmp_path)
+    write_page({SHOWN: FIGURES_OF_ALL}, page, tmp_path)
     assert page.read_text() == text
     with pytest.raises(ValueError, match='must have <!-- node --> and <!-- end -->'):
         with_blocks('nothing', {'node': 'table\n'})
@@ -137,10 +150,52 @@ def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
 
 def test_the_page_is_as_its_figures_make_it() -> None:
     text = PAGE.read_text('utf-8')
-    figures = json.loads(FIGURES.read_text('utf-8')) if FIGURES.is_file() else {}
-    assert with_blocks(text, blocks(figures, ratios(figures))) == text
-    for name in ('node', 'peers', 'engines', 'growth', 'robot'):
+    figures_of = read_figures(FIGURES)
+    assert next(iter(figures_of)) == SHOWN
+    assert with_blocks(text, tables_of(figures_of)) == text
+    for name in NAMES:
         assert with_blocks(text, {name: 'table\n'}) != text
+
+
+def test_each_kind_of_processor_has_a_column() -> None:
+    slow = {'node': FIGURES_OF_ALL['node'] | {'default': FIGURES_OF_ALL['node']['default'] | {
+        'fps': {'median': 16.04, 'min': 15.0, 'max': 17.0}}}}  # fmt: skip
+    every = {SHOWN: FIGURES_OF_ALL, 'avx2': slow}
+    table = processors({kind: (figures, ratios(figures)) for kind, figures in every.items()})
+    lines = table.splitlines()
+    assert lines[:2] == [
+        '| two cores of | a processor, AMX-BF16 | a processor, AVX2 |',
+        '|---|---:|---:|',
+    ]
+    assert '| frames/s of the node | 52.0 (50.0 to 54.0) | 16.0 (15.0 to 17.0) |' in lines
+    assert '| `onnxruntime`, fp32 | 12.5 ms |  |' in lines
+    assert '| guided filter, against the same without it | 1.25 (1.25 to 1.25) |  |' in lines
+    assert (
+        '| faster than Depth Anything V2 Small, each at its default | 25.0 (20.0 to 40.0) |  |'
+        in lines
+    )
+    assert '| frames/s with scan, of those without | 0.95 (0.93 to 0.96) |  |' in lines
+    assert not [line for line in lines if 'image alone' in line]
+
+
+@pytest.mark.parametrize(
+    ('arithmetic', 'kind'),
+    [
+        (['avx2', 'avx512f', 'avx512_bf16', 'amx_bf16'], SHOWN),
+        (['avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16'], 'avx512_bf16'),
+        (['avx2'], 'avx2'),
+        ([], 'other'),
+    ],
+)
+def test_the_kind_of_a_processor_is_its_best_extension(
+    arithmetic: list[str], kind: str, tmp_path: Path
+) -> None:
+    assert kind_of(arithmetic) == kind
+    for name in {kind, SHOWN, 'unknown'}:
+        (tmp_path / f'{name}.json').write_text(json.dumps({'name': name}))
+    found = read_figures(tmp_path)
+    assert list(found) == list(dict.fromkeys([SHOWN, kind]))
+    assert found[kind] == {'name': kind}
 
 
 def test_commands_are_shown_as_a_user_types_them() -> None:
@@ -161,3 +216,22 @@ def test_rates_waits_and_evenness_by_hand() -> None:
     assert figures['mean_jitter_ms'] == pytest.approx(16.67)
     assert figures['max_jitter_ms'] == 30.0
     assert (figures['missed_frames'], figures['sent_frames']) == (2, 7)
+
+
+def test_a_part_that_fails_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(command: list[str]) -> dict[str, Any]:
+        if command == ['fails']:
+            raise subprocess.CalledProcessError(3, command)
+        return {'command': command}
+
+    monkeypatch.setattr(performance_page, 'measure', measure)
+    path = tmp_path / 'figures' / 'avx2.json'
+    chosen = {'node': ['first'], 'peers': ['fails'], 'rside': ['last']}
+    assert measure_all(chosen, path) == ['peers']
+    assert capsys.readouterr().err == 'peers failed with exit code 3\n'
+    assert list(json.loads(path.read_text())) == ['node', 'rside']
+    assert measure_all({'peers': ['again']}, path) == []
+    assert json.loads(path.read_text())['node'] == {'command': ['first']}
+    assert json.loads(path.read_text())['peers'] == {'command': ['again']}

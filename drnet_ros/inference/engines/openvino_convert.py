@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openvino as ov
+from openvino.properties import hint
 
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
 from drnet_ros.inference.engines.model_cache import NO_ROOM, end_with_parent
@@ -33,7 +34,9 @@ MODEL_FILE = 'model.xml'
 _BYTE = 255.0
 
 
-def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
+def convert_network(
+    weights_path: Path, size_hw: tuple[int, int], *, is_portable: bool = False
+) -> ov.Model:
     """Build the OpenVINO model of a network for one input size.
 
     It is made of the portable model beside the weights, if there is one of them, else by PyTorch.
@@ -41,6 +44,7 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
     Args:
         weights_path: The weights file.
         size_hw: Height and width of the input, multiples of 32.
+        is_portable: For any CPU, not for this one alone.
 
     Returns:
         A model that takes an image as it is, uint8 (1, H, W, 3) RGB, normalises it inside, and
@@ -52,13 +56,13 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
         WeightsError: If the weights cannot be loaded.
     """
     metadata = read_metadata(weights_path)
-    network = read_portable(weights_path)
+    is_guided = metadata.network.guided_filter
     try:
-        if network is None:
-            network = _traced(weights_path, size_hw)
-        network.reshape([1, 3, *size_hw])
-        model = _with_image_input(network, metadata)
-        rewrite_model(model)
+        if is_guided and not is_portable:
+            model = _built(weights_path, size_hw, metadata, pixelwise_guides=True)
+            if _can_run(model):
+                return model
+        return _built(weights_path, size_hw, metadata)
     except ImportError as error:
         module = missing_module(error, 'torch')
         msg = (
@@ -73,13 +77,37 @@ def convert_network(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
         # The converter raises whatever its many parts raise; each means the same to the user.
         msg = f'{weights_path.name} must convert to OpenVINO at {size_hw}, got: {one_line(error)}'
         raise EngineError(msg) from error
+
+
+def _built(
+    weights_path: Path,
+    size_hw: tuple[int, int],
+    metadata: WeightsMetadata,
+    *,
+    pixelwise_guides: bool = False,
+) -> ov.Model:
+    network = None if pixelwise_guides else read_portable(weights_path)
+    if network is None:
+        from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
+
+        network = trace_network(weights_path, size_hw, pixelwise_guides=pixelwise_guides)
+    network.reshape([1, 3, *size_hw])
+    model = _with_image_input(network, metadata)
+    rewrite_model(model)
     return model
 
 
-def _traced(weights_path: Path, size_hw: tuple[int, int]) -> ov.Model:
-    from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
+def _can_run(model: ov.Model) -> bool:
+    """Return whether this CPU can compute a model.
 
-    return trace_network(weights_path, size_hw)
+    OpenVINO fuses the sums of a guide into one kernel. With the 16 registers of a CPU without
+    AVX512, it raises 'not enough registers'.
+    """
+    try:
+        ov.Core().compile_model(model, 'CPU', {hint.inference_precision: ov.Type.f32})
+    except RuntimeError:
+        return False
+    return True
 
 
 def _with_image_input(model: ov.Model, metadata: WeightsMetadata) -> ov.Model:

@@ -31,7 +31,11 @@ class _Finest(torch.nn.Module):
 
 
 def trace_network(
-    weights_path: Path, size_hw: tuple[int, int], *, is_free: bool = False
+    weights_path: Path,
+    size_hw: tuple[int, int],
+    *,
+    is_free: bool = False,
+    pixelwise_guides: bool = False,
 ) -> ov.Model:
     """Convert a network.
 
@@ -39,6 +43,8 @@ def trace_network(
         weights_path: The weights file.
         size_hw: Height and width of the input, multiples of 32.
         is_free: Leave height and width open.
+        pixelwise_guides: Write guided filters as `openvino_guides` does: faster, but not every CPU
+            can compute it.
 
     Returns:
         A model from normalised RGB, float32 (1, 3, H, W), to depth in metres, float32
@@ -51,7 +57,8 @@ def trace_network(
     network, _ = load_network(weights_path)
     # One pass through the network is all; more threads would only get in the way of a busy robot.
     torch.set_num_threads(1)
-    rewrite_guides(network)
+    if pixelwise_guides:
+        rewrite_guides(network)
     example = torch.zeros(1, 3, *size_hw)
     with torch.no_grad():
         # Traced here, since the converter's own tracing runs the network twice more to check.

@@ -104,7 +104,7 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
     from drnet_ros.inference.engines.openvino_float32 import save_model  # noqa: PLC0415 - not for ONNX
     from drnet_ros.network.metadata import read_metadata  # noqa: PLC0415 - beside its use
 
-    model = convert_network(weights, size_hw)
+    model = convert_network(weights, size_hw, is_portable=True)
     model.input(0).set_names({'image'})
     model.output(0).set_names({'depth'})
     for name, text in describe(read_metadata(weights), size_hw).items():

@@ -13,10 +13,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.replay.frames import read_frames
-from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.headers import header_of, read_header
 from drnet_offline.replay.index import index_recording
 from drnet_ros.errors import RecordingError
-from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.recording import RecordedMessage, Recording
 from drnet_ros.recordings.topics import choose_topics
 
 pytestmark = pytest.mark.usefixtures('known_network')
@@ -185,6 +185,15 @@ def test_header_of_either_byte_order() -> None:
     assert read_header(big + (4).to_bytes(4, 'big') + b'cam\0') == (7_000_000_009, 'cam')
     with pytest.raises(RecordingError, match='whole header'):
         read_header(little)
+
+
+@pytest.mark.parametrize('name', [b'cam\0\1\2\0', b'\x1b[2Jcam\0', b'c' * 5000 + b'\0'])
+def test_a_frame_that_is_no_text_is_damage(name: bytes) -> None:
+    data = bytes([0, 1, 0, 0]) + bytes(8) + len(name).to_bytes(4, 'little') + name
+    with pytest.raises(RecordingError, match='frame_id of a message must be text'):
+        read_header(data)
+    message = RecordedMessage(7, '/cam', 'sensor_msgs/msg/Image', data)
+    assert header_of(message) == (7, '', 7, False)
 
 
 def test_messages_of_side_topics_come_with_the_next_image(tmp_path: Path) -> None:

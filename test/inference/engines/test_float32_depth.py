@@ -13,13 +13,14 @@ import openvino as ov
 import pytest
 import torch
 from numpy.typing import NDArray
+from openvino import opset13
 from openvino.properties import hint
 from torch import nn
 from torch.nn import functional
 
 from drnet_ros.errors import EngineError
 from drnet_ros.inference import DepthEstimator, Settings
-from drnet_ros.inference.engines import openvino_engine
+from drnet_ros.inference.engines import openvino_convert, openvino_engine
 from drnet_ros.inference.engines.model_cache import cache_folder
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_float32 import is_depth_in_float32
@@ -27,6 +28,7 @@ from drnet_ros.inference.engines.openvino_guides import PixelwiseGuide
 from drnet_ros.inference.engines.openvino_rewrites import rewrite_model
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.guided_filter import GuidedUpsampler
+from drnet_ros.network.image_to_depth import ImageToDepth
 from drnet_ros.network.metadata import read_metadata
 from drnet_ros.weights import EMBEDDED
 
@@ -187,3 +189,48 @@ def test_a_guide_of_single_channels_gives_what_its_convolutions_give() -> None:
     rgb = torch.randn(2, 3, 5, 7)
     truth = guide.eval()(rgb)
     torch.testing.assert_close(PixelwiseGuide(guide)(rgb), truth, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize('is_fast', [False, True])
+def test_guides_are_in_a_form_that_the_cpu_can_compute(
+    guided_weights: str, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, is_fast: bool
+) -> None:
+    asked: list[ov.Model] = []
+
+    def can_run(model: ov.Model) -> bool:
+        asked.append(model)
+        return is_fast
+
+    monkeypatch.setattr(openvino_convert, '_can_run', can_run)
+    path = Path(guided_weights)
+    portable = openvino_convert.convert_network(path, SIZE, is_portable=True)
+    assert not asked
+    model = openvino_convert.convert_network(path, SIZE)
+    assert len(asked) == 1
+    assert (model is asked[0]) == is_fast
+    # Each of five levels has a guide of three and one products for each of 16 channels.
+    assert _count(asked[0], 'Multiply') - _count(portable, 'Multiply') >= 5 * 16 * 4 - 5
+    assert _count(model, 'Multiply') == _count(asked[0] if is_fast else portable, 'Multiply')
+    network, metadata = load_network(path)
+    small = cv2.resize(image, SIZE[::-1])[None]
+    expected = ImageToDepth(network, metadata).eval()(torch.from_numpy(small)).numpy()
+    got = _compiled(portable, 'fp32')([small])[0]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def _count(model: ov.Model, type_name: str) -> int:
+    return sum(_is(node, type_name) for node in model.get_ops())
+
+
+def test_a_model_that_openvino_cannot_compile_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = opset13.parameter([1, 3, 8, 8], ov.Type.f32)
+    model = ov.Model([opset13.relu(x)], [x])
+    assert openvino_convert._can_run(model)
+
+    def refuse(*_: object) -> None:
+        msg = 'not enough registers'
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(ov.Core, 'compile_model', refuse)
+    assert not openvino_convert._can_run(model)
