@@ -30,6 +30,7 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 # 32 rows at a time keep the undistortion's float64 temporaries in the CPU's cache.
 _ROWS_AT_ONCE = 32
 _ASPECT_TOLERANCE = 0.01
+_MOST_OFF_CENTRE = 0.2  # in shares of the sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,12 @@ class CameraModel:
         full = cls(columns, rows, fx, fy, cx, cy, distortion_model, d_values, r_values, p_values)
         part = full._region(whole_numbers('ROI', roi, 4))
         return part._binned(*whole_numbers('binning', binning, 2))  # noqa: SLF001
+
+    @property
+    def is_off_centre(self) -> bool:
+        """Whether the principal point is farther from the middle than that of a whole image."""
+        shares = self.cx / self.width, self.cy / self.height
+        return not all(abs(share - 0.5) <= _MOST_OFF_CENTRE for share in shares)
 
     def scaled_to(self, height: int, width: int) -> CameraModel:
         """Return the camera of the resized image: K and P (P[3], P[7] too) scale, D and R stay.

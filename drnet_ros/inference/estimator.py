@@ -268,8 +268,7 @@ class DepthEstimator(Closing):
                     'create another estimator'
                 )
                 raise SettingsError(msg)
-        if not self._masks.are_of(settings):
-            self._masks = Masks(settings)
+        self._masks = self._masks.updated(settings)
         if settings.scale_factor != self.settings.scale_factor:
             self._metric_scale.reset()
         self.settings = settings

@@ -203,7 +203,7 @@ class Camera:
         self._scale = result.scale
         self.input_check.look_at_depth(result, settings)
         if received is not None:
-            self.input_check.look_at_frames(header.frame_id, received.header.frame_id)
+            self.input_check.look_at_camera_info(header.frame_id, received, result.camera)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale, settings.scale_factor)

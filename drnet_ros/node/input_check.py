@@ -14,6 +14,7 @@ from drnet_ros.messages.reading import stamp_ns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from sensor_msgs.msg import CameraInfo
 
     from drnet_ros.inference import CameraModel, DepthFrame, Settings
     from drnet_ros.inference.arrays import UInt8Array
@@ -110,26 +111,31 @@ class InputCheck:
                     f'the cloud lacks {share:.0%} of the pixels that have depth: the lens '
                     'distortion D of camera_info cannot be undone there; calibrate the camera',
                 )
-        if camera is not None and _is_outside(camera):
+
+    def look_at_camera_info(
+        self, image_frame: str, received: CameraInfo, camera: CameraModel | None
+    ) -> None:
+        """Look at the CameraInfo that is taken for that of an image.
+
+        Args:
+            image_frame: frame_id of the image.
+            received: The CameraInfo.
+            camera: What was made of it, at the size of the depth image.
+        """
+        info_frame = received.header.frame_id
+        frames = image_frame.lstrip('/'), info_frame.lstrip('/')  # ROS 1 has them with a slash
+        if camera is not None and camera.is_off_centre and not received.roi.width:
             self._note(
                 'principal point',
                 f'the principal point of camera_info lies at {camera.cx:.0f}, {camera.cy:.0f}, '
-                f'outside the depth image of {camera.width} x {camera.height}: that is right for '
-                'a cropped image only; otherwise calibrate the camera',
+                f'far from the middle of the depth image of {camera.width} x {camera.height}: '
+                'width and height of camera_info must be those that K is of, and a cropped image '
+                'must have its ROI; otherwise scale and cloud are wrong',
             )
-
-    def look_at_frames(self, image: str, camera_info: str) -> None:
-        """Look at the frames of an image and of the CameraInfo that is taken for its own.
-
-        Args:
-            image: frame_id of the image.
-            camera_info: frame_id of the CameraInfo.
-        """
-        frames = image.lstrip('/'), camera_info.lstrip('/')  # ROS 1 has them with a slash
         if all(frames) and frames[0] != frames[1]:
             self._note(
                 'frames',
-                f'camera_info is of the frame {camera_info!r}, images of {image!r}: the '
+                f'camera_info is of the frame {info_frame!r}, images of {image_frame!r}: the '
                 'intrinsics of another camera make scale and cloud wrong; remap camera_info to '
                 'that of the images',
             )
@@ -151,10 +157,3 @@ def _lacks_point(result: DepthFrame, settings: Settings) -> NDArray[np.bool_]:
     if result.voxels is None or result.camera is None or settings.image_is_rectified:
         return np.zeros_like(result.depth_hw[::step, ::step], np.bool_)
     return np.isnan(rays(result.camera)[::step, ::step, 0])
-
-
-def _is_outside(camera: CameraModel) -> bool:
-    """Whether the principal point is not on the image."""
-    return not (
-        -0.5 <= camera.cx <= camera.width - 0.5 and -0.5 <= camera.cy <= camera.height - 0.5
-    )

@@ -110,7 +110,7 @@ class NodeParameters:
         values = {change.name: change.value for change in changes if change.name in _SPECS}
         try:
             changed = self.settings.changed(**values)
-            if changed.mask != self.settings.mask:
+            if 'mask' in values:  # also if it is as before: the files may not be
                 Masks(changed)  # refuses files that it cannot read
         except SettingsError as error:
             return SetParametersResult(successful=False, reason=str(error))

@@ -149,24 +149,32 @@ class Worker:
     def _submit(self, images: list[WaitingImage]) -> list[_Batch]:
         """Decode images and hand them to the engine, those of the same size together."""
         settings = self._settings()
+        if not self._take_over(settings, images):
+            return []
         sizes: dict[tuple[int, int], list[_Job]] = {}
         for image in images:
             job = self._decoded(image, settings)
             if job is not None:
                 sizes.setdefault(job.image_hw, []).append(job)
-        batches = (
-            self._batch(jobs, settings)
-            for jobs in sizes.values()
-            if self._can_start(jobs, settings)
-        )
+        batches = (self._batch(jobs, settings) for jobs in sizes.values() if self._can_start(jobs))
         return [batch for batch in batches if batch]
 
-    def _can_start(self, jobs: list[_Job], settings: Settings) -> bool:
+    def _take_over(self, settings: Settings, images: list[WaitingImage]) -> bool:
+        """Give the estimator the settings that hold now, before an image is judged by them."""
+        if settings is self._used:
+            return True
+        try:
+            self._estimator.update(settings)
+        except Exception as error:  # noqa: BLE001 - one frame must not end the node
+            for image in images:
+                self._fail_one(self._cameras[image.prefix], image, error)
+            return False
+        self._used = settings
+        return True
+
+    def _can_start(self, jobs: list[_Job]) -> bool:
         """Hold images back for whose size the engine must get ready; others go on meanwhile."""
         try:
-            if settings is not self._used:
-                self._estimator.update(settings)
-                self._used = settings
             preparation = self._estimator.prepare_async(*jobs[0].image_hw)
         except Exception as error:  # noqa: BLE001 - one frame must not end the node
             self._fail(jobs, error)

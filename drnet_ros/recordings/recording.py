@@ -20,7 +20,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.closing import Closing
 from drnet_ros.errors import RecordingError, known_names, one_line
-from drnet_ros.recordings.storage import decompressed, find_storage
+from drnet_ros.recordings.storage import check_parts, decompressed, find_storage
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -94,6 +94,7 @@ class Recording(Closing):
             self._reader = AnyReader(self._storage.files, default_typestore=self._typestore)
             self._reader.open()
             opened.callback(self._reader.close)
+            check_parts(self.path, self._storage, self._reader.readers)
             self._typestore.register(
                 {
                     name: fields
@@ -106,8 +107,7 @@ class Recording(Closing):
             )
             has_messages = any(topic.count for topic in self.topics.values())
             self.start_ns = self._reader.start_time if has_messages else 0
-            # The reader's end is exclusive.
-            self.end_ns = self._reader.end_time - 1 if has_messages else 0
+            self.end_ns = self._reader.end_time - 1 if has_messages else 0  # it is exclusive
             self._opened = opened.pop_all()  # it stays open from here on, until `close`
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from ruamel.yaml.error import YAMLError
 
 from drnet_ros.errors import DISK_FULL, RecordingError
 
-__all__ = ['Storage', 'decompressed', 'find_storage']
+__all__ = ['Storage', 'check_parts', 'decompressed', 'find_storage']
 
 _METADATA = 'metadata.yaml'
 _SUFFIXES = ('.mcap', '.db3')
@@ -41,12 +41,14 @@ class Storage:
         files: The files with its messages, as they can be opened.
         listed: Number of messages by topic, as metadata.yaml lists them; empty without one.
         latched: Topics that metadata.yaml lists as transient local.
+        unlisted: Names of the files in a folder where nothing says that they belong together.
         problems: Why not all that belongs to the recording can be read.
     """
 
     files: tuple[Path, ...]
     listed: Mapping[str, int] = field(default_factory=dict)
     latched: frozenset[str] = frozenset()
+    unlisted: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -72,7 +74,8 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
         and not file.name.startswith('.')
     }
     about = _read_metadata(path / _METADATA)
-    names = [PurePosixPath(str(name)).name for name in _items(about, 'relative_file_paths')]
+    listed = (PurePosixPath(str(name)).name for name in _items(about, 'relative_file_paths'))
+    names = list(dict.fromkeys(listed))
     problems = [
         f'{_METADATA} lists {name}, which is missing' for name in names if name not in there
     ]
@@ -81,7 +84,8 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
         for name in there
         if names and name not in names
     ]
-    files = [there[name] for name in names if name in there] or list(there.values())
+    found = [there[name] for name in names if name in there]
+    files = found or list(there.values())
     if not files:
         raise RecordingError(_no_storage(path))
     problems += [text for file in files for text in _write_ahead_log(file)]
@@ -90,8 +94,36 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
         tuple(_openable(file, opened) for file in files),
         _counts(topics),
         frozenset(name for name, _, is_latched in topics if is_latched),
+        () if found else tuple(there),
         tuple(problems),
     )
+
+
+def check_parts(path: Path, storage: Storage, readers: Sequence[Any]) -> None:
+    """Refuse copies of one file, whose messages would count twice.
+
+    Only metadata.yaml says which files are the parts of one recording. Without it, files that
+    begin with the same message are taken for copies: a mended one, or one of a file manager.
+
+    Args:
+        path: The folder.
+        storage: Its files.
+        readers: The open reader of each of them.
+
+    Raises:
+        RecordingError: If two files begin at the same time.
+    """
+    starts: dict[int, str] = {}
+    for name, reader in zip(storage.unlisted, readers, strict=False):
+        if not reader.message_count:
+            continue
+        first = starts.setdefault(reader.start_time, name)
+        if first != name:
+            msg = (
+                f'{path} has no list of its files, and {first} and {name} begin at the same '
+                'time, as copies do: name the file to read'
+            )
+            raise RecordingError(msg)
 
 
 def decompressed(data: bytes) -> bytes:

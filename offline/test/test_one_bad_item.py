@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +139,13 @@ def test_eval_refuses_a_folder_for_pictures_before_the_work(
     assert 'RMSE' not in said
 
 
-def write_with_odd_records(path: Path, scene: Scene) -> Path:
-    """Write a scene whose second image and third CameraInfo are cut to a few bytes."""
+ODD_RECORDS = {('/cam/image_raw', 2): b'\0\1\0\0\0\0', ('/cam/camera_info', 3): b'\0\1\0\0\0\0'}
+
+
+def write_with_odd_records(
+    path: Path, scene: Scene, odd: Mapping[tuple[str, int], bytes] = ODD_RECORDS
+) -> Path:
+    """Write a scene, some of whose messages, by topic and number from 1, have other bytes."""
     counts: dict[str, int] = {}
     connections: dict[str, Any] = {}
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
@@ -151,9 +156,7 @@ def write_with_odd_records(path: Path, scene: Scene) -> Path:
                 )
             counts[topic] = counts.get(topic, 0) + 1
             data = bytes(ROS2.serialize_cdr(content, content.__msgtype__))
-            if (topic, counts[topic]) in {('/cam/image_raw', 2), ('/cam/camera_info', 3)}:
-                data = data[:6]
-            writer.write(connections[topic], stamp, data)
+            writer.write(connections[topic], stamp, odd.get((topic, counts[topic]), data))
     return path
 
 
@@ -163,12 +166,30 @@ def test_bag_goes_on_after_an_odd_record(tmp_path: Path, drnet: RunInProcess) ->
     out = tmp_path / 'out.json'
     code, said = drnet('bag', bag, '--json', out)
     assert code == 1
-    assert '1 messages could not be used' in said
+    assert '2 messages could not be used' in said
     summary = load(out)
     assert summary['frames'] == 6
     assert summary['frames_scored'] == 5
-    assert summary['problems'] == {'image: unreadable message': 1}
+    assert summary['problems'] == {
+        'camera_info: unreadable message': 1,
+        'image: unreadable message': 1,
+    }
     assert any('a camera_info cannot be read' in text for text in summary['warnings'])
+
+
+@pytest.mark.usefixtures('known_network')
+@pytest.mark.parametrize('data', [b'', b'\0\1\0\0' + bytes(20)])
+def test_camera_info_that_cannot_be_read_is_an_error_after_the_others(
+    tmp_path: Path, drnet: RunInProcess, data: bytes
+) -> None:
+    scene = Scene.make(4)
+    bag = write_with_odd_records(tmp_path / 'bag', scene, {('/cam/camera_info', 2): data})
+    out = tmp_path / 'out.json'
+    code, said = drnet('bag', bag, '--json', out)
+    assert (code, load(out)['frames_scored']) == (1, 4)
+    assert '1 frames: camera_info: unreadable message' in said
+    assert '1 messages could not be used' in said
+    assert 'is of the frame' not in said
 
 
 @pytest.mark.usefixtures('known_network')

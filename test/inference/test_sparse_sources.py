@@ -67,6 +67,18 @@ def test_interpolation_turns_at_a_constant_rate(turned: float) -> None:
     assert angle(shift(0), second) == pytest.approx(turned, abs=1e-7)
 
 
+def test_what_has_no_stamp_is_said_to_have_none() -> None:
+    transforms, image = TransformBuffer(), ImageMoment(1_700_000_000 * S, 'optical')
+    transforms.add('optical', 'laser', shift(0.0))
+    reading = depth_reading(np.ones((1, 2), np.float32), CameraModel(2, 1, 9.0, 9.0, 0.5, 0.0))
+    with pytest.raises(SparseDepthError, match='got data without a stamp: have the driver set'):
+        bring(reading, ImageMoment(0, 'laser'), image, transforms, 'odom')
+    track = PoseTrack()
+    track.add(0, shift(0.0))
+    with pytest.raises(SparseDepthError, match='poses have no stamp: have their publisher set'):
+        track.at(image.stamp_ns)
+
+
 def test_a_track_interpolates_continues_and_ends() -> None:
     track = PoseTrack()
     for tenth in (0, 1, 3, 2):  # in any order

@@ -282,7 +282,7 @@ def test_gaps_between_stamps_matter_to_the_temporal_filter_only() -> None:
     [
         (0.8, (0.5, 0.4), 'depth is invalid in all pixels: check min_depth, max_depth, scale_'),
         (0.8, (0.5, 0.4), 'the depth image of 64 x 48 has a focal length of 0.8 px'),
-        (60.0, (800.0, 24.0), 'the principal point of camera_info lies at 800, 24, outside the'),
+        (60.0, (800.0, 24.0), 'the principal point of camera_info lies at 800, 24, far from the'),
     ],
 )
 def test_a_camera_that_cannot_be_right_is_a_warning(
@@ -307,6 +307,27 @@ def test_a_camera_that_cannot_be_right_is_a_warning(
         lambda: text in health.newest().get('message', ''),
         text,
     )
+
+
+@pytest.mark.parametrize(
+    ('center', 'is_cropped', 'is_said'),
+    [
+        ((31.5, 23.5), False, False),
+        ((25.0, 29.0), False, False),
+        ((63.5, 47.5), False, True),  # K of 128 x 96
+        ((15.5, 11.5), False, True),  # K of 32 x 24
+        ((63.5, 47.5), True, False),
+    ],
+)
+def test_k_of_another_size_than_camera_info_states_is_a_warning(
+    center: tuple[float, float], *, is_cropped: bool, is_said: bool
+) -> None:
+    check, received = InputCheck(), camera_info()
+    if is_cropped:
+        received.roi.width, received.roi.height = 64, 48
+    check.look_at_camera_info('', received, CameraModel(64, 48, 60.0, 60.0, *center))
+    text = check.problems().get('principal point', '')
+    assert ('width and height of camera_info must be those that K is of' in text) is is_said
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,11 @@ def depth_in(message: Image) -> NDArray[np.float32]:
 
 
 def set_mask(graph: Graph, *paths: str) -> Any:
-    request = SetParameters.Request(
-        parameters=[Parameter('mask', value=list(paths)).to_parameter_msg()]
-    )
+    return set_parameter(graph, Parameter('mask', value=list(paths)))
+
+
+def set_parameter(graph: Graph, parameter: Parameter[Any]) -> Any:
+    request = SetParameters.Request(parameters=[parameter.to_parameter_msg()])
     return graph.call(SetParameters, 'depth_node/set_parameters', request).results[0]
 
 
@@ -90,6 +92,51 @@ def test_an_image_of_another_shape_is_dropped_with_the_reason(
     depth = depth_in(depths.wait_for_stamp(header(2)))
     np.testing.assert_array_equal(np.isnan(depth), body().repeat(2, 0).repeat(2, 1))
     assert len(depths.messages) == 1
+
+
+def test_a_mask_that_fits_gets_over_one_that_did_not(
+    graph: Graph, start_node: NodeFactory, mask_file: str, tmp_path: Path
+) -> None:
+    wide = str(tmp_path / 'wide.png')
+    assert cv2.imwrite(wide, np.where(body()[24:], 0, 255).astype(np.uint8))
+    node: DepthNode = start_node(mask=[wide])
+    depths = graph.collect(Image, 'depth/image_rect')
+    images = graph.publisher(Image, 'image')
+    images.publish(rgb_image(ramp(), header(1)))
+    graph.wait_for_value(lambda: node.health().counts.frames_failed, 1, 'failed frames')
+    assert set_mask(graph, mask_file).successful
+    images.publish(rgb_image(ramp(), header(2)))
+    depth = depth_in(depths.wait_for_stamp(header(2)))
+    np.testing.assert_array_equal(np.isnan(depth), body())
+
+
+def test_a_file_that_has_changed_is_read_when_it_is_set_again(
+    graph: Graph, start_node: NodeFactory, mask_file: str
+) -> None:
+    start_node(mask=[mask_file])
+    depths = graph.collect(Image, 'depth/image_rect')
+    images = graph.publisher(Image, 'image')
+    assert cv2.imwrite(mask_file, np.where(body()[::-1], 0, 255).astype(np.uint8))
+    assert set_mask(graph, mask_file).successful
+    images.publish(rgb_image(ramp(), header(2)))
+    depth = depth_in(depths.wait_for_stamp(header(2)))
+    np.testing.assert_array_equal(np.isnan(depth), body()[::-1])
+    Path(mask_file).write_bytes(b'half of a picture')
+    answer = set_mask(graph, mask_file)
+    assert not answer.successful
+    assert 'cannot be read' in answer.reason
+
+
+def test_a_file_that_is_being_painted_does_not_stop_what_else_is_set(
+    graph: Graph, start_node: NodeFactory, mask_file: str
+) -> None:
+    start_node(mask=[mask_file])
+    depths = graph.collect(Image, 'depth/image_rect')
+    Path(mask_file).write_bytes(b'half of a picture')
+    set_parameter(graph, Parameter('point_stride', value=2))
+    graph.publisher(Image, 'image').publish(rgb_image(ramp(), header(1)))
+    depth = depth_in(depths.wait_for_stamp(header(1)))
+    np.testing.assert_array_equal(np.isnan(depth), body())
 
 
 def test_each_camera_has_its_own(graph: Graph, start_node: NodeFactory, mask_file: str) -> None:

@@ -76,5 +76,7 @@ def test_frames_that_are_unset_or_have_a_slash_say_nothing(
     image: str, info: str, *, is_said: bool
 ) -> None:
     check = InputCheck()
-    check.look_at_frames(image, info)
+    received = camera_info()
+    received.header.frame_id = info
+    check.look_at_camera_info(image, received, None)
     assert ('frames' in check.problems()) is is_said

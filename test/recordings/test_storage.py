@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from backports import zstd
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -235,6 +236,43 @@ def test_a_storage_file_that_is_not_listed_is_named(tmp_path: Path) -> None:
     ):
         texts.extend(recording.deserialize(m).data for m in recording.messages())
     assert texts == TEXTS  # once, not twice
+
+
+@pytest.mark.parametrize('other', ['bag copy.mcap', 'bag.mcap.zstd', 'bag.db3'])
+@pytest.mark.parametrize('metadata', [None, ['other.mcap']])
+def test_copies_in_a_folder_without_a_list_do_not_count_twice(
+    tmp_path: Path, other: str, metadata: list[str] | None
+) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    if other.endswith('.zstd'):
+        (bag / other).write_bytes(zstd.compress((bag / 'bag.mcap').read_bytes()))
+    elif other.endswith('.db3'):
+        write(tmp_path / 'converted', StoragePlugin.SQLITE3)
+        shutil.copy(tmp_path / 'converted' / 'converted.db3', bag / other)
+    else:
+        shutil.copy(bag / 'bag.mcap', bag / other)
+    if metadata is None:
+        (bag / 'metadata.yaml').unlink()
+    else:
+        edit(bag, relative_file_paths=metadata)
+    said = '|'.join(map(re.escape, (f'bag.mcap and {other} begin', f'{other} and bag.mcap begin')))
+    with pytest.raises(RecordingError, match=said):
+        Recording(bag)
+    assert read(bag / 'bag.mcap') == TEXTS
+
+
+def test_a_file_that_is_listed_twice_is_read_once(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    edit(bag, relative_file_paths=['bag.mcap', 'bag.mcap'])
+    assert read(bag) == TEXTS
+
+
+def test_parts_in_a_folder_without_a_list_are_read_in_order(tmp_path: Path) -> None:
+    bag = write(tmp_path / 'bag', StoragePlugin.MCAP)
+    other = write(tmp_path / 'other', StoragePlugin.MCAP, first_ns=COUNT * 10**9)
+    shutil.copy(other / 'other.mcap', bag / 'bag_1.mcap')
+    (bag / 'metadata.yaml').unlink()
+    assert read(bag) == TEXTS + TEXTS
 
 
 def test_a_folder_without_storage_names_what_it_has(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class Masks:
             SettingsError: If a file is missing, or not a picture that can be a mask.
         """
         self._names = settings.mask, settings.cameras
+        self._files = [_signature(path) for path in settings.mask]
         self._is_single = len(settings.cameras) == 1
         self._masks = {
             camera: read_mask(path)
@@ -52,9 +53,23 @@ class Masks:
         """Whether any camera has a mask."""
         return bool(self._masks)
 
-    def are_of(self, settings: Settings) -> bool:
-        """Return whether these settings name the same files for the same cameras."""
-        return self._names == (settings.mask, settings.cameras)
+    def updated(self, settings: Settings) -> Masks:
+        """Return the masks of changed settings; these ones if they and their files are the same.
+
+        Args:
+            settings: `mask` and `cameras` are read.
+
+        Raises:
+            SettingsError: As `__init__`, of files that these masks were not read from.
+        """
+        if self._names != (settings.mask, settings.cameras):
+            return Masks(settings)
+        if self._files == [_signature(path) for path in settings.mask]:
+            return self
+        try:
+            return Masks(settings)
+        except SettingsError:  # it is being painted, while something else is set
+            return self
 
     def of(self, stream: str) -> NDArray[np.bool_] | None:
         """Return the mask of a camera, bool (H, W), True on the robot; None without a mask.
@@ -169,6 +184,15 @@ def read_mask(name: str) -> NDArray[np.bool_]:
         )
         raise SettingsError(msg)
     return mask
+
+
+def _signature(name: str) -> tuple[int, ...] | None:
+    """Return what tells a file from what it was before; None if there is none."""
+    try:
+        found = Path(name).expanduser().stat()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def drop_masked(result: DepthFrame, mask: NDArray[np.bool_], point_stride: int) -> None:

@@ -89,7 +89,7 @@ def vo(
         opened.enter_context(prepared_outputs(output, json_))
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
-        index, problems = _index(recording, choice, tolerance), Counter[str]()
+        index, problems = _index(recording, choice, tolerance)
         paths, factors = _follow(index, variants, methods, sparse, problems)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
@@ -147,7 +147,9 @@ def _methods(method: list[str] | None) -> list[str]:
     return list(dict.fromkeys(method or METHODS))
 
 
-def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
+def _index(
+    recording: Recording, choice: TopicChoice, tolerance_s: float
+) -> tuple[Index, Counter[str]]:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
     from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
 
@@ -155,7 +157,7 @@ def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Ind
     console = Console(stderr=True, soft_wrap=True)
     for text in index_warnings(index):
         console.print(f'warning: {text}', markup=False, highlight=False)
-    return index
+    return index, Counter(index.camera_problems)
 
 
 def _follow(

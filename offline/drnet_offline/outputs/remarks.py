@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ['VideoDepths', 'remarks_on']
 
-# The principal point of a whole image is nearer to its middle, in shares of its sides.
-_MOST_OFF_CENTRE = 0.25
 _RANGE_SMOOTHING = 0.1
 
 
@@ -42,13 +40,11 @@ def remarks_on(photo: Photo, camera: CameraModel | None) -> list[str]:
         remarks.append('gray of 16 bits: is it depth, and no picture?')
     elif exposure := exposure_problem(photo.rgb_hwc):
         remarks.append(f'the image is {exposure}')
-    if camera is not None:
-        off = max(abs(camera.cx / width - 0.5), abs(camera.cy / height - 0.5))
-        if off > _MOST_OFF_CENTRE:
-            remarks.append(
-                f'the principal point {camera.cx:.0f}, {camera.cy:.0f} is far from the middle of '
-                f'{width} x {height}: are the intrinsics of this size?'
-            )
+    if camera is not None and camera.is_off_centre:
+        remarks.append(
+            f'the principal point {camera.cx:.0f}, {camera.cy:.0f} is far from the middle of '
+            f'{width} x {height}: are the intrinsics of this size?'
+        )
     return remarks
 
 

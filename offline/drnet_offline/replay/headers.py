@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ['RecordedHeader', 'header_of', 'read_header']
 
 _LITTLE_ENDIAN = 1
-_LONGEST_FRAME_ID = 4096
+_LONGEST_FRAME_ID = 1024
 
 
 class RecordedHeader(NamedTuple):
@@ -25,11 +25,13 @@ class RecordedHeader(NamedTuple):
         frame_id: Its frame.
         taken_ns: When the message was made: the stamp, or where that is unset when the message was
             recorded.
+        is_whole: Whether the message begins with a header.
     """
 
     stamp_ns: int
     frame_id: str
     taken_ns: int
+    is_whole: bool = True
 
 
 def header_of(message: RecordedMessage) -> RecordedHeader:
@@ -41,7 +43,7 @@ def header_of(message: RecordedMessage) -> RecordedHeader:
     try:
         stamp_ns, frame_id = read_header(message.data)
     except RecordingError:
-        stamp_ns, frame_id = message.stamp_ns, ''
+        return RecordedHeader(message.stamp_ns, '', message.stamp_ns, is_whole=False)
     return RecordedHeader(stamp_ns, frame_id, stamp_ns or message.stamp_ns)
 
 
@@ -55,13 +57,17 @@ def read_header(data: bytes) -> tuple[int, str]:
         The stamp in ns, and the frame_id.
 
     Raises:
-        RecordingError: The message is too short for its header.
+        RecordingError: The message is too short for its header, or its frame_id is no text.
     """
     try:
         order = '<' if data[1] & _LITTLE_ENDIAN else '>'
         sec, nanosec, length = struct.unpack_from(f'{order}iII', data, 4)
-        (name,) = struct.unpack_from(f'{min(length, _LONGEST_FRAME_ID)}s', data, 16)
+        (name,) = struct.unpack_from(f'{length}s', data, 16)
     except (struct.error, IndexError) as error:
         msg = f'a message must begin with a whole header, got {len(data)} bytes; record it again'
         raise RecordingError(msg) from error
-    return sec * NS_PER_S + nanosec, name.rstrip(b'\0').decode(errors='replace')
+    text = name.removesuffix(b'\0').decode(errors='replace')
+    if len(name) > _LONGEST_FRAME_ID or (text and not text.isprintable()):
+        msg = f'frame_id of a message must be text, got {text[:20]!r}; it is damaged'
+        raise RecordingError(msg)
+    return sec * NS_PER_S + nanosec, text

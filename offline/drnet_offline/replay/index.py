@@ -30,8 +30,16 @@ if TYPE_CHECKING:
     from drnet_offline.replay.headers import RecordedHeader
     from drnet_ros.recordings.recording import Recording
 
-__all__ = ['Index', 'StampedTopic', 'depth_info_topic', 'index_recording', 'indexed_topics']
+__all__ = [
+    'UNREADABLE_CAMERA',
+    'Index',
+    'StampedTopic',
+    'depth_info_topic',
+    'index_recording',
+    'indexed_topics',
+]
 
+UNREADABLE_CAMERA = 'camera_info: unreadable message'
 _HEADER_START = 16  # encapsulation, stamp and length of frame_id
 
 
@@ -52,7 +60,8 @@ class StampedTopic:
     def add(self, header: RecordedHeader) -> None:
         """Take note of a message."""
         self.stamps_ns.append(header.taken_ns)
-        self.frame_ids.add(header.frame_id)
+        if header.is_whole:
+            self.frame_ids.add(header.frame_id)
         self.unstamped += not header.stamp_ns
 
     def __len__(self) -> int:
@@ -103,6 +112,12 @@ class Index:
     depth_cameras: IntrinsicsTimeline = field(default_factory=IntrinsicsTimeline)
     pairs: dict[int, int] = field(default_factory=dict)
     damage: str = ''
+
+    @property
+    def camera_problems(self) -> dict[str, int]:
+        """How many CameraInfo cannot be read, by what is said of them; empty if all can."""
+        count = self.cameras.unreadable + self.depth_cameras.unreadable
+        return {UNREADABLE_CAMERA: count} if count else {}
 
 
 def index_recording(

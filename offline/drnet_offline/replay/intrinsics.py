@@ -25,11 +25,13 @@ class IntrinsicsTimeline:
     Attributes:
         messages: Each CameraInfo that differs from the one before.
         frame_ids: The frames named in their headers.
+        unreadable: How many cannot be read.
         problem: Why one of them is no usable camera, '' if all are.
     """
 
     messages: list[Any] = field(default_factory=list)
     frame_ids: set[str] = field(default_factory=set)
+    unreadable: int = 0
     problem: str = ''
     _starts_ns: list[int] = field(default_factory=list)
     _models: list[CameraModel | None] = field(default_factory=list)
@@ -37,15 +39,17 @@ class IntrinsicsTimeline:
 
     def add(self, header: RecordedHeader, body: bytes, deserialize: Callable[[], Any]) -> None:
         """Take note of a CameraInfo; `body` is what follows its header."""
-        self.frame_ids.add(header.frame_id)
+        if header.is_whole:
+            self.frame_ids.add(header.frame_id)
         if body == self._last:
             return
-        self._last = body
         try:
             info = deserialize()
         except RecordingError as error:
+            self.unreadable += 1
             self.problem = f'a camera_info cannot be read: {error}'
             return
+        self._last = body
         try:
             model = camera_of(info)
         except CameraError as error:

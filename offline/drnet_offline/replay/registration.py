@@ -65,6 +65,7 @@ def index_warnings(index: Index) -> list[str]:
         warnings.append('camera_info has no message: depth is in the scale of the training camera')
     if index.cameras.problem:
         warnings.append(index.cameras.problem)
+    warnings += _centre_warnings(index)
     warnings += _frame_warnings(index)
     for name, topic in (('images', index.images), ('depth images', index.depths)):
         if topic.unstamped:
@@ -74,6 +75,20 @@ def index_warnings(index: Index) -> list[str]:
         if steps := topic.backward_steps:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
     return warnings
+
+
+def _centre_warnings(index: Index) -> list[str]:
+    """Return what to say of K where it can be that of another size, in whole sentences."""
+    found = index.cameras.find(index.images.stamps_ns[0])
+    if found is None or not found[1].is_off_centre or found[0].roi.width:
+        return []
+    camera = found[1]
+    text = (
+        f'the principal point of camera_info lies at {camera.cx:.0f}, {camera.cy:.0f}, far from '
+        f'the middle of {camera.width} x {camera.height}: width and height of camera_info must be '
+        'those that K is of, and a cropped image must have its ROI; otherwise the scale is wrong'
+    )
+    return [text]
 
 
 def _frame_warnings(index: Index) -> list[str]:

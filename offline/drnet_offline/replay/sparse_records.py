@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ['sparse_fields', 'summarise_sparse']
 
 _SETTLED = 1.1
+_NUMBER = re.compile(r'-?\d[\d.e+-]*')
+_MOST_KINDS = 3
 
 
 def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus]) -> dict[str, Any]:
@@ -107,17 +110,25 @@ def _scale_errors(own: Columns, alone: Columns | None) -> dict[str, float] | Non
 
 
 def _problems(records: Iterable[Mapping[str, Any]], variant: int) -> dict[str, Any]:
-    """Return how often points were refused, and a source had a problem, each with an example."""
-    refused: dict[str, Any] = {'frames': 0, 'example': ''}
-    sources: dict[str, dict[str, Any]] = {}
+    """Return how often points were refused, and a source had a problem, and of which kinds."""
+    refused: list[str] = []
+    sources: dict[str, list[str]] = {}
     for record in records:
         figures = record['variants'][variant] if variant < len(record['variants']) else {}
-        if refusal := figures.get('refusal'):
-            refused['frames'] += 1
-            refused['example'] = refused['example'] or refusal
+        refused.append(figures.get('refusal') or '')
         for name, problem in figures.get('source_problems', {}).items():
-            found = sources.setdefault(name, {'frames': 0, 'example': ''})
-            if problem:
-                found['frames'] += 1
-                found['example'] = found['example'] or problem
-    return {'refused': refused, 'source_problems': sources}
+            sources.setdefault(name, []).append(problem)
+    return {
+        'refused': _by_kind(refused),
+        'source_problems': {name: _by_kind(texts) for name, texts in sources.items()},
+    }
+
+
+def _by_kind(texts: Iterable[str]) -> dict[str, Any]:
+    """Count problems of frames: all, and the most frequent kinds, which differ in numbers only."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for text in filter(None, texts):
+        kind = kinds.setdefault(_NUMBER.sub('#', text), {'frames': 0, 'example': text})
+        kind['frames'] += 1
+    found = sorted(kinds.values(), key=lambda kind: -int(kind['frames']))
+    return {'frames': sum(kind['frames'] for kind in found), 'kinds': found[:_MOST_KINDS]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def summarise(replay: Replay) -> dict[str, Any]:
         'frames_scored': _scored(results.scores[0]),
         'tolerance_s': index.tolerance_s,
         'truth_gap_ms_median': _median(np.abs(shared['truth_gap_s'])) * 1e3,
-        'problems': dict(sorted(results.problems.items())),
+        'problems': dict(sorted((results.problems + Counter(index.camera_problems)).items())),
         'warnings': _warnings(replay, own),
         'recorded_depth_steadiness': _steadiness(shared),
         'protocols': {protocol.name: protocol.describe() for protocol in task.protocols},

@@ -39,6 +39,13 @@ _GROUPS_OF_THE_NODE = ('Scan', 'Ground', 'Several cameras')
 # They change the messages that `drnet bag --write` adds, and no figure.
 _OF_MESSAGES = ('points', 'point_stride', 'point_color', 'point_voxel', 'depth_encoding')
 _SWITCHES = {'true': True, 'false': False}
+_KINDS = {
+    'bool': 'true or false',
+    'int': 'a whole number',
+    'float': 'a number',
+    'int_list': 'a size such as 480x640',
+    'str_list': "a list such as '[scan, odometry]'",
+}
 # Spaces and commas separate words, but not within the brackets of a list.
 _WORD = re.compile(r'(?:\[[^\]]*\]|[^\s,\[])+')
 
@@ -96,7 +103,7 @@ def parse_settings(words: Sequence[str], *, writes: bool = False) -> dict[str, o
         try:
             value = _value(spec.kind, text)
         except (ValueError, KeyError, YAMLError) as error:
-            msg = f'{name} must have a value of type {spec.kind}, got {text!r}'
+            msg = f'{name} must be {_KINDS[spec.kind]}, got {text!r}'
             raise OfflineError(msg) from error
         if name in _OF_MESSAGES and value != spec.default and not writes:
             msg = f'{name} must be left out: only the messages of `drnet bag --write` have it'

@@ -37,7 +37,7 @@ def sparse_words(about: dict[str, Any]) -> str:
 
 
 def sparse_problems(about: dict[str, Any]) -> list[str]:
-    """Return how often points were refused or a source had none, each with an example.
+    """Return how often points were refused or a source had none, and why; an example of each.
 
     Args:
         about: What `sparse_records.summarise_sparse` returned for a variant.
@@ -45,7 +45,7 @@ def sparse_problems(about: dict[str, Any]) -> list[str]:
     refused = about['refused']
     found = {'points refused': refused, **about['source_problems']}
     return [
-        f'{what} in {problem["frames"]} frames: {problem["example"]}'
+        f'{what} in {kind["frames"]} frames: {kind["example"]}'
         for what, problem in found.items()
-        if problem['frames']
+        for kind in problem['kinds']
     ]

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from drnet_offline.evaluation.figures import NAMES
+from drnet_offline.replay.index import UNREADABLE_CAMERA
 from drnet_offline.report.sparse_words import sparse_problems, sparse_words
 from drnet_offline.report.whole_table import print_table
 
@@ -48,9 +49,13 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
 
 
 def unreadable_messages(summary: dict[str, Any]) -> int:
-    """Return how many images and depth images could not be decoded."""
+    """Return how many images, depth images and CameraInfo could not be decoded."""
     kinds: dict[str, int] = summary['problems']
-    return sum(count for kind, count in kinds.items() if kind.startswith(('image', 'depth')))
+    return sum(
+        count
+        for kind, count in kinds.items()
+        if kind.startswith(('image', 'depth')) or kind == UNREADABLE_CAMERA
+    )
 
 
 def _figures_table(summary: dict[str, Any]) -> Table:

@@ -189,7 +189,9 @@ def test_the_work_of_another_run_is_not_deleted(tmp_path: Path) -> None:
         (('--set', 'max_depth=6', '--set', 'max_depth=8'), 'max_depth must be given once'),
         (('--set', 'temporal_filter=1', '--temporal-filter', '2'), 'must be given once, got 1.0'),
         (('--set', 'weights=a.safetensors', '--weights', 'b'), 'weights must be given once'),
-        (('--set', 'max_depth=far'), 'max_depth must have a value of type float'),
+        (('--set', 'max_depth=far'), "max_depth must be a number, got 'far'"),
+        (('--set', 'points=1'), "points must be true or false, got '1'"),
+        (('--set', 'input_size=small'), "input_size must be a size such as 480x640, got 'small'"),
         (('--json', '/nowhere/out.json'), 'there is no folder'),
     ],
 )

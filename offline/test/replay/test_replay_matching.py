@@ -13,10 +13,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.replay.frames import read_frames
-from drnet_offline.replay.headers import read_header
+from drnet_offline.replay.headers import header_of, read_header
 from drnet_offline.replay.index import index_recording
 from drnet_ros.errors import RecordingError
-from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.recording import RecordedMessage, Recording
 from drnet_ros.recordings.topics import choose_topics
 
 pytestmark = pytest.mark.usefixtures('known_network')
@@ -67,7 +67,9 @@ def test_stamps_that_go_back_are_warned_of_and_matched(
     assert 'do not rise at 1 places' in summary['warnings'][0]
 
 
-def write_unstamped(path: Path, frame_ids: tuple[str, str] = ('camera', 'camera')) -> Path:
+def write_unstamped(
+    path: Path, frame_ids: tuple[str, str] = ('camera', 'camera'), **changes: Any
+) -> Path:
     """Four images without stamps, 0.1 s apart; one has no depth, the focal length doubles."""
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         connections: dict[str, Any] = {}
@@ -81,7 +83,8 @@ def write_unstamped(path: Path, frame_ids: tuple[str, str] = ('camera', 'camera'
         for number, rgb in enumerate(Scene.make(4).images):
             at_ns = (10 + number) * 100_000_000
             focal = FOCAL if number < 2 else 2 * FOCAL
-            add('/other/camera_info', at_ns, info(ROS2, 0, frame_ids[1], HW, focal))
+            camera_info = info(ROS2, 0, frame_ids[1], HW, focal)
+            add('/other/camera_info', at_ns, replace(camera_info, **changes))
             add('/cam/image_raw', at_ns + 1_000_000, raw(ROS2, 0, frame_ids[0], 'rgb8', rgb))
             if number:
                 truth = np.rint(1000 * known_depth(rgb)).astype(np.uint16)
@@ -117,6 +120,32 @@ def test_camera_info_of_another_frame_is_warned_of(tmp_path: Path, drnet: RunInP
     code, said = drnet('bag', bag)
     assert code == 0
     assert "camera_info on /other/camera_info is of the frame 'rear', images of 'front'" in said
+
+
+def region(height: int, width: int) -> Any:
+    kind = ROS2.types['sensor_msgs/msg/RegionOfInterest']
+    return kind(0, 0, height, width, do_rectify=False)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'is_said'),
+    [
+        ({}, False),
+        # K is of images of another size than is stated.
+        ({'height': HW[0] // 2, 'width': HW[1] // 2}, True),
+        ({'height': HW[0] * 2, 'width': HW[1] * 2}, True),
+        # A region is stated.
+        ({'height': HW[0] * 2, 'width': HW[1] * 2, 'roi': region(*HW)}, False),
+        ({'height': HW[0] * 4, 'width': HW[1] * 4, 'roi': region(HW[0] * 4, HW[1] * 4)}, False),
+    ],
+)
+def test_camera_info_of_another_size_than_its_k_is_warned_of(
+    tmp_path: Path, drnet: RunInProcess, changes: dict[str, Any], *, is_said: bool
+) -> None:
+    code, said = drnet('bag', write_unstamped(tmp_path / 'bag', **changes))
+    assert code == 0
+    text = 'width and height of camera_info must be those that K is of'
+    assert (text in said) is is_said
 
 
 def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:
@@ -185,6 +214,15 @@ def test_header_of_either_byte_order() -> None:
     assert read_header(big + (4).to_bytes(4, 'big') + b'cam\0') == (7_000_000_009, 'cam')
     with pytest.raises(RecordingError, match='whole header'):
         read_header(little)
+
+
+@pytest.mark.parametrize('name', [b'cam\0\1\2\0', b'\x1b[2Jcam\0', b'c' * 5000 + b'\0'])
+def test_a_frame_that_is_no_text_is_damage(name: bytes) -> None:
+    data = bytes([0, 1, 0, 0]) + bytes(8) + len(name).to_bytes(4, 'little') + name
+    with pytest.raises(RecordingError, match='frame_id of a message must be text'):
+        read_header(data)
+    message = RecordedMessage(7, '/cam', 'sensor_msgs/msg/Image', data)
+    assert header_of(message) == (7, '', 7, False)
 
 
 def test_messages_of_side_topics_come_with_the_next_image(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_recorded_scan_sets_the_scale(tmp_path: Path, drnet: RunInProcess) -> 
     assert error['image_alone'] == pytest.approx(np.log(FACTOR), abs=1e-3)
     assert error['with_sources'] < 0.01
     assert error['won'] == pytest.approx(1 - error['with_sources'] / error['image_alone'])
-    assert about['refused'] == {'frames': 0, 'example': ''}
+    assert about['refused'] == {'frames': 0, 'kinds': []}
     assert alone['sparse_depth'] is None
     assert 'A: scale by scan: points in 6 of 6 frames' in said
     rows = [line.split(',') for line in (report / 'frames.csv').read_text().splitlines()]
@@ -164,7 +164,7 @@ def test_recorded_odometry_reaches_its_source(tmp_path: Path, drnet: RunInProces
     # The robot stands: its poses are there, and no depth comes of them.
     problem = variant['sparse_depth']['source_problems']['odometry']
     assert problem['frames'] == COUNT
-    assert 'no depth from the motion so far' in problem['example']
+    assert 'no depth from the motion so far' in problem['kinds'][0]['example']
     assert variant['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
 
 
@@ -190,15 +190,30 @@ def test_what_keeps_a_source_from_being_used_is_said(tmp_path: Path, drnet: RunI
     assert code == 0, said
     about = load(out)['variants'][0]['sparse_depth']
     assert (about['frames_with_points'], about['refused']['frames']) == (0, COUNT)
-    assert about['refused']['example'] in said
+    assert about['refused']['kinds'][0]['example'] in said
     unmounted = write(tmp_path / 'unmounted', with_scans(is_mounted=False))
     code, said = drnet('bag', unmounted, '--json', out, *source)
     assert code == 0, said
     about = load(out)['variants'][0]['sparse_depth']
     problem = about['source_problems']['scan']
-    assert problem['frames'] == COUNT
-    assert 'laser must be connected to optical by tf' in problem['example']
+    assert [kind['frames'] for kind in problem['kinds']] == [COUNT]
+    assert 'laser must be connected to optical by tf' in problem['kinds'][0]['example']
     assert f'scan in {COUNT} frames: laser must be connected' in said
+
+
+def test_each_reason_of_a_source_is_said_and_the_most_frequent_first(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    scene = with_scans(is_mounted=False)
+    late = replace(scene, before=((), *scene.before[1:]))  # none before the first image
+    code, said = drnet(
+        'bag', write(tmp_path / 'bag', late), '--set', 'sparse_depth_sources=[scan]'
+    )
+    assert code == 0, said
+    most, rest = said.partition(f'warning: scan in {COUNT - 1} frames: laser must be')[1:]
+    assert most
+    assert 'warning: scan in 1 frames: no message has come' in rest
+    assert rest.count('scan in ') == 1
 
 
 def test_an_interrupted_run_with_a_source_goes_on_to_the_same_result(
@@ -223,7 +238,7 @@ def test_an_interrupted_run_with_a_source_goes_on_to_the_same_result(
     ('words', 'expected'),
     [
         (('sparse_depth_sources=[range]',), 'the source range must have one topic of type'),
-        (('sparse_depth_sources=scan',), 'must have a value of type str_list'),
+        (('sparse_depth_sources=scan',), "must be a list such as '[scan, odometry]', got 'scan'"),
         (('sparse_depth_sources=[lidar]',), 'sparse_depth_sources must'),
         (('sparse_depth_sources=[scan]', 'scan=/nope'), 'no such topic for /nope; known are /'),
         (('sparse_depth_sources=[scan]', 'scan=/front/scn'), 'did you mean /front/scan?'),

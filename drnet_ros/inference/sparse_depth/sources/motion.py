@@ -81,12 +81,11 @@ def bring(
     Raises:
         SparseDepthError: If the frames are not connected, or the reading is too old.
     """
-    gap_s = (image.stamp_ns - taken.stamp_ns) / _NS_PER_S
     if transforms.is_above(taken.frame_id, fixed_frame):
-        _check_age(gap_s, _LONGEST_WORLD_S, '')
+        _check_age(taken, image, _LONGEST_WORLD_S)
         pose = transforms.lookup(image.frame_id, taken.frame_id, image.stamp_ns)
         return Moved(_transformed(reading, pose))
-    _check_age(gap_s, _LONGEST_MOVED_S, '')
+    gap_s = _check_age(taken, image, _LONGEST_MOVED_S)
     note = f'{fixed_frame} is not known'
     if transforms.is_above(fixed_frame, image.frame_id):
         try:
@@ -95,7 +94,7 @@ def bring(
             note = str(error)
     # Raises where the mount is not known either, and says so.
     pose = transforms.lookup(image.frame_id, taken.frame_id, image.stamp_ns)
-    _check_age(gap_s, _LONGEST_UNMOVED_S, f' without the motion of the robot ({note})')
+    _check_age(taken, image, _LONGEST_UNMOVED_S, f' without the motion of the robot ({note})')
     still = _transformed(reading, pose)
     unknown_m = _UNKNOWN_SPEED_M_PER_S * abs(gap_s)
     with np.errstate(all='ignore'):
@@ -103,14 +102,18 @@ def bring(
     return Moved(SparseDepth(still.points_xyz, stddev), f'without the motion of the robot: {note}')
 
 
-def _check_age(gap_s: float, longest_s: float, condition: str) -> None:
-    if not abs(gap_s) <= longest_s:
-        word = 'older' if gap_s > 0 else 'newer'
-        msg = (
-            f'data must be within {longest_s:g} s of the image{condition}, the nearest are '
-            f'{abs(gap_s):.2f} s {word}'
-        )
-        raise SparseDepthError(msg)
+def _check_age(
+    taken: ImageMoment, image: ImageMoment, longest_s: float, condition: str = ''
+) -> float:
+    """Return by how many seconds data are older than the image, if that is not too much."""
+    gap_s = (image.stamp_ns - taken.stamp_ns) / _NS_PER_S
+    if abs(gap_s) <= longest_s:
+        return gap_s
+    found = f'the nearest are {abs(gap_s):.2f} s {"older" if gap_s > 0 else "newer"}'
+    if not taken.stamp_ns:
+        found = 'got data without a stamp: have the driver set header.stamp'
+    msg = f'data must be within {longest_s:g} s of the image{condition}, {found}'
+    raise SparseDepthError(msg)
 
 
 def _moved(

@@ -100,6 +100,8 @@ class PoseTrack:
         ahead_s = (stamp_ns - stamps[-1]) / NS_PER_S
         if ahead_s > _CONTINUED_S:
             msg = f'it is {ahead_s:.2f} s newer than the newest pose'
+            if not stamps[-1]:
+                msg = 'poses have no stamp: have their publisher set header.stamp'
             raise SparseDepthError(msg)
         base = max(0, bisect.bisect_right(stamps, stamps[-1] - _BASE_S * NS_PER_S) - 1)
         base_s = (stamps[-1] - stamps[base]) / NS_PER_S
