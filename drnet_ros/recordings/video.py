@@ -84,7 +84,7 @@ class Video(Closing):
         rate_hz: Its frames per second, 30 where it states none.
         frame_count: How many frames it says that it has, 0 if unknown.
         is_live: Whether its frames come as they are taken: those of a camera, or of a URL that
-            does not say how many it has. Other URLs are files, which are read as fast as they come.
+            does not say how many it has. Other URLs are files: read as fast as they come.
     """
 
     def __init__(self, source: str | Path) -> None:
