@@ -29,6 +29,7 @@ __all__ = ['CameraOf', 'Prediction']
 CameraOf = Callable[[int, int], CameraModel]
 """Gives the camera of images of a height and width."""
 
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Writes depth for files into a folder.
