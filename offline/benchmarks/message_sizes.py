@@ -2,7 +2,7 @@
 
     .venv/bin/python offline/benchmarks/message_sizes.py
 
-docs/robot.md has the table.
+docs/robot.md has the table, docs/topics.md some of the figures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,18 @@ RATE_HZ = 10
 
 
 def main() -> None:
-    """Estimate depth of some frames of the clip, and print a table."""
+    """Print a table."""
+    print(f'| message, 640 x 480 | kB | MB/s at {RATE_HZ} Hz |\n|---|---|---|')
+    for name, size in mean_sizes().items():
+        print(f'| {name} | {size / 1e3:.0f} | {size * RATE_HZ / 1e6:.2f} |')
+
+
+def mean_sizes() -> dict[str, float]:
+    """Estimate depth of some frames of the clip, and return the mean size of each message.
+
+    Returns:
+        Bytes, by the name that docs/robot.md has.
+    """
     settings = Settings()
     sizes: dict[str, list[int]] = {}
     with Recording(CLIP) as recording, DepthEstimator(settings) as estimator:
@@ -38,22 +49,18 @@ def main() -> None:
             if points is None:  # without camera_info
                 continue
             preview = colourise(depth, settings.min_depth, settings.max_depth)
-            shape = f'{depth.shape[1]} x {depth.shape[0]}'
             for name, size in {
-                'depth/image_rect, 32FC1': depth.nbytes,
-                'depth/image_rect, 16UC1': to_millimetres(depth).nbytes,
-                'depth/image_rect/compressedDepth, 32FC1': _compressed(depth, '32FC1'),
-                'depth/image_rect/compressedDepth, 16UC1': _compressed(depth, '16UC1'),
-                'depth/preview': preview.nbytes,
-                'depth/preview/compressed': len(encode_compressed_image(preview)[1]),
-                'points with colour': points.nbytes,
-                'points, point_stride 4, no colour': points[::4, ::4, :3].nbytes,
+                '`depth/image_rect`, 32FC1': depth.nbytes,
+                '`depth/image_rect`, 16UC1': to_millimetres(depth).nbytes,
+                '`depth/image_rect/compressedDepth`, 32FC1': _compressed(depth, '32FC1'),
+                '`depth/image_rect/compressedDepth`, 16UC1': _compressed(depth, '16UC1'),
+                '`depth/preview`': preview.nbytes,
+                '`depth/preview/compressed`': len(encode_compressed_image(preview)[1]),
+                '`points` with colour': points.nbytes,
+                '`points`, `point_stride: 4`, no colour': points[::4, ::4, :3].nbytes,
             }.items():
                 sizes.setdefault(name, []).append(size)
-    print(f'| message, {shape} | kB | MB/s at {RATE_HZ} Hz |\n|---|---|---|')
-    for name, found in sizes.items():
-        average = mean(found)
-        print(f'| {name} | {average / 1e3:.0f} | {average * RATE_HZ / 1e6:.2f} |')
+    return {name: mean(found) for name, found in sizes.items()}
 
 
 def _compressed(depth: FloatArray, encoding: str) -> int:

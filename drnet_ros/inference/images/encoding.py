@@ -43,7 +43,8 @@ def encode_compressed_depth(
 
     Returns:
         Format and data of a sensor_msgs/CompressedImage. Pixels that are invalid, and in 32FC1
-        those nearer than A / 65535 = 0.154 m, which 16 bits do not hold, are 0.
+        those nearer than A / (65535.5 - B), which 16 bits do not hold, are 0: 0.152 m for a
+        max_depth of 10 m.
     """
     if encoding == '16UC1':
         pixels, a, b = to_millimetres(depth_hw), 0.0, 0.0
