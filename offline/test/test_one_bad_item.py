@@ -311,9 +311,9 @@ def test_a_command_may_be_started_without_an_output(
     images: Path, weights: Path, tmp_path: Path
 ) -> None:
     program, output = Path(sys.executable).parent / 'drnet', tmp_path / 'out'
-    words = ['predict', images / 'a.png', '--output', output, '--weights', weights]
+    words: list[str | Path] = ['predict', images / 'a.png', '--output', output]
     process = subprocess.run(
-        ['bash', '-c', 'exec "$@" >&-', 'bash', program, *words],
+        ['bash', '-c', 'exec "$@" >&-', 'bash', program, *words, '--weights', weights],
         stderr=subprocess.PIPE,
         text=True,
         check=False,
