@@ -16,7 +16,7 @@ from drnet_ros.messages.building import camera_fields, image_fields
 from drnet_ros.messages.calibration import read_calibration
 from drnet_ros.recordings.recording import RecordedMessage, RecordedTopic, Recording
 from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, IMAGE_TYPE
-from drnet_ros.recordings.video import Video, is_live, is_video
+from drnet_ros.recordings.video import Video, is_camera_or_url, is_video
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -47,7 +47,7 @@ def open_recording(source: str | Path, calibration: Path | None = None) -> Recor
         RecordingError: The source is missing or cannot be read, or a recording is given a
             calibration.
     """
-    if is_live(str(source)) or (is_video(Path(source)) and Path(source).is_file()):
+    if is_camera_or_url(str(source)) or (is_video(Path(source)) and Path(source).is_file()):
         return VideoRecording(
             source, None if calibration is None else read_calibration(calibration)
         )
@@ -64,7 +64,7 @@ class VideoRecording(Recording):
         path: What it was opened with.
         topics: `IMAGE_TOPIC`, and `INFO_TOPIC` if the camera is known.
         start_ns: When a file was last changed, since videos do not say when they were taken; now,
-            of a camera.
+            of a camera or a URL.
         end_ns: By the number of frames that the video says that it has.
     """
 
@@ -86,6 +86,7 @@ class VideoRecording(Recording):
             self._fields = _camera_fields(self._source, video, camera)
             count = video.frame_count or _UNKNOWN_COUNT
             length_ns = round(video.frame_count / video.rate_hz * _NS_PER_S)
+            self._is_live = video.is_live
         names = {IMAGE_TOPIC: IMAGE_TYPE} | (
             {INFO_TOPIC: CAMERA_INFO_TYPE} if self._fields else {}
         )
@@ -95,8 +96,8 @@ class VideoRecording(Recording):
                 for name, msgtype in names.items()
             }
         )
-        self._is_live = is_live(self._source)
-        self.start_ns = time.time_ns() if self._is_live else self.path.stat().st_mtime_ns
+        is_file = not is_camera_or_url(self._source)
+        self.start_ns = self.path.stat().st_mtime_ns if is_file else time.time_ns()
         self.end_ns = self.start_ns + length_ns
         self._opened = ExitStack()
 

@@ -20,7 +20,7 @@ from drnet_ros.recordings.frame_count import lists_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_live', 'is_video', 'log_control']
+__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_camera_or_url', 'is_video', 'log_control']
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),
@@ -41,8 +41,8 @@ _FATAL = 1  # cv::utils::logging::LOG_LEVEL_FATAL, which OpenCV 4.6 does not pas
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '8')
 
 
-def is_live(source: str) -> bool:
-    """Return whether a source is a webcam's index or the URL of a network camera.
+def is_camera_or_url(source: str) -> bool:
+    """Return whether a source is a webcam's index or a URL, rather than a path.
 
     Args:
         source: What a user names.
@@ -83,6 +83,8 @@ class Video(Closing):
         width: Columns of its frames.
         rate_hz: Its frames per second, 30 where it states none.
         frame_count: How many frames it says that it has, 0 if unknown.
+        is_live: Whether its frames come as they are taken: those of a camera, or of a URL that
+            does not say how many it has. Other URLs are files: read as fast as they come.
     """
 
     def __init__(self, source: str | Path) -> None:
@@ -109,6 +111,8 @@ class Video(Closing):
         self.rate_hz = rate_hz if 0 < rate_hz < 1000 else _DEFAULT_RATE_HZ
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.frame_count = max(0, round(count)) if count < 2**53 else 0
+        is_file_on_web = self.source.lower().startswith('http') and self.frame_count > 0
+        self.is_live = is_camera_or_url(self.source) and not is_file_on_web
         self._position = -1
         self._stamp_ns = -1
         self._first_ms: float | None = None
@@ -149,7 +153,7 @@ class Video(Closing):
         Args:
             count: How many frames could be read.
         """
-        is_listed = not is_live(self.source) and lists_frames(Path(self.source))
+        is_listed = not is_camera_or_url(self.source) and lists_frames(Path(self.source))
         if count >= self.frame_count * (1 if is_listed else _LEAST_SHARE):
             return ''
         return (

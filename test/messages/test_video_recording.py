@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -71,6 +76,53 @@ def test_without_a_calibration_there_are_only_images(clip: Path) -> None:
         assert list(recording.topics) == [IMAGE_TOPIC]
         with pytest.raises(RecordingError, match=INFO_TOPIC):
             list(recording.messages([INFO_TOPIC]))
+
+
+@contextmanager
+def served(kind: str, data: bytes) -> Iterator[str]:
+    """Serves bytes, and gives their URL."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header('Content-Type', kind)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(('127.0.0.1', 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f'http://127.0.0.1:{server.server_address[1]}/clip'
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_video_at_a_url_keeps_its_times_and_a_camera_has_those_of_the_clock(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 10, (64, 48))
+    for shade in (30, 90, 150):
+        writer.write(np.full((48, 64, 3), shade, np.uint8))
+    writer.release()
+    with served('video/x-msvideo', path.read_bytes()) as url, open_recording(url) as recording:
+        stamps_ns = [message.stamp_ns - recording.start_ns for message in recording.messages()]
+        assert stamps_ns == [0, 100_000_000, 200_000_000]
+        assert recording.duration_s == pytest.approx(0.3)
+    jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    head = f'--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n'.encode()
+    camera = (head + jpeg + b'\r\n') * 50
+    with served('multipart/x-mixed-replace; boundary=b', camera) as url:
+        began_ns = time.time_ns()
+        with open_recording(url) as recording:
+            (stamp_ns, *_) = [message.stamp_ns for message in recording.messages()]
+        assert began_ns <= stamp_ns <= time.time_ns()
+        with Video(url) as video:
+            assert video.is_live
 
 
 def test_a_calibration_of_another_camera_is_refused(clip: Path, calibration: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from drnet_ros.errors import RecordingError
 from drnet_ros.recordings.frame_count import lists_frames
-from drnet_ros.recordings.video import Video, is_live, is_video, log_control
+from drnet_ros.recordings.video import Video, is_camera_or_url, is_video, log_control
 
 GREYS = (20, 60, 100, 140, 180, 220)
 
@@ -98,8 +98,8 @@ def test_the_log_level_is_found_in_opencv_of_apt_and_of_pip(tmp_path: Path) -> N
         ('http', False),
     ],
 )
-def test_sources_that_are_live(source: str, expected: bool) -> None:
-    assert is_live(source) == expected
+def test_sources_that_are_no_paths(source: str, expected: bool) -> None:
+    assert is_camera_or_url(source) == expected
 
 
 def test_names_of_videos() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import IFD, Base
 
+from drnet_ros.inference import CameraModel
+
 __all__ = ['PhotoFacts', 'read_facts']
 
 # Photos of 200 megapixels are no attack; OpenCV, which decodes them, has its own limit.
 Image.MAX_IMAGE_PIXELS = None
 
+_FILM_DIAGONAL_MM = math.hypot(36, 24)
 _PLAUSIBLE_MM = 4.0, 2000.0
 # Damaged EXIF lets errors of struct, and of its many parts, through the library.
 _DAMAGED = (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError)
@@ -33,6 +37,18 @@ class PhotoFacts:
     focal_35mm: float | None = None
     pages: int = 1
     is_gray16: bool = False
+
+    def camera(self, height: int, width: int) -> CameraModel | None:
+        """Return the camera, by the focal length; None if that is not known.
+
+        Args:
+            height: Rows of the picture.
+            width: Columns of it.
+        """
+        if self.focal_35mm is None:
+            return None
+        focal_px = self.focal_35mm * math.hypot(height, width) / _FILM_DIAGONAL_MM
+        return CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
 
 
 def read_facts(data: bytes) -> PhotoFacts:

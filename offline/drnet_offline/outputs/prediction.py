@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,8 +28,6 @@ __all__ = ['CameraOf', 'Prediction']
 
 CameraOf = Callable[[int, int], CameraModel]
 """Gives the camera of images of a height and width."""
-
-_FILM_DIAGONAL_MM = math.hypot(36, 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +193,9 @@ class Prediction:
         whole = height * photo.reduction, width * photo.reduction
         if self.camera_of is not None:
             return self.camera_of(*whole).scaled_to(height, width), 'the camera given'
-        if photo.facts.focal_35mm is None:
+        camera = photo.facts.camera(height, width)
+        if camera is None:
             return None, 'camera unknown'
-        focal_px = photo.facts.focal_35mm * math.hypot(height, width) / _FILM_DIAGONAL_MM
-        camera = CameraModel(width, height, focal_px, focal_px, (width - 1) / 2, (height - 1) / 2)
         return camera, f'EXIF says {photo.facts.focal_35mm:g} mm'
 
     def _target(self, item: Input, suffix: str) -> Path:

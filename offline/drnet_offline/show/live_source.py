@@ -1,4 +1,4 @@
-"""A webcam or network camera: its newest image, and another try where it is lost."""
+"""A webcam, or a camera or video at a URL: its newest image, and another try where it is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LiveSource(Source):
     """Reads a camera in a thread of its own, so that the newest image is always at hand.
 
     The camera is open only while images are wanted. It is opened again, second by second, after
-    it was lost.
+    it was lost. A video file at a URL is played at its own pace, again and again.
     """
 
     def __init__(self, source: str) -> None:
@@ -82,11 +82,16 @@ class LiveSource(Source):
             return not self._is_closed
 
     def _read(self, video: Video) -> None:
+        start_s, count = time.monotonic(), 0
         while self._goes_on():
             frame = video.read()
             if frame is None:
-                self._say(f'{self.title} gives no more images; trying again each second')
+                if video.is_live or video.missing(count):
+                    self._say(f'{self.title} gives no more images; trying again each second')
                 return
+            count += 1
+            if not video.is_live:
+                self._wait_until(start_s + frame.stamp_ns / 1e9)
             now_s = time.monotonic()
             with self._changed:
                 if not self._is_wanted:  # since the image was asked for: it would be shown later
@@ -94,6 +99,12 @@ class LiveSource(Source):
                 self._problem = ''
                 self._newest = SourceImage(frame.rgb_hwc, round(now_s * 1e9), now_s)
                 self._changed.notify_all()
+
+    def _wait_until(self, due_s: float) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_closed or not self._is_wanted, due_s - time.monotonic()
+            )
 
     def _goes_on(self) -> bool:
         with self._changed:

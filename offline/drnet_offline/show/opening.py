@@ -13,7 +13,7 @@ from drnet_offline.show.played_source import ImageFiles, PlayedSource, RecordedI
 from drnet_offline.show.source import Source
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, choose_topics
-from drnet_ros.recordings.video import VIDEO_SUFFIXES, is_live, is_video
+from drnet_ros.recordings.video import VIDEO_SUFFIXES, is_camera_or_url, is_video
 
 __all__ = ['open_source']
 
@@ -36,10 +36,10 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
     """
     path = Path(name)
     is_recording = path.suffix.lower() in _RECORDING_SUFFIXES or (path / 'metadata.yaml').is_file()
-    if image_topic is not None and not is_recording and (is_live(name) or path.exists()):
+    if image_topic is not None and not is_recording and (is_camera_or_url(name) or path.exists()):
         msg = f'--image-topic {image_topic} must be left out: {name} is no recording'
         raise OfflineError(msg)
-    if is_live(name):
+    if is_camera_or_url(name):
         return LiveSource(name)
     if not path.exists():
         msg = f'there is no {name}: give a file, a folder, the index of a webcam, or a URL'

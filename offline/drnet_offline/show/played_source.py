@@ -102,7 +102,7 @@ class VideoImages(Timed):
 
 
 class ImageFiles(Timed):
-    """Image files, two seconds each; one alone stays.
+    """Image files, two seconds each, with the cameras of their EXIF; one alone stays.
 
     Args:
         paths: The files.
@@ -137,7 +137,8 @@ class ImageFiles(Timed):
                     raise
                 continue
             self._position += 1
-            return TimedImage((self._position - 1) * _IMAGE_NS, photo.rgb_hwc)
+            camera = photo.facts.camera(*photo.rgb_hwc.shape[:2])
+            return TimedImage((self._position - 1) * _IMAGE_NS, photo.rgb_hwc, camera)
         return None
 
     def close(self) -> None:

@@ -25,7 +25,8 @@ class ShowOptions:
 
     Attributes:
         settings: What to estimate with.
-        camera_of: The camera of images that come without one; None if unknown.
+        camera_of: The camera of all images; None for that which each brings along, or the
+            assumed one.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         output: Folder of recordings.

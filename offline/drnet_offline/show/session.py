@@ -60,7 +60,8 @@ class Session(Closing):
 
         Args:
             estimator: Estimates the depth; closed with this.
-            camera_of: The camera of images that come without one; None if unknown.
+            camera_of: The camera of all images; None for that which each brings along, or the
+                assumed one.
         """
         self._estimator = estimator
         self._camera_of = camera_of
@@ -132,7 +133,8 @@ class Session(Closing):
             ImageError: The image is too narrow.
         """
         height, width = image.rgb_hwc.shape[:2]
-        camera = image.camera or (self._camera_of or self._estimator.assumed_camera)(height, width)
+        camera = None if self._camera_of is not None else image.camera
+        camera = camera or (self._camera_of or self._estimator.assumed_camera)(height, width)
         output_size = _shown_size(height, width)
         if self.settings.output_size != output_size:
             self._estimator.update(self.settings.changed(output_size=output_size))

@@ -77,6 +77,7 @@ class Worker:
         self._is_changed = False
         self._colours = ColourRange()
         self._recorder: Recorder | None = None
+        self._saved = ''  # where the last recording is
         self._camera: CameraModel | None = None
         self._camera_number = 0
         self._problem = ''  # of the source or the image
@@ -213,6 +214,7 @@ class Worker:
             if 'record' in command:
                 self._end_recording()
                 if command['record']:
+                    self._saved = ''
                     self._recorder = start_recording(command['record'], self._output)
             self._is_changed = 'record' not in command and 'pause' not in command
         except DrnetError as error:
@@ -246,6 +248,7 @@ class Worker:
             'problem': self._refusal or self._problem,
             'paused': self._is_paused,
             'recording': '' if recorder is None else str(recorder.path),
+            'saved': self._saved,
             'runs': session.describe(),
             'settings': {name: getattr(settings, name) for name in CHANGEABLE},
         }
@@ -259,6 +262,9 @@ class Worker:
             recorder.close()
         except (OfflineError, OSError) as error:
             self._refuse(error)
+            return
+        if recorder.count:
+            self._saved = f'{recorder.path} ({recorder.count} images)'
 
     def _refuse(self, error: Exception) -> None:
         """Say on the page and in the terminal that nothing more is recorded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -254,7 +255,9 @@ async def body_recordings(folder: Path) -> None:
             for _ in range(6):
                 await socket.frame()
             await socket.send(record='')
-            await socket.state_where('recording', '')
+            state = await socket.state_where('recording', '')
+            (path,) = server.folder.glob(f'*.{kind}')
+            assert re.fullmatch(rf'{re.escape(str(path))} \([4-7] images\)', state['saved'])
         (video,) = server.folder.glob('*.mp4')
         capture = cv2.VideoCapture(str(video))
         is_read, frame = capture.read()

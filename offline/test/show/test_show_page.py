@@ -84,6 +84,10 @@ async def look(page: Page, address: str, output: Path) -> None:
     await page.value('document.querySelector("#record-mp4").click()')
     await page.until('document.querySelector("#recording").hidden')
     (video,) = recorded(output)
+    said = await page.value('document.querySelector("#saved").innerText')
+    assert re.fullmatch(rf'Saved to {re.escape(str(video))} \(\d+ images\)', said)
+    runs = await page.value('document.querySelector("#runs").innerText')
+    assert re.search(r' at 384 \S 288 pixels, ', runs), 'width first, as for the image'
     assert cv2.VideoCapture(str(video)).read()[0]
     for width in (1280, 500):
         await page.show(width, 900, dark=width == 500)

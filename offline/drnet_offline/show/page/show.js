@@ -49,12 +49,14 @@ function showState(message) {
   }
   $('recording').hidden = !message.recording;
   $('recording').textContent = `Recording to ${message.recording}`;
+  $('saved').hidden = !message.saved;
+  $('saved').textContent = `Saved to ${message.saved}`;
   for (const [name, value] of Object.entries(message.settings)) {
     if (document.activeElement !== $(name)) $(name).value = value;
     showValue($(name));
   }
-  const runs = message.runs;
-  $('runs').textContent = `${runs.backbone} at ${runs.network_size}, ${runs.engine} on ${runs.device} in ${runs.precision}`;
+  const runs = message.runs, [rows, columns] = runs.network_size.split('x');
+  $('runs').textContent = `${runs.backbone} at ${columns} × ${rows} pixels, ${runs.engine} on ${runs.device} in ${runs.precision}`;
 }
 
 function press(id, isOn) { $(id).setAttribute('aria-pressed', isOn); }
