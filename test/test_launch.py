@@ -386,6 +386,7 @@ def test_part_of_a_larger_launch_file_under_a_namespace(
     wait_for(is_running, lambda: launched.output)
     assert depths[0].encoding == '32FC1'
     assert parameter(observer, '/robot/depth_node', 'max_depth').double_value == 5.0
+    assert 'launch argument' not in launched.output
 
 
 @needs_ros2_launch

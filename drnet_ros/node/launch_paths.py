@@ -13,6 +13,8 @@ __all__ = ['existing_path', 'misspelled', 'overruled', 'params_path', 'weights_v
 
 # Less like a name than this, an argument may be that of another launch file.
 _LIKENESS = 0.8
+# Where launch_ros keeps what PushRosNamespace, SetParameter and SetRemap were given.
+_OF_LAUNCH = ('global_params', 'ros_namespace', 'ros_remaps')
 
 
 def existing_path(argument: str, text: str) -> Path:
@@ -92,7 +94,7 @@ def misspelled(given: Mapping[str, str], names: Collection[str]) -> list[str]:
     near = {
         name: get_close_matches(name, names, n=1, cutoff=_LIKENESS)
         for name in given
-        if name not in names
+        if name not in names and name not in _OF_LAUNCH
     }
     return [
         f'launch argument {name}:={given[name]} is unknown and has no effect; did you mean '

@@ -99,6 +99,11 @@ def test_launch_arguments_that_are_near_to_others_have_no_effect_and_are_named()
     ]
 
 
+def test_what_launch_ros_keeps_among_the_arguments_is_none() -> None:
+    given = {'ros_namespace': '/robot', 'ros_remaps': 'a', 'global_params': 'b'}
+    assert misspelled(given, ['namespace', 'remaps', 'params']) == []
+
+
 def test_launch_arguments_that_a_file_sets_itself_are_named_with_what_to_give() -> None:
     given = {'image': '/cam/image', 'bag': 'b'}
     assert overruled(given, {'image': 'recorded_image', 'namespace': 'robot'}) == [
