@@ -165,6 +165,11 @@ class Video(Closing):
         is_listed = not is_camera_or_url(self.source) and lists_frames(Path(self.source))
         if count >= self.frame_count * (1 if is_listed else _LEAST_SHARE):
             return ''
+        if not count and is_camera_or_url(self.source):  # the list of its frames is at its end
+            return (
+                f'{self.source} can only be read if its server answers range requests, which '
+                'python3 -m http.server does not: try another server, or a copy of the file'
+            )
         return (
             f'{self.source} says that it has {self.frame_count} frames, but only {count} can be '
             'read: it is cut or damaged'
