@@ -75,3 +75,21 @@ def test_a_repository_of_one_package_is_found_by_its_name(tmp_path: Path) -> Non
     repositories['all']['release']['packages'].remove('rclpy')
     repositories['rclpy'] = {'release': {'version': '1.0.0-1'}}
     assert checked(tmp_path, repositories, keys) == (0, 'jazzy: all found')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        ([], 'required: lists, NAME'),
+        (['{tmp}', 'jazzy'], 'must be a checkout of ros/rosdistro'),
+        (['{tmp}', 'foxy'], "invalid choice: 'foxy'"),
+    ],
+)
+def test_wrong_usage_is_one_line(tmp_path: Path, arguments: list[str], said: str) -> None:
+    given = [each.format(tmp=tmp_path) for each in arguments]
+    done = subprocess.run(
+        [sys.executable, str(TOOL), *given], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert 'Traceback' not in done.stderr

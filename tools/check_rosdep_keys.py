@@ -6,6 +6,7 @@ python tools/check_rosdep_keys.py rosdistro humble jazzy kilted
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,13 @@ _UBUNTU = {'humble': 'jammy', 'jazzy': 'noble', 'kilted': 'noble'}
 
 def main() -> int:
     """Print what each distribution lacks; returns 1 if there is anything."""
-    lists, distributions = Path(sys.argv[1]), sys.argv[2:]
-    found = {name: missing_keys(lists, name) for name in distributions}
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('lists', type=Path, help='a checkout of ros/rosdistro')
+    parser.add_argument('distributions', nargs='+', choices=sorted(_UBUNTU), metavar='NAME')
+    given = parser.parse_args()
+    if not (given.lists / 'rosdep').is_dir():
+        parser.error(f'lists must be a checkout of ros/rosdistro, got {given.lists}')
+    found = {name: missing_keys(given.lists, name) for name in given.distributions}
     for name, keys in found.items():
         print(f'{name}: {", ".join(keys) + " missing" if keys else "all found"}')
     return int(any(found.values()))

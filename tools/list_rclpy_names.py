@@ -6,6 +6,7 @@ python tools/list_rclpy_names.py rclpy > test/data/rclpy_humble.json
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import sys
@@ -15,7 +16,11 @@ from typing import Any
 
 def main() -> None:
     """Print a JSON object of modules, their names, and what classes and functions have."""
-    root = Path(sys.argv[1]) / 'rclpy'
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('rclpy', type=Path, help='a checkout of ros2/rclpy')
+    root = parser.parse_args().rclpy / 'rclpy'
+    if not (root / 'rclpy').is_dir():
+        parser.error(f'rclpy must be a checkout of ros2/rclpy, got {root.parent}')
     modules = {}
     for path in sorted((root / 'rclpy').rglob('*.py')):
         parts = path.relative_to(root).with_suffix('').parts

@@ -50,7 +50,7 @@ def given_twice(arguments: Sequence[str]) -> list[str]:
         if option != _OPTION:
             continue
         try:
-            _yaml().load(Path(path))
+            list(_yaml().load_all(Path(path)))
         except DuplicateKeyError as error:
             lines.append(f'{path} has a name twice, and the last counts: {error.problem}')
         except _UNREADABLE:
@@ -70,10 +70,10 @@ def _sections_of(path: Path) -> list[str]:
     yaml = _yaml()
     yaml.allow_duplicate_keys = True
     try:
-        content = yaml.load(path)
+        # ROS takes all documents of a file.
+        return [name for content in yaml.load_all(path) for name in _sections('', content)]
     except _UNREADABLE:
         return []
-    return list(_sections('', content))
 
 
 def _sections(name: str, content: object) -> Iterator[str]:

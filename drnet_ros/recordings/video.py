@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -20,7 +21,15 @@ from drnet_ros.recordings.frame_count import lists_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_camera_or_url', 'is_video', 'log_control']
+__all__ = [
+    'VIDEO_SUFFIXES',
+    'Video',
+    'VideoFrame',
+    'is_camera_or_url',
+    'is_video',
+    'log_control',
+    'opencv_name',
+]
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),
@@ -156,6 +165,11 @@ class Video(Closing):
         is_listed = not is_camera_or_url(self.source) and lists_frames(Path(self.source))
         if count >= self.frame_count * (1 if is_listed else _LEAST_SHARE):
             return ''
+        if not count and is_camera_or_url(self.source):  # the list of its frames is at its end
+            return (
+                f'{self.source} can only be read if its server answers range requests, which '
+                'python3 -m http.server does not: try another server, or a copy of the file'
+            )
         return (
             f'{self.source} says that it has {self.frame_count} frames, but only {count} can be '
             'read: it is cut or damaged'
@@ -197,6 +211,35 @@ def log_control(opencv: Any) -> Any:
     return getattr(opencv.utils, 'logging', opencv)
 
 
+@contextmanager
+def opencv_name(path: Path) -> Iterator[str]:
+    """Give a name that OpenCV can open a file by; bytes that are no UTF-8 end the process in it.
+
+    Args:
+        path: The file, which need not be there yet.
+
+    Yields:
+        The absolute path, as FFmpeg takes 'a:b.mp4' for a protocol; or for odd ones a link to it,
+        which is removed afterwards, when the file is open.
+    """
+    name = str(path.absolute())
+    if _is_utf8(name):
+        yield name
+        return
+    with TemporaryDirectory(prefix='drnet_video_') as folder:
+        link = Path(folder, f'video{path.suffix if _is_utf8(path.suffix) else ""}')
+        link.symlink_to(path.absolute())
+        yield str(link)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _opened(source: str) -> cv2.VideoCapture:
     if source.isdecimal():
         return cv2.VideoCapture(int(source))
@@ -209,8 +252,8 @@ def _opened(source: str) -> cv2.VideoCapture:
     path = Path(source)
     with suppress(OSError):
         if path.is_file():
-            # Absolute, since FFmpeg takes 'a:b.mp4' for a protocol.
-            return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+            with opencv_name(path) as name:
+                return cv2.VideoCapture(name, cv2.CAP_FFMPEG)
     msg = f'there is no video {source}: give a file, the index of a webcam, or a URL'
     raise RecordingError(msg)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.outputs.files import write_text
+from drnet_offline.outputs.wording import counted
 from drnet_offline.report.cloud import cloud_of_points
 from drnet_offline.report.cloud_view import cloud_view
 from drnet_offline.report.figure_words import explained
 from drnet_offline.report.frame_grid import frame_grid
-from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
+from drnet_offline.report.page import PageHead, html_table, render_page, when_recorded
 from drnet_offline.report.verdict import accuracy_words, percent
 
 if TYPE_CHECKING:
@@ -50,11 +52,13 @@ class Seen:
         pictures: Frames with their labels.
         names: Whose depths they have.
         points: A cloud of the node, float32 (H, W, 4), or None.
+        warnings: What a person must know of the recording.
     """
 
     pictures: Sequence[tuple[str, Picture]]
     names: Sequence[str]
     points: NDArray[np.float32] | None
+    warnings: Sequence[str] = ()
 
 
 def write_page(output: Path, summary: dict[str, Any], played: Played, seen: Seen) -> None:
@@ -72,14 +76,15 @@ def write_page(output: Path, summary: dict[str, Any], played: Played, seen: Seen
     sections = []
     if seen.pictures:
         grid = frame_grid(seen.pictures, seen.names)
-        sections.append(('Image, depth and error', grid))
+        title = 'Image, depth and error' if summary['frames_scored'] else 'Image and depth'
+        sections.append((title, grid))
     if seen.points is not None:
         data = cloud_of_points(seen.points, 'points')
         sections.append(('Cloud', cloud_view(data, 'A cloud that the node published')))
-    sections.append(('Figures', _figures(summary)))
+    sections.append(('Figures', _warnings(seen) + _figures(summary, seen.names)))
     if summary['frames_scored']:
         sections.append(('What the figures mean', explained(('REL', 'delta1', 'RMSE'))))
-    sections.append(('How to go on', _HOW_TO_GO_ON))
+    sections.append(('How to go on', _files(seen) + _HOW_TO_GO_ON))
     middle = seen.pictures[len(seen.pictures) // 2][1].rgb_hwc if seen.pictures else None
     head = PageHead(_verdict(summary), _facts(summary, played), middle)
     write_text(output / PAGE_NAME, render_page('Depth of the demo', head, sections))
@@ -94,11 +99,24 @@ _COUNTS = {
     'frames_failed': 'failed',
 }
 _HOW_TO_GO_ON = (
-    '<p>Next to this page lie cloud.ply (the cloud, for MeshLab or CloudCompare), sheet.jpg (the '
-    'pictures) and summary.json (the figures).</p>'
     '<pre>make demo BAG=/path/to/recording    # your own recording or video\n'
     '.venv/bin/drnet show 0              # your webcam, live in the browser</pre>'
 )
+
+
+def _files(seen: Seen) -> str:
+    files = ['summary.json (the figures)']
+    if seen.pictures:
+        files.insert(0, 'sheet.jpg (the pictures)')
+    if seen.points is not None:
+        files.insert(0, 'cloud.ply (the cloud, for MeshLab or CloudCompare)')
+    *others, last = files
+    named = f'{", ".join(others)} and {last} lie' if others else f'{last} lies'
+    return f'<p>{named} next to this page.</p>'
+
+
+def _warnings(seen: Seen) -> str:
+    return ''.join(f'<div class="warning">{escape(each)}</div>' for each in seen.warnings)
 
 
 def _verdict(summary: dict[str, Any]) -> list[str]:
@@ -110,7 +128,8 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
     sentences = [f'{words}.']
     if dropped := summary['frames_dropped']:
         sentences.append(
-            f'It left out {dropped} images, because newer ones came before it could take them.'
+            f'It left out {counted(dropped, "image")}, because newer ones came before it could '
+            'take them.'
         )
     if summary['frames_scored']:
         sentences.append(accuracy_words(summary))
@@ -125,20 +144,19 @@ def _verdict(summary: dict[str, Any]) -> list[str]:
 
 
 def _facts(summary: dict[str, Any], played: Played) -> list[tuple[str, str]]:
-    began = time_in_words(played.first_ns) if played.first_ns else ''
     return [
         ('recording', played.recording),
-        ('recorded', began or 'at an unknown time: its clock was not set'),
+        ('recorded', when_recorded(played.first_ns, played.recording)),
         ('images', f'{summary["frames_published"]} of {played.topic}'),
         ('network', f'{summary["backbone"]} at {summary["network_size"]}'),
         ('engine', f'{summary["engine"]} on {summary["device"]}, {summary["precision"]}'),
     ]
 
 
-def _figures(summary: dict[str, Any]) -> str:
+def _figures(summary: dict[str, Any], names: Sequence[str]) -> str:
     counts = [[words, str(summary[name])] for name, words in _COUNTS.items()]
-    rows = [['the image alone', *_errors(summary)]]
-    rows += [[f'with {name}', *_errors(each)] for name, each in summary['sources'].items()]
+    found = [summary, *summary['sources'].values()]
+    rows = [[name, *_errors(each)] for name, each in zip(names, found, strict=True)]
     errors = html_table(('depth', 'REL', 'delta1', 'RMSE [m]'), rows)
     p95 = summary['latency_ms_p95']
     latency = [] if p95 is None else [['latency [ms]: 95 % are below', f'{p95:.0f}']]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from demo_page import PAGE_NAME, Played, Seen, write_page
+from oddities import oddities
 from robot_sources import replay_sources
 
 from drnet_offline.datasets.matching import match_stamps
@@ -116,11 +117,13 @@ def write_outcome(
     sources = _replay(recording, choice, collector, drawn, on_frame, problems)
     summary = _summarise(collector, comparison, recording.topics[choice.image].count)
     summary['sources'] = {source.name: _figures(source.metrics) for source in sources}
-    outcome = Outcome(summary, ['summary.json'], problems)
+    warnings = oddities(recording, choice)
+    outcome = Outcome(summary, ['summary.json'], problems, warnings)
     # The figures first: drawing takes the longest.
     write_text(output / 'summary.json', json.dumps(summary, indent=2) + '\n')
     pictures = _pictures(recording, choice, collector, comparison, sources, problems)
-    names = ['the image alone', *(f'with {source.name}' for source in sources)]
+    alone = 'the image alone' if sources else 'estimated depth'
+    names = [alone, *(f'with {source.name}' for source in sources)]
     metrics = [comparison.metrics, *(source.metrics for source in sources)]
     captions = list(map(_caption, metrics))
     if pictures:
@@ -131,7 +134,7 @@ def write_outcome(
         write_ply(output / 'cloud.ply', points.reshape(-1, points.shape[-1]))
         outcome.written.append('cloud.ply')
     recorded = Played(str(recording.path), choice.image, min(collector.sent_ns, default=0))
-    write_page(output, summary, recorded, Seen(pictures, names, points))
+    write_page(output, summary, recorded, Seen(pictures, names, points, warnings))
     outcome.written.append(PAGE_NAME)
     return outcome
 

@@ -163,7 +163,6 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
     children = Children(_start('depth_node', *_node_arguments(choice)))
     try:
         started_s = time.monotonic()
-        from oddities import oddities  # noqa: PLC0415 - while the node starts
         from outcome import write_outcome  # noqa: PLC0415
 
         _await_active(collector, children.node)
@@ -212,7 +211,6 @@ def _run(recording: Recording, choice: TopicChoice, options: argparse.Namespace)
 
         outcome = write_outcome(recording, choice, collector, options.output, show)
     outcome.problems += [problem] if problem else []
-    outcome.warnings += oddities(recording, choice)
     return outcome
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
 from command_line import exit_code
+
+from drnet_offline.commands import doctor
 
 WriteFolder = Callable[..., Path]
 
@@ -111,6 +114,20 @@ def test_doctor_says_what_is_here(
     assert found['weights'] == ('ok', 'embedded, efficientnet_lite2')
     assert found['cache'][1].startswith(f'{tmp_path / "models"}: 0 models')
     assert found['Python'][1].startswith(platform.python_version())
+
+
+def test_doctor_names_the_extra_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, 'version', missing)
+    found = {each.name: each for each in doctor.examine()}
+    states = [found[name].state for name in ('OpenVINO', 'PyTorch', 'ONNX Runtime')]
+    assert states == ['bad', 'note', 'note']
+    # PyTorch alone is not enough, neither for weights of one's own nor for training.
+    extras = re.findall(r'pip install \S+\[(\S+)\]', found['PyTorch'].advice)
+    assert extras == ['torch', 'train']
+    assert "pip install '.[torch,onnxruntime]'" in found['ONNX Runtime'].advice
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,12 @@ def test_demo_on_the_bundled_clip(tmp_path: Path) -> None:
     assert f'turned {summary["frames_out"]} of {FRAMES_IN_CLIP} images' in text
     assert ('It left out' in text) == (summary['frames_dropped'] > 0)
     assert '<th>REL</th>' in text
+    assert '<h2>Image, depth and error</h2>' in text
+    assert '<td>the image alone</td>' in text
+    assert (
+        '<p>cloud.ply (the cloud, for MeshLab or CloudCompare), sheet.jpg (the pictures)' in text
+    )
+    assert 'by the date of its file' not in text
     sheet = cv2.imread(str(tmp_path / 'sheet.jpg'))
     assert sheet is not None
     assert min(sheet.shape[:2]) > 500
@@ -101,6 +107,13 @@ def test_demo_on_a_video(tmp_path: Path) -> None:
     # Without a calibration there is no camera_info, and without that no cloud.
     assert not (output / 'cloud.ply').exists()
     assert 'id="cloud"' not in text
+    assert '<p>sheet.jpg (the pictures) and summary.json (the figures) lie next to' in text
+    assert '<div class="warning">there is no camera_info: depth is in the scale of' in text
+    assert ', by the date of its file</dd>' in text, 'a video does not say when it was taken'
+    # Nothing to compare with: neither errors nor another depth.
+    assert '<h2>Image and depth</h2>' in text
+    assert 'estimated depth' in text
+    assert 'the image alone' not in text
 
 
 @pytest.fixture

@@ -73,6 +73,17 @@ def test_a_video_is_whole_or_not_there(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ['a.mp4']
 
 
+def test_a_video_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'no \xff utf-8')
+    folder.mkdir()
+    with VideoFile(folder / 'a.mp4', 10.0) as video:
+        for _ in range(5):
+            video.write(np.zeros((48, 64, 3), np.uint8))
+    with Video(folder / 'a.mp4') as written:
+        assert len(list(written)) == 5
+    assert [path.name for path in folder.iterdir()] == ['a.mp4']
+
+
 @pytest.mark.parametrize('kind', FORMATS)
 def test_a_recording_that_a_full_disk_cuts_says_so(tmp_path: Path, kind: str) -> None:
     rgb, depth = frame()

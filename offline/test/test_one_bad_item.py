@@ -286,3 +286,38 @@ def test_output_that_nobody_reads_ends_a_command_quietly(
     assert not process.stdout
     assert not process.stderr
     assert not list(tmp_path.glob('*.part*'))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('words', [['--version'], ['doctor']])
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_output_that_cannot_be_written_is_named(words: list[str], unbuffered: str) -> None:
+    program = Path(sys.executable).parent / 'drnet'
+    with Path('/dev/full').open('wb') as full:
+        process = subprocess.run(
+            [program, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, 'PYTHONUNBUFFERED': unbuffered},
+            check=False,
+        )
+    said = 'error: what this command prints cannot be written: No space left on device'
+    assert (process.returncode, process.stderr.strip()) == (1, said)
+
+
+@pytest.mark.slow
+def test_a_command_may_be_started_without_an_output(
+    images: Path, weights: Path, tmp_path: Path
+) -> None:
+    program, output = Path(sys.executable).parent / 'drnet', tmp_path / 'out'
+    words: list[str | Path] = ['predict', images / 'a.png', '--output', output]
+    process = subprocess.run(
+        ['bash', '-c', 'exec "$@" >&-', 'bash', program, *words, '--weights', weights],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert 'Traceback' not in process.stderr
+    assert (output / 'a.png').is_file()

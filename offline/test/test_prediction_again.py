@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -175,8 +176,11 @@ def test_what_a_folder_has_besides_is_said(tmp_path: Path, predict: RunInProcess
         'raw.dng',
     ]
     assert found.describe_others() == '2 other files are left out (no suffix, .txt)'
+    found.others.pop('')
+    assert found.describe_others() == '1 other file is left out (.txt)'
     code, said = predict(folder, '--output', tmp_path / 'out')
     assert code == 1
+    assert 'm, camera unknown (--fov, --camera)' in re.sub(r'\d+ ms, ', '', said)
     assert '2 other files are left out (no suffix, .txt)' in said
     assert 'pictures of type .HEIC cannot be read: convert it to JPEG or PNG' in said
     assert '2 of 4 inputs have no depth' in said
@@ -221,5 +225,9 @@ def test_a_video_that_lacks_some_frames_says_so() -> None:
     for metres in (1.0, 2.0, np.nan):
         depths.add(np.full((8, 8), metres, np.float32))
     assert depths.describe(3) == '1.00 to 1.32 m, 3 frames, 1 without valid depth'
+    assert depths.describe(4) == '1.00 to 1.32 m, 3 of the 4 frames, 1 without valid depth'
     assert depths.describe(0) == depths.describe(3)
+    one = VideoDepths()
+    one.add(np.full((8, 8), 1.0, np.float32))
+    assert one.describe(1) == '1.00 to 1.20 m, 1 frame'
     assert depths.describe(32).startswith('1.00 to 1.32 m, 3 of the 32 frames')

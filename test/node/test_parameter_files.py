@@ -31,6 +31,7 @@ OF_LAUNCH = """/depth_node:
         (f'/robot/depth_node{HOLDS}', '/robot/depth_node'),
         (f'other{HOLDS}/depth_node{HOLDS}', '/depth_node'),
         (NESTED, '/robot/depth_node'),
+        (f'other{HOLDS}---\ndepth_node{HOLDS}', '/depth_node'),
         (OF_LAUNCH, '/depth_node'),
         ('/**:\n  ros__parameters: {map: 2026-13-45, floor: !!int x}\n', '/depth_node'),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,15 @@ def test_a_colon_in_the_name_is_no_protocol(
     write_video(tmp_path / 'b.mp4').rename(tmp_path / 'b:1.mp4')
     monkeypatch.chdir(tmp_path)
     with Video('b:1.mp4') as video:
+        assert len(list(video)) == len(GREYS)
+
+
+@pytest.mark.parametrize('name', [b'no \xff utf-8.mp4', b'no/\xff/folder.mp4', b'a.\xfe'])
+def test_names_may_hold_any_bytes(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(tmp_path / 'a.mp4').rename(path)
+    with Video(path) as video:
         assert len(list(video)) == len(GREYS)
 
 

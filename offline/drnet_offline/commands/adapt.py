@@ -48,7 +48,12 @@ Labels = Annotated[
         'odometry; auto takes the first of these that the recording has.'
     ),
 ]
-Minutes = Annotated[float, typer.Option(min=1.0, help='About how long the whole run may take.')]
+Minutes = Annotated[
+    float,
+    typer.Option(
+        min=1.0, max=10080.0, help='About how long the whole run may take; at most a week.'
+    ),
+]
 Steps = Annotated[
     int, typer.Option(min=0, help='Steps of training; 0: as many as the minutes allow.')
 ]

@@ -68,7 +68,9 @@ VersusEngines = Annotated[
 VersusPrecision = Annotated[str | None, typer.Option(help="Its arithmetic, default: the first's.")]
 Threads = Annotated[int | None, typer.Option(min=1, help='CPU cores to use; default: all.')]
 Runs = Annotated[int, typer.Option(min=1, help='Turns of each network.')]
-Seconds = Annotated[float, typer.Option(min=0.0, help='Length of a turn; at least one batch.')]
+Seconds = Annotated[
+    float, typer.Option(min=0.0, max=3600.0, help='Length of a turn; at least one batch.')
+]
 MemoryToo = Annotated[bool, typer.Option(help='Measure the memory of the network and an image.')]
 Keep = Annotated[Path | None, typer.Option(help='Keep converted models here for the next run.')]
 Json = Annotated[Path | None, typer.Option('--json', help='Write the figures here.')]

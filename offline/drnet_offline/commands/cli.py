@@ -29,7 +29,7 @@ from drnet_offline.commands.tum_to_bag import tum_to_bag
 from drnet_offline.commands.vo import vo
 from drnet_offline.errors import OfflineError, StoppedError
 from drnet_offline.outputs.stopping import stopping
-from drnet_ros.errors import DrnetError, one_line
+from drnet_ros.errors import DISK_FULL, DrnetError, one_line
 
 __all__ = ['app', 'main']
 
@@ -121,7 +121,7 @@ def main() -> None:
         sys.exit(1)
     # OSError: a folder that cannot be made, a disk that is full; its text names the file.
     except (DrnetError, OSError) as error:
-        _say('[red]error:[/]', error)
+        _say('[red]error:[/]', _named(error))
         sys.exit(1)
 
 
@@ -133,15 +133,29 @@ def _run() -> None:
         # Typer makes exit code 1 of a broken pipe.
         is_unread = isinstance(error.__context__, BrokenPipeError)
         try:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as where a command is started without one
+                sys.stdout.flush()
         except BrokenPipeError:
             is_unread = True
         if not is_unread:
             raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):  # what Python writes at its end goes there
-            os.dup2(nowhere, stream)
+        _discard(1, 2)
         sys.exit(_UNREAD)
+
+
+def _discard(*streams: int) -> None:
+    """Let what Python still writes to a stream at its end go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+
+
+def _named(error: Exception) -> Exception:
+    """Return an error that says what did not fit on a disk: files say their names themselves."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in DISK_FULL:
+        _discard(1)
+        return OfflineError(f'what this command prints cannot be written: {error.strerror}')
+    return error
 
 
 def _is_short_of_memory(error: ImportError | MemoryError) -> bool:

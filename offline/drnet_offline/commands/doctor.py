@@ -24,6 +24,13 @@ _MARKS = {'ok': '[green]ok  [/]  ', 'note': '[yellow]note[/]  ', 'bad': '[red]ba
 _SHARED_MEMORY = '/dev/shm'  # noqa: S108 - where Fast DDS has its segments
 _SHARED_MEMORY_BYTES = 64 * 1024**2  # the segment of config/fastdds_large_messages.xml
 
+# The extras, as setup.py and offline/pyproject.toml name them: a package alone is not enough.
+_NEEDS_TORCH = (
+    "for other weights and GPUs: pip install '.[torch]'; for training: pip install "
+    "'./offline[train]'"
+)
+_NEEDS_ONNX_RUNTIME = "for engine onnxruntime: pip install '.[torch,onnxruntime]'"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -63,9 +70,9 @@ def examine() -> Iterator[Finding]:
     """
     yield Finding('Python', 'ok', f'{platform.python_version()}, {sys.executable}')
     yield _weights()
-    yield _package('OpenVINO', 'openvino', 'bad', 'engine openvino needs it')
-    yield _package('PyTorch', 'torch', 'note', 'training, other weights and GPUs need it')
-    yield _package('ONNX Runtime', 'onnxruntime', 'note', 'engine onnxruntime needs it')
+    yield _package('OpenVINO', 'openvino', 'bad', 'pip install openvino')
+    yield _package('PyTorch', 'torch', 'note', _NEEDS_TORCH)
+    yield _package('ONNX Runtime', 'onnxruntime', 'note', _NEEDS_ONNX_RUNTIME)
     yield _gpu()
     yield _cache()
     yield _ros()
@@ -84,11 +91,11 @@ def _weights() -> Finding:
     return Finding('weights', 'ok', f'embedded, {metadata.network.backbone}')
 
 
-def _package(name: str, package: str, if_missing: Literal['note', 'bad'], why: str) -> Finding:
+def _package(name: str, package: str, if_missing: Literal['note', 'bad'], advice: str) -> Finding:
     try:
         return Finding(name, 'ok', version(package))
     except PackageNotFoundError:
-        return Finding(name, if_missing, 'not installed', f'{why}: pip install {package}')
+        return Finding(name, if_missing, 'not installed', advice)
 
 
 def _gpu() -> Finding:

@@ -86,7 +86,10 @@ SourceTopics = Annotated[
     ),
 ]
 Tolerance = Annotated[
-    float, typer.Option(min=0.0, help='Largest time between an image and its depth, seconds.')
+    float,
+    typer.Option(
+        min=0.0, max=3600.0, help='Largest time between an image and its depth, seconds.'
+    ),
 ]
 Methods = Annotated[
     list[str] | None,

@@ -19,7 +19,7 @@ from drnet_offline.odometry.verdict import path_verdict
 from drnet_offline.outputs.files import whole_file, write_text
 from drnet_offline.report.chart_layout import chart
 from drnet_offline.report.figure_words import explained
-from drnet_offline.report.page import PageHead, html_table, render_page, time_in_words
+from drnet_offline.report.page import PageHead, html_table, render_page, when_recorded
 from drnet_offline.report.whole_table import print_table
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def write_trajectory(path: Path, found: PoseTrajectory3D) -> None:
 def _facts(summary: dict[str, Any], paths: Sequence[Path3D]) -> list[tuple[str, str]]:
     still = summary['standing_still']
     stamps_s = min((path.stamps_s for path in paths), key=lambda stamps: stamps[0])
-    began = time_in_words(round(stamps_s[0] * 1e9))
+    first_ns = round(stamps_s[0] * 1e9)
     factors = [f'{name} times {by:.3f}' for name, by in summary['scale_factors'].items()]
     return [
         ('recording', summary['recording']),
-        ('recorded', began or 'at an unknown time: its clock was not set'),
+        ('recorded', when_recorded(first_ns, summary['recording'])),
         ('ground truth', summary['ground_truth']),
         ('motion', f'{still["length_m"]:.2f} m, {still["poses"]} poses'),
         ('rescaled', ', '.join(factors)),

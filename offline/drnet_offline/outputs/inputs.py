@@ -56,7 +56,9 @@ class FoundInputs:
         if not self.others:
             return ''
         kinds = ', '.join(suffix or 'no suffix' for suffix in sorted(self.others))
-        return f'{self.others.total()} other files are left out ({kinds})'
+        count = self.others.total()
+        words = '1 other file is' if count == 1 else f'{count} other files are'
+        return f'{words} left out ({kinds})'
 
 
 def find_inputs(paths: Sequence[Path]) -> FoundInputs:

@@ -29,6 +29,8 @@ __all__ = ['CameraOf', 'Prediction']
 CameraOf = Callable[[int, int], CameraModel]
 """Gives the camera of images of a height and width."""
 
+_UNKNOWN = 'camera unknown (--fov, --camera)'
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -141,7 +143,7 @@ class Prediction:
                 (folder / name).unlink(missing_ok=True)
             self._check_video(item, camera, depths, video.missing(depths.count))
         per_frame_ms = (time.monotonic() - start_s) * 1000 / depths.count
-        known_by = 'the camera given' if camera is not None else 'camera unknown'
+        known_by = 'the camera given' if camera is not None else _UNKNOWN
         said = depths.describe(video.frame_count)
         return f'{item.path}: {said}, {per_frame_ms:.0f} ms each, {known_by}'
 
@@ -195,7 +197,7 @@ class Prediction:
             return self.camera_of(*whole).scaled_to(height, width), 'the camera given'
         camera = photo.facts.camera(height, width)
         if camera is None:
-            return None, 'camera unknown'
+            return None, _UNKNOWN
         return camera, f'EXIF says {photo.facts.focal_35mm:g} mm'
 
     def _target(self, item: Input, suffix: str) -> Path:

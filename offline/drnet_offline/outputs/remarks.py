@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drnet_offline.outputs.wording import counted
 from drnet_ros.inference.depth import depth_range
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.limits import MAX_PIXELS
@@ -93,6 +94,7 @@ class VideoDepths:
         Args:
             said: How many frames the video says that it has, 0 if it does not.
         """
-        of_all = f' of the {said}' if self.count < said else ''
-        text = f'{self.nearest:.2f} to {self.farthest:.2f} m, {self.count}{of_all} frames'
+        is_cut = self.count < said
+        frames = f'{self.count} of the {said} frames' if is_cut else counted(self.count, 'frame')
+        text = f'{self.nearest:.2f} to {self.farthest:.2f} m, {frames}'
         return f'{text}, {self.invalid} without valid depth' if self.invalid else text

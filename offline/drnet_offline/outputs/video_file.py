@@ -12,6 +12,7 @@ import numpy as np
 from drnet_offline.errors import OfflineError
 from drnet_ros.closing import Closing
 from drnet_ros.inference.arrays import UInt8Array
+from drnet_ros.recordings.video import opencv_name
 
 __all__ = ['VideoFile']
 
@@ -89,9 +90,8 @@ class VideoFile(Closing):
     def _open(self, rgb_hwc: UInt8Array) -> cv2.VideoWriter:
         size = (rgb_hwc.shape[1], rgb_hwc.shape[0])
         code = cv2.VideoWriter.fourcc(*_CODEC)
-        writer = cv2.VideoWriter(
-            str(self._part.absolute()), cv2.CAP_FFMPEG, code, self._rate_hz, size
-        )
+        with opencv_name(self._part) as name:
+            writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._rate_hz, size)
         if not writer.isOpened():
             msg = f'cannot write {self._path}: name another folder, or free space on its disk'
             raise OfflineError(msg)
@@ -99,7 +99,8 @@ class VideoFile(Closing):
 
 
 def _frames_of(path: Path) -> int:
-    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    with opencv_name(path) as name:
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     capture.release()
     return count

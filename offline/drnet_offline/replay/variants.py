@@ -123,7 +123,7 @@ def merge_settings(values: dict[str, object], others: Mapping[str, object]) -> N
         OfflineError: A name has two values.
     """
     for name, value in others.items():
-        if values.get(name, value) != value:
+        if name in values and values[name] != value:
             msg = f'{name} must be given once, got {_shown(values[name])} and {_shown(value)}'
             raise OfflineError(msg)
         values[name] = value

@@ -88,6 +88,7 @@ def draw_error_map(
 ) -> Figure:
     """Draw the mean relative error at each place of the image."""
     figure, axes = layout.panels(len(scores), 3.6)
+    figure.set_layout_engine('compressed')  # the bar stays beside the maps, and both in the middle
     maps = []
     for each in scores:
         count, relative = each.arrays['map']

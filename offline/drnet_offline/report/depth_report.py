@@ -22,7 +22,7 @@ from drnet_offline.report.charts import (
 from drnet_offline.report.cloud import cloud_data
 from drnet_offline.report.cloud_view import cloud_view
 from drnet_offline.report.frame_grid import frame_grid
-from drnet_offline.report.page import PageHead, render_page, time_in_words
+from drnet_offline.report.page import PageHead, render_page, when_recorded
 from drnet_offline.report.pictures import draw_examples, write_examples
 from drnet_offline.report.verdict import bag_verdict
 
@@ -70,10 +70,10 @@ def _facts(summary: dict[str, Any], replay: Replay) -> list[tuple[str, str]]:
     images = summary['images']
     compared = f'{summary["frames_matched"]} images, depth taken within '
     compared += f'{summary["tolerance_s"] * 1000:.0f} ms'
-    began = time_in_words(min(replay.index.images.stamps_ns))
+    first_ns = min(replay.index.images.stamps_ns)
     return [
         ('recording', summary['recording']),
-        ('recorded', began or 'at an unknown time: its clock was not set'),
+        ('recorded', when_recorded(first_ns, summary['recording'])),
         (
             'images',
             (

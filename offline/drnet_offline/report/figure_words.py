@@ -26,7 +26,8 @@ _MEANINGS = {
     'coverage': 'Share of the pixels with recorded depth that have an estimate, too.',
     'scale step': (
         'Change of depth from one frame to the next, the median over corners that are followed '
-        'in the images. Motion changes depth too, as the row of the recorded depth shows.'
+        'in the images. Motion changes depth too: the row of the recorded depth, if there is one, '
+        'shows by how much.'
     ),
     'flicker': 'How far single corners are from that median: the shape changes by so much.',
     'standard deviation': (

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drnet_offline.outputs.files import encode_image
+from drnet_ros.recordings.video import is_video
 
 if TYPE_CHECKING:
     from drnet_ros.inference.arrays import UInt8Array
 
-__all__ = ['PageHead', 'html_table', 'inline_image', 'render_page', 'time_in_words']
+__all__ = [
+    'PageHead',
+    'html_table',
+    'inline_image',
+    'render_page',
+    'time_in_words',
+    'when_recorded',
+]
 
 _NS_PER_S = 1_000_000_000
 _FIRST_YEAR = 2000  # a clock that has not been set counts from 1970 or from the start of a run
@@ -87,6 +96,19 @@ def time_in_words(stamp_ns: int) -> str:
     """
     moment = datetime.fromtimestamp(stamp_ns // _NS_PER_S, timezone.utc)
     return f'{moment:%-d %B %Y, %H:%M} UTC' if moment.year >= _FIRST_YEAR else ''
+
+
+def when_recorded(stamp_ns: int, recording: str) -> str:
+    """Return when a recording began, for people.
+
+    Args:
+        stamp_ns: Its first stamp, in nanoseconds since 1970.
+        recording: Its path; a video has only the date of its file.
+    """
+    moment = time_in_words(stamp_ns)
+    if moment and is_video(Path(recording)):
+        return f'{moment}, by the date of its file'
+    return moment or 'at an unknown time: its clock was not set'
 
 
 def _header(title: str, head: PageHead) -> str:

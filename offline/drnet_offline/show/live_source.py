@@ -86,8 +86,8 @@ class LiveSource(Source):
         while self._goes_on():
             frame = video.read()
             if frame is None:
-                if video.is_live or video.missing(count):
-                    self._say(f'{self.title} gives no more images; trying again each second')
+                if problem := self._problem_of_end(video, count):
+                    self._say(f'{problem}; trying again each second')
                 return
             count += 1
             if not video.is_live:
@@ -99,6 +99,13 @@ class LiveSource(Source):
                 self._problem = ''
                 self._newest = SourceImage(frame.rgb_hwc, round(now_s * 1e9), now_s)
                 self._changed.notify_all()
+
+    def _problem_of_end(self, video: Video, count: int) -> str:
+        """Return why there are no more images, '' where a file ended as it should."""
+        missing = '' if video.is_live else video.missing(count)
+        if missing and not count:
+            return missing
+        return f'{self.title} gives no more images' if video.is_live or missing else ''
 
     def _wait_until(self, due_s: float) -> None:
         with self._changed:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from drnet_offline.datasets.image_files import IMAGE_SUFFIXES, is_image
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.wording import counted
 from drnet_offline.replay.index import index_recording
 from drnet_offline.show.live_source import LiveSource
 from drnet_offline.show.played_source import ImageFiles, PlayedSource, RecordedImages, VideoImages
@@ -54,7 +55,7 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
         return _open_recording(path, image_topic)
     images = sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else []
     if images:
-        return PlayedSource(f'{path.name} ({len(images)} images)', ImageFiles(images))
+        return PlayedSource(f'{path.name} ({counted(len(images), "image")})', ImageFiles(images))
     kinds = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *_RECORDING_SUFFIXES)
     msg = f'{name} must be, or hold, images, a video or a recording ({", ".join(kinds)})'
     raise OfflineError(msg)

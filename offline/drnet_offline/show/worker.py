@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.wording import counted
 from drnet_offline.show.colour_range import ColourRange
 from drnet_offline.show.commands import Command, parse_known
 from drnet_offline.show.frame_message import cloud_rays, frame_message, shown_image
@@ -264,7 +265,7 @@ class Worker:
             self._refuse(error)
             return
         if recorder.count:
-            self._saved = f'{recorder.path} ({recorder.count} images)'
+            self._saved = f'{recorder.path} ({counted(recorder.count, "image")})'
 
     def _refuse(self, error: Exception) -> None:
         """Say on the page and in the terminal that nothing more is recorded."""

@@ -189,6 +189,7 @@ def test_the_work_of_another_run_is_not_deleted(tmp_path: Path) -> None:
         (('--set', 'max_depth=6', '--set', 'max_depth=8'), 'max_depth must be given once'),
         (('--set', 'temporal_filter=1', '--temporal-filter', '2'), 'must be given once, got 1.0'),
         (('--set', 'weights=a.safetensors', '--weights', 'b'), 'weights must be given once'),
+        (('--set', 'max_depth=nan'), 'max_depth must be a finite number, got nan'),
         (('--set', 'max_depth=far'), "max_depth must be a number, got 'far'"),
         (('--set', 'points=1'), "points must be true or false, got '1'"),
         (('--set', 'input_size=small'), "input_size must be a size such as 480x640, got 'small'"),
@@ -205,9 +206,14 @@ def test_what_cannot_be_done_is_one_line(
     assert 'Traceback' not in said
 
 
-def test_an_unknown_protocol_is_wrong_usage(tmp_path: Path, drnet: RunInProcess) -> None:
+@pytest.mark.parametrize(
+    'words', [('--protocol', 'mine'), ('--tolerance', 'inf'), ('--tolerance', 'nan')]
+)
+def test_an_option_out_of_its_range_is_wrong_usage(
+    tmp_path: Path, drnet: RunInProcess, words: tuple[str, ...]
+) -> None:
     bag = write(tmp_path / 'bag', Scene.make(2))
-    assert drnet('bag', bag, '--protocol', 'mine')[0] == 2
+    assert drnet('bag', bag, *words)[0] == 2
 
 
 def test_empty_and_cut_recordings_are_one_line(tmp_path: Path, drnet: RunInProcess) -> None:

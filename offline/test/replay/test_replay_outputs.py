@@ -24,8 +24,8 @@ from drnet_offline.replay.gallery import Picture
 from drnet_offline.replay.scores import Scores, score_frame
 from drnet_offline.replay.variants import parse_variants
 from drnet_offline.report.chart_layout import COLORS
-from drnet_offline.report.charts import draw_error_by_depth
-from drnet_offline.report.page import html_table, time_in_words
+from drnet_offline.report.charts import draw_error_by_depth, draw_error_map
+from drnet_offline.report.page import html_table, time_in_words, when_recorded
 from drnet_offline.report.pictures import draw_examples
 from drnet_ros.errors import SettingsError
 from drnet_ros.inference import Settings
@@ -182,6 +182,23 @@ def test_pieces_of_pages() -> None:
     assert '<th>&lt;b&gt;</th>' in table
     assert time_in_words(1_718_000_000_000_000_000) == '10 June 2024, 06:13 UTC'
     assert time_in_words(5_000_000_000) == ''
+    first_ns = 1_718_000_000_000_000_000
+    assert when_recorded(first_ns, 'a/room') == '10 June 2024, 06:13 UTC'
+    assert when_recorded(first_ns, 'a/b.MP4') == '10 June 2024, 06:13 UTC, by the date of its file'
+    assert when_recorded(5, 'a/room') == 'at an unknown time: its clock was not set'
+
+
+def test_the_map_of_errors_stands_in_the_middle_of_its_chart() -> None:
+    scores = Scores([PROTOCOLS['full']])
+    scores.arrays['map'][:] = 0.5
+    figure = draw_error_map([scores], ['embedded'])
+    figure.draw_without_rendering()
+    picture, bar = (axis.get_tightbbox() for axis in figure.axes)
+    assert picture is not None
+    assert bar is not None
+    whole = figure.bbox.width
+    assert picture.x0 == pytest.approx(whole - bar.x1, abs=0.02 * whole)
+    assert 0 < bar.x0 - picture.x1 < 0.1 * whole, 'the bar stands beside it'
 
 
 def test_pictures_say_what_they_show() -> None:

@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -135,6 +138,47 @@ def test_a_video_in_a_browser(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert errors == 'stopped: the page is closed\n'
+
+
+class Files(SimpleHTTPRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(('127.0.0.1', port), partial(Files, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_a_lost_camera_is_not_live(tmp_path: Path) -> None:
+    writer = cv2.VideoWriter(
+        str(tmp_path / 'a.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 10, (320, 240)
+    )
+    for shade in range(0, 200, 10):
+        writer.write(np.full((240, 320, 3), shade, np.uint8))
+    writer.release()
+    server = serve(tmp_path)
+    port = server.server_address[1]
+
+    async def run(address: str) -> None:
+        status = 'document.querySelector("#status").innerText'
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            async with browser(Path(profile)) as page:
+                await page.open(address)
+                await page.until(f'{status} == "live"')
+                server.shutdown()
+                server.server_close()
+                await page.until(f'{status} == "no new images"')
+                again = serve(tmp_path, port)
+                await page.until(f'{status} == "live"')
+                again.shutdown()
+                again.server_close()
+
+    with showing(f'http://127.0.0.1:{port}/a.avi') as (process, address):
+        asyncio.run(run(address))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path) -> None:

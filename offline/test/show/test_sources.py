@@ -185,6 +185,22 @@ def test_a_video_at_a_url_is_played_at_its_pace_again_and_again(tmp_path: Path) 
         assert image.taken_s - began_s >= 0.1 * grey, 'none is early'
 
 
+def test_a_server_without_range_requests_is_named(tmp_path: Path) -> None:
+    path = str(tmp_path / 'a.mp4')  # the list of its frames is at its end
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'mp4v'), 10, (320, 240))
+    for number in range(40):  # more than FFmpeg keeps of what it has read
+        writer.write(np.random.default_rng(number).integers(0, 255, (240, 320, 3), np.uint8))
+    writer.release()
+    server = serve(tmp_path)
+    with open_source(f'http://127.0.0.1:{server.server_address[1]}/a.mp4') as source:
+        deadline = time.monotonic() + 60
+        while not source.problem and time.monotonic() < deadline:
+            assert source.next(0.1) is None
+        assert 'can only be read if its server answers range requests' in source.problem
+    server.shutdown()
+    server.server_close()
+
+
 def test_a_camera_is_given_back_while_nobody_looks(tmp_path: Path) -> None:
     write_video(tmp_path / 'camera.avi')
     server = serve(tmp_path)

@@ -7,6 +7,8 @@ const views = Object.fromEntries([...document.querySelectorAll('[data-view]')].m
 const cloud = new Cloud($('cloud'));
 let socket = null, frame = null, waiting = null, pointer = null, state = null, cameraShown = null, degreesWide = 0;
 let colours = new Uint8Array(6 * 256);
+let drawnAt = 0; // when a frame was drawn last, ms
+const LOST_MS = 3000; // an image of a folder stays for two seconds
 
 function send(command) { if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(command)); }
 
@@ -28,7 +30,9 @@ function receive(message) {
 
 function setStatus(text, isLive) { $('status').textContent = text; $('status').classList.toggle('live', isLive); }
 function showStatus() {
-  if (state && state.paused) setStatus('paused', false);
+  if (!state || !state.settings || socket.readyState !== WebSocket.OPEN) return;
+  if (state.paused) setStatus('paused', false);
+  else if (frame && state.problem && performance.now() - drawnAt > LOST_MS) setStatus('no new images', false);
   else setStatus(frame ? 'live' : 'waiting for images', Boolean(frame));
 }
 function showProblem(text) { $('problem').textContent = text; $('problem').hidden = !text; }
@@ -99,10 +103,10 @@ function widthOf(rays, columns, rows) {
 function tick(now) {
   requestAnimationFrame(tick);
   if (waiting) {
-    const isFirst = !frame;
     if (frame) frame.bitmap.close();
     [frame, waiting] = [waiting, null];
-    if (isFirst) showStatus();
+    drawnAt = now;
+    showStatus();
     drawFrame();
     send({ drawn: true });
   }
@@ -220,6 +224,7 @@ for (const button of document.querySelectorAll('[data-record]')) {
 for (const input of document.querySelectorAll('input[type="range"]')) {
   input.oninput = () => { showValue(input); send({ set: { [input.id]: Number(input.value) } }); };
 }
+setInterval(showStatus, 1000);
 $('controls').onsubmit = (event) => event.preventDefault();
 document.addEventListener('keydown', (event) => { if (event.key === 'Escape') setPicking(false); });
 
