@@ -36,11 +36,13 @@ class TimedImage:
         stamp_ns: Time since the first one.
         rgb_hwc: uint8 (H, W, 3), RGB.
         camera: Its camera, or None.
+        reduction: By how much its sides are shorter than those of the file.
     """
 
     stamp_ns: int
     rgb_hwc: UInt8Array
     camera: CameraModel | None = None
+    reduction: int = 1
 
 
 class Timed(ABC):
@@ -138,7 +140,8 @@ class ImageFiles(Timed):
                 continue
             self._position += 1
             camera = photo.facts.camera(*photo.rgb_hwc.shape[:2])
-            return TimedImage((self._position - 1) * _IMAGE_NS, photo.rgb_hwc, camera)
+            stamp_ns = (self._position - 1) * _IMAGE_NS
+            return TimedImage(stamp_ns, photo.rgb_hwc, camera, photo.reduction)
         return None
 
     def close(self) -> None:
@@ -212,7 +215,9 @@ class PlayedSource(Source):
             self._closed.wait(left_s)
         image, self._waiting = self._waiting, None
         self._last_ns = self._offset_ns + image.stamp_ns
-        return SourceImage(image.rgb_hwc, self._last_ns, time.monotonic(), image.camera)
+        return SourceImage(
+            image.rgb_hwc, self._last_ns, time.monotonic(), image.camera, image.reduction
+        )
 
     def rest(self) -> None:
         """Stay where it is."""

@@ -22,12 +22,14 @@ class SourceImage:
             again.
         taken_s: When it was there to be worked on, by `time.monotonic`.
         camera: Its camera, or None if the source does not know it.
+        reduction: By how much its sides are shorter than those of the file, as of a large photo.
     """
 
     rgb_hwc: UInt8Array
     stamp_ns: int
     taken_s: float
     camera: CameraModel | None = None
+    reduction: int = 1
 
 
 class Source(Closing):

@@ -16,6 +16,7 @@ from known_scenes import FOCAL, HW, KnownEngine, Scene, write
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
+from drnet_offline.datasets import image_files
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.show.live_source import LiveSource
 from drnet_offline.show.opening import open_source
@@ -112,6 +113,26 @@ def test_a_camera_that_is_given_takes_the_place_of_all_others(tmp_path: Path) ->
     with Session(DepthEstimator(Settings(), engine=engine), lambda _h, _w: given) as session:
         assert session.estimate(image).camera == given
         assert not session.is_assumed(image)
+
+
+def test_the_camera_given_is_that_of_a_photo_before_it_is_reduced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_files, 'MAX_PIXELS', 100_000)
+    with open_source(str(write_photo(tmp_path / 'a.jpg', 26))) as source:
+        image = take(source, 1)[0]
+    assert image.rgb_hwc.shape == (240, 320, 3)
+    given = CameraModel(640, 480, 500.0, 500.0, 319.5, 239.5)
+    asked = []
+
+    def camera_of(height: int, width: int) -> CameraModel:
+        asked.append((height, width))
+        return given
+
+    with Session(DepthEstimator(Settings(), engine=KnownEngine()), camera_of) as session:
+        camera = session.estimate(image).camera
+    assert asked == [(480, 640)]
+    assert camera == CameraModel(320, 240, 250.0, 250.0, 159.5, 119.5)
 
 
 def test_a_recording_brings_its_camera(tmp_path: Path) -> None:
