@@ -91,7 +91,8 @@ def write_page(output: Path, summary: dict[str, Any], played: Played, seen: Seen
 
 
 _COUNTS = {
-    'frames_published': 'published',
+    'frames_published': 'recorded',
+    'frames_unreadable': 'unreadable',
     'frames_in': 'received by the node',
     'frames_out': 'turned into depth',
     'frames_dropped': 'dropped for newer ones',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drnet_offline.outputs.wording import counted
 from drnet_offline.replay.index import index_recording
 from drnet_offline.replay.registration import index_warnings, registration_warnings
 from drnet_ros.errors import RecordingError
@@ -17,18 +18,24 @@ __all__ = ['oddities']
 _TOLERANCE_S = 0.02
 
 
-def oddities(recording: Recording, choice: TopicChoice) -> list[str]:
-    """Return what is odd about cameras, stamps and frames, in whole sentences.
+def oddities(recording: Recording, choice: TopicChoice) -> tuple[list[str], list[str]]:
+    """Return what is odd about cameras, stamps and frames, and what camera_info cannot be read.
 
     Args:
         recording: The recording.
         choice: Its topics.
+
+    Returns:
+        Whole sentences of each.
     """
     try:
         index = index_recording(recording, choice, _TOLERANCE_S)
     except RecordingError:  # playing it has said so
-        return []
+        return [], []
     found = index.cameras.find(index.images.stamps_ns[0])
     size = (1, 1) if found is None else (found[1].height, found[1].width)
     depth = registration_warnings(index, size, size) if len(index.depths) else []
-    return index_warnings(index) + depth
+    problems = [
+        f'{counted(count, "message")}: {text}' for text, count in index.camera_problems.items()
+    ]
+    return index_warnings(index) + depth, problems

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from drnet_offline.outputs.files import make_folder
 from drnet_offline.outputs.lock import OutputLock
+from drnet_offline.outputs.wording import counted
 from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.messages.video_recording import open_recording
 from drnet_ros.recordings.recording import Recording
@@ -285,8 +286,9 @@ def _print_outcome(outcome: Outcome, output: Path) -> None:
         f'{summary["latency_ms_p50"]} ms (p95 {summary["latency_ms_p95"]} ms)'
     )
     if summary['frames_scored']:
+        frames = counted(summary['frames_scored'], 'frame')
         console.print(
-            f'against recorded depth (protocol full, {summary["frames_scored"]} frames): '
+            f'against recorded depth (protocol full, {frames}): '
             f'REL {summary["rel"]}, delta1 {summary["delta1"]}, RMSE {summary["rmse"]} m'
         )
     else:

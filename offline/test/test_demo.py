@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from known_scenes import Scene, write
+from known_scenes import Scene, write, write_with_odd_records
 from plyfile import PlyData
 from ros_domain import claim_domain
 
@@ -163,6 +163,20 @@ def test_all_is_settled_when_each_frame_is_accounted_for(
     assert collector.is_settled() is is_settled
 
 
+def _collect(collector: Collector, scene: Scene, count: int) -> None:
+    """Have the node turn so many images of a scene into the recorded depth, each exactly."""
+    from collector import KeptFrame  # noqa: PLC0415
+
+    height, width = scene.images[0].shape[:2]
+    collector.kept = [
+        KeptFrame(stamp, cv2.resize(truth, (width, height)).astype(np.float16) / np.float16(1000))
+        for stamp, truth in zip(scene.stamps[:count], scene.truths[:count], strict=True)
+    ]
+    counts = {'in': count, 'out': count, 'dropped': 0, 'failed': 0, 'skipped': 0}
+    about = dict.fromkeys(('engine', 'device', 'precision', 'backbone', 'network_size'), 'x')
+    collector.status = {**{f'frames_{n}': str(c) for n, c in counts.items()}, **about}
+
+
 @pytest.mark.parametrize(
     ('delay_ns', 'encoding', 'reason'),
     [
@@ -174,18 +188,11 @@ def test_all_is_settled_when_each_frame_is_accounted_for(
 def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
     collector: Collector, tmp_path: Path, delay_ns: int, encoding: str, reason: str | None
 ) -> None:
-    from collector import KeptFrame  # noqa: PLC0415
     from outcome import write_outcome  # noqa: PLC0415
 
     scene = replace(Scene.make(4), depth_delay_ns=delay_ns)
     bag = write(tmp_path / 'bag', scene, encoding=encoding)
-    collector.kept = [
-        KeptFrame(stamp, truth.astype(np.float16) / np.float16(1000))
-        for stamp, truth in zip(scene.stamps, scene.truths, strict=True)
-    ]
-    counts = {'in': 4, 'out': 4, 'dropped': 0, 'failed': 0, 'skipped': 0}
-    about = dict.fromkeys(('engine', 'device', 'precision', 'backbone', 'network_size'), 'x')
-    collector.status = {**{f'frames_{n}': str(c) for n, c in counts.items()}, **about}
+    _collect(collector, scene, 4)
     (tmp_path / 'cloud.ply').touch()  # of an earlier demo
     with Recording(bag) as recording:
         choice = choose_topics(recording.topics)
@@ -207,17 +214,11 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
 def test_images_that_share_stamps_are_neither_compared_nor_drawn(
     collector: Collector, tmp_path: Path
 ) -> None:
-    from collector import KeptFrame  # noqa: PLC0415
     from outcome import write_outcome  # noqa: PLC0415
 
     scene = replace(Scene.make(4), stamps=(0,) * 4, depth_delay_ns=0)
     bag = write(tmp_path / 'bag', scene)
-    collector.kept = [
-        KeptFrame(0, truth.astype(np.float16) / np.float16(1000)) for truth in scene.truths
-    ]
-    counts = {'in': 4, 'out': 4, 'dropped': 0, 'failed': 0, 'skipped': 0}
-    about = dict.fromkeys(('engine', 'device', 'precision', 'backbone', 'network_size'), 'x')
-    collector.status = {**{f'frames_{n}': str(c) for n, c in counts.items()}, **about}
+    _collect(collector, scene, 4)
     with Recording(bag) as recording:
         outcome = write_outcome(recording, choose_topics(recording.topics), collector, tmp_path)
     assert outcome.written == ['summary.json', 'report.html']
@@ -227,6 +228,56 @@ def test_images_that_share_stamps_are_neither_compared_nor_drawn(
     assert outcome.problems == [
         'images share stamps: none is drawn; have the driver set header.stamp'
     ]
+
+
+def test_frames_whose_depth_has_another_size_are_counted_with_the_reason(
+    collector: Collector, tmp_path: Path
+) -> None:
+    from outcome import write_outcome  # noqa: PLC0415
+
+    scene = Scene.make(4)
+    truths = (scene.truths[0], *(truth[::2, ::2] for truth in scene.truths[1:]))
+    scene = replace(scene, truths=truths)
+    bag = write(tmp_path / 'bag', scene)
+    _collect(collector, scene, 4)
+    with Recording(bag) as recording:
+        outcome = write_outcome(recording, choose_topics(recording.topics), collector, tmp_path)
+    assert outcome.summary['frames_scored'] == 1
+    assert outcome.problems == []
+    text = (
+        '3 frames not compared with recorded depth: /cam/depth/image_rect has 32 x 24 pixels, '
+        'the images have 64 x 48'
+    )
+    assert outcome.warnings[-1] == text
+    assert text in (tmp_path / 'report.html').read_text()
+
+
+def test_messages_that_cannot_be_read_are_counted_and_an_error(
+    collector: Collector, tmp_path: Path
+) -> None:
+    from outcome import write_outcome  # noqa: PLC0415
+
+    scene = Scene.make(4)
+    names = ('/cam/image_raw', '/cam/depth/image_rect', '/cam/camera_info')
+    odd = dict(zip(((names[0], 4), (names[1], 2), (names[2], 3)), [b'\0\1\0\0'] * 3, strict=True))
+    bag = write_with_odd_records(tmp_path / 'bag', scene, odd)
+    _collect(collector, scene, 3)
+    collector.sent_ns = dict.fromkeys(scene.stamps[:3], 0)
+    collector.status['frames_in'], collector.status['frames_failed'] = '4', '1'
+    with Recording(bag) as recording:
+        outcome = write_outcome(recording, choose_topics(recording.topics), collector, tmp_path)
+    counts = ('published', 'unreadable', 'out', 'scored')
+    assert [outcome.summary[f'frames_{name}'] for name in counts] == [4, 1, 3, 2]
+    starts = [
+        f'1 message of {names[1]} cannot be read: ',
+        '1 message: camera_info: unreadable message',
+        f'1 message of {names[0]} cannot be read: ',
+        '1 image failed in the node: its log says why',
+    ]
+    assert len(outcome.problems) == 4, outcome.problems
+    for problem, start in zip(outcome.problems, starts, strict=True):
+        assert problem.startswith(start), problem
+    assert '1 message of /cam/image_raw cannot be read' in (tmp_path / 'report.html').read_text()
 
 
 def test_recording_that_is_none_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
@@ -257,20 +308,22 @@ def test_a_signal_ends_demo_and_children(tmp_path: Path, when: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ('came', 'failed', 'text'),
+    ('came', 'failed', 'unreadable', 'text'),
     [
-        (64, 0, '25 of 64 frames, 39 dropped'),
-        (62, 0, '25 of 64 frames, 37 dropped, 2 lost on the way'),
-        (62, 1, '25 of 64 frames, 36 dropped, 1 failed, 2 lost on the way'),
+        (64, 0, 0, '25 of 64 frames, 39 dropped'),
+        (62, 0, 0, '25 of 64 frames, 37 dropped, 2 lost on the way'),
+        (62, 1, 0, '25 of 64 frames, 36 dropped, 1 failed, 2 lost on the way'),
+        (62, 0, 1, '25 of 64 frames, 37 dropped, 1 unreadable, 1 lost on the way'),
     ],
 )
 def test_what_is_said_of_all_images_adds_up(
-    monkeypatch: pytest.MonkeyPatch, came: int, failed: int, text: str
+    monkeypatch: pytest.MonkeyPatch, came: int, failed: int, unreadable: int, text: str
 ) -> None:
     monkeypatch.syspath_prepend(DEMO.parent)
     from outcome import Outcome  # noqa: PLC0415
 
     counts = {'published': 64, 'in': came, 'out': 25, 'failed': failed, 'skipped': 0}
+    counts['unreadable'] = unreadable
     counts['dropped'] = came - 25 - failed
     outcome = Outcome({f'frames_{name}': n for name, n in counts.items()}, [])
     assert outcome.counts_text == text
@@ -282,8 +335,9 @@ def test_oddities_of_a_recording_are_told(collector: Collector, tmp_path: Path) 
 
     bag = write(tmp_path / 'bag', replace(Scene.make(3), depth_frame='rear'))
     with Recording(bag) as recording:
-        (text,) = oddities(recording, choose_topics(recording.topics))
+        (text,), problems = oddities(recording, choose_topics(recording.topics))
+    assert problems == []
     assert text.startswith("depth is of the frame 'rear', images of 'optical'")
     plain = write(tmp_path / 'plain', Scene.make(3))
     with Recording(plain) as recording:
-        assert oddities(recording, choose_topics(recording.topics)) == []
+        assert oddities(recording, choose_topics(recording.topics)) == ([], [])

@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from known_scenes import ROS2, RunInProcess, Scene, load, messages_of, write
-from rosbags.rosbag2 import StoragePlugin, Writer
+from known_scenes import RunInProcess, Scene, load, write, write_with_odd_records
 
 from drnet_offline.outputs.lock import OutputLock
 from drnet_offline.replay.index import index_recording
@@ -137,27 +136,6 @@ def test_eval_refuses_a_folder_for_pictures_before_the_work(
     assert code == 1
     assert 'cannot write' in said
     assert 'RMSE' not in said
-
-
-ODD_RECORDS = {('/cam/image_raw', 2): b'\0\1\0\0\0\0', ('/cam/camera_info', 3): b'\0\1\0\0\0\0'}
-
-
-def write_with_odd_records(
-    path: Path, scene: Scene, odd: Mapping[tuple[str, int], bytes] = ODD_RECORDS
-) -> Path:
-    """Write a scene, some of whose messages, by topic and number from 1, have other bytes."""
-    counts: dict[str, int] = {}
-    connections: dict[str, Any] = {}
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        for stamp, topic, content in messages_of(ROS2, scene, '16UC1'):
-            if topic not in connections:
-                connections[topic] = writer.add_connection(
-                    topic, content.__msgtype__, typestore=ROS2
-                )
-            counts[topic] = counts.get(topic, 0) + 1
-            data = bytes(ROS2.serialize_cdr(content, content.__msgtype__))
-            writer.write(connections[topic], stamp, odd.get((topic, counts[topic]), data))
-    return path
 
 
 @pytest.mark.usefixtures('known_network')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,27 @@ def write(path: Path, scene: Scene, kind: str = 'mcap', encoding: str = '16UC1')
             # In the order of writing, whatever the stamps in the headers are.
             recorded_ns += 1_000_000
             writer.write(connections[topic], recorded_ns, serialize(content, msgtype))
+    return path
+
+
+ODD_RECORDS = {('/cam/image_raw', 2): b'\0\1\0\0\0\0', ('/cam/camera_info', 3): b'\0\1\0\0\0\0'}
+
+
+def write_with_odd_records(
+    path: Path, scene: Scene, odd: Mapping[tuple[str, int], bytes] = ODD_RECORDS
+) -> Path:
+    """Write a scene, some of whose messages, by topic and number from 1, have other bytes."""
+    counts: dict[str, int] = {}
+    connections: dict[str, Any] = {}
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for stamp, topic, content in messages_of(ROS2, scene, '16UC1'):
+            if topic not in connections:
+                connections[topic] = writer.add_connection(
+                    topic, content.__msgtype__, typestore=ROS2
+                )
+            counts[topic] = counts.get(topic, 0) + 1
+            data = bytes(ROS2.serialize_cdr(content, content.__msgtype__))
+            writer.write(connections[topic], stamp, odd.get((topic, counts[topic]), data))
     return path
 
 
