@@ -56,13 +56,11 @@ def convert_network(
         WeightsError: If the weights cannot be loaded.
     """
     metadata = read_metadata(weights_path)
-    is_guided = metadata.network.guided_filter
     try:
-        if is_guided and not is_portable:
-            model = _built(weights_path, size_hw, metadata, pixelwise_guides=True)
-            if _can_run(model):
-                return model
-        return _built(weights_path, size_hw, metadata)
+        network = read_portable(weights_path)
+        if network is not None:
+            return _finished(network, size_hw, metadata)
+        return _from_pytorch(weights_path, size_hw, metadata, is_portable=is_portable)
     except ImportError as error:
         module = missing_module(error, 'torch')
         msg = (
@@ -79,18 +77,20 @@ def convert_network(
         raise EngineError(msg) from error
 
 
-def _built(
-    weights_path: Path,
-    size_hw: tuple[int, int],
-    metadata: WeightsMetadata,
-    *,
-    pixelwise_guides: bool = False,
+def _from_pytorch(
+    weights_path: Path, size_hw: tuple[int, int], metadata: WeightsMetadata, *, is_portable: bool
 ) -> ov.Model:
-    network = None if pixelwise_guides else read_portable(weights_path)
-    if network is None:
-        from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
+    from drnet_ros.inference.engines.openvino_trace import trace_network  # noqa: PLC0415 - PyTorch
 
-        network = trace_network(weights_path, size_hw, pixelwise_guides=pixelwise_guides)
+    if metadata.network.guided_filter and not is_portable:
+        network = trace_network(weights_path, size_hw, pixelwise_guides=True)
+        model = _finished(network, size_hw, metadata)
+        if _can_run(model):
+            return model
+    return _finished(trace_network(weights_path, size_hw), size_hw, metadata)
+
+
+def _finished(network: ov.Model, size_hw: tuple[int, int], metadata: WeightsMetadata) -> ov.Model:
     network.reshape([1, 3, *size_hw])
     model = _with_image_input(network, metadata)
     rewrite_model(model)

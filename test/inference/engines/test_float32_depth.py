@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +27,7 @@ from drnet_ros.inference.engines.model_cache import cache_folder
 from drnet_ros.inference.engines.openvino_cache import converted_model
 from drnet_ros.inference.engines.openvino_float32 import is_depth_in_float32
 from drnet_ros.inference.engines.openvino_guides import PixelwiseGuide
+from drnet_ros.inference.engines.openvino_portable import write_portable
 from drnet_ros.inference.engines.openvino_rewrites import rewrite_model
 from drnet_ros.network.checkpoint import load_network
 from drnet_ros.network.guided_filter import GuidedUpsampler
@@ -217,6 +220,18 @@ def test_guides_are_in_a_form_that_the_cpu_can_compute(
     expected = ImageToDepth(network, metadata).eval()(torch.from_numpy(small)).numpy()
     got = _compiled(portable, 'fp32')([small])[0]
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_guided_model_beside_its_weights_needs_no_pytorch(
+    guided_weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = Path(shutil.copy(guided_weights, tmp_path))
+    write_portable(weights)
+    monkeypatch.setitem(sys.modules, 'drnet_ros.inference.engines.openvino_trace', None)
+    model = openvino_convert.convert_network(weights, SIZE)
+    assert tuple(model.output(0).shape) == (1, 1, *SIZE)
+    with pytest.raises(EngineError, match='must be installed to convert'):
+        openvino_convert.convert_network(Path(guided_weights), SIZE)
 
 
 def _count(model: ov.Model, type_name: str) -> int:
