@@ -17,11 +17,13 @@ __all__ = [
     'check_rotation',
     'flat_matrix',
     'flat_numbers',
+    'plain_fields',
     'whole_numbers',
 ]
 
 # Calibration files may have few digits.
 _ROTATION_TOLERANCE = 0.01
+_NUMBERS = 'biuf'
 
 FloatArray: TypeAlias = NDArray[np.float32]
 UInt8Array: TypeAlias = NDArray[np.uint8]
@@ -44,10 +46,12 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
         CameraError: The values are no numbers, or have another shape.
     """
     try:
-        array = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in _NUMBERS:
         msg = f'{name} must be numbers, {shape[0]} rows of {shape[1]}, got {values!r}'
-        raise CameraError(msg) from error
+        raise CameraError(msg)
     if array.size == 0:
         return ()
     if array.shape not in {shape, (shape[0] * shape[1],)}:
@@ -56,7 +60,7 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
             f'rows, got shape {array.shape}'
         )
         raise CameraError(msg)
-    return tuple(array.ravel().tolist())
+    return tuple(array.astype(np.float64).ravel().tolist())
 
 
 def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
@@ -70,10 +74,40 @@ def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
         CameraError: They are none.
     """
     try:
-        return tuple(float(value) for value in values)
+        return tuple(_number(value) for value in values)
     except (TypeError, ValueError) as error:
         msg = f'{name} must be a list of numbers, got {values!r}'
         raise CameraError(msg) from error
+
+
+def plain_fields(camera: Any) -> dict[str, Any]:
+    """Return the numbers of a camera in plain types, whatever types it was given them in.
+
+    Args:
+        camera: The CameraModel.
+
+    Raises:
+        CameraError: One of them is no number, or a matrix has another shape.
+    """
+    size = whole_numbers('width and height', (camera.width, camera.height), 2)
+    fields: dict[str, Any] = dict(zip(('width', 'height'), size, strict=True))
+    for name in ('fx', 'fy', 'cx', 'cy'):
+        value = getattr(camera, name)
+        try:
+            fields[name] = _number(value)
+        except (TypeError, ValueError) as error:
+            msg = f'{name} must be a number, got {value!r}'
+            raise CameraError(msg) from error
+    fields['d'] = flat_numbers('D', camera.d)
+    fields['r'] = flat_matrix('R', camera.r, (3, 3))
+    fields['p'] = flat_matrix('P', camera.p, (3, 4))
+    return fields
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str | bytes):
+        raise TypeError
+    return float(value)
 
 
 def whole_numbers(name: str, values: Sequence[float], count: int) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from drnet_ros.inference.arrays import (
     check_rotation,
     flat_matrix,
     flat_numbers,
+    plain_fields,
     whole_numbers,
 )
 from drnet_ros.inference.distortion import checked_coefficients, undistort
@@ -68,9 +69,11 @@ class CameraModel:
         """Complete and check the values.
 
         Raises:
-            CameraError: If a value is not finite or not positive where it must be, or the
-                distortion model or its number of coefficients is unknown.
+            CameraError: If a value is no number, not finite or not positive where it must be, or
+                the distortion model or its number of coefficients is unknown.
         """
+        for name, value in plain_fields(self).items():
+            object.__setattr__(self, name, value)
         if self.width <= 0 or self.height <= 0:
             msg = f'a camera must have a positive size, got {self.width} x {self.height}'
             raise CameraError(msg)
@@ -83,18 +86,14 @@ class CameraModel:
         object.__setattr__(self, 'd', checked_coefficients(self.distortion_model, self.d))
         if not self.d:
             object.__setattr__(self, 'distortion_model', 'none')
-        if not any(self.p) or (len(self.p) == 12 and self.p[0] == self.p[5] == 0):
+        if not any(self.p) or self.p[0] == self.p[5] == 0:
             p = (self.fx, 0.0, self.cx, 0.0, 0.0, self.fy, self.cy, 0.0, 0.0, 0.0, 1.0, 0.0)
             object.__setattr__(self, 'p', p)
         if not any(self.r):
             object.__setattr__(self, 'r', _IDENTITY)
-        for name, values, count in (
-            ('K', (self.cx, self.cy), 2),
-            ('R', self.r, 9),
-            ('P', self.p, 12),
-        ):
-            if len(values) != count or not all(map(math.isfinite, values)):
-                msg = f'{name} must have finite values, {count} of them, got {list(values)}'
+        for name, values in (('K', (self.cx, self.cy)), ('R', self.r), ('P', self.p)):
+            if not all(map(math.isfinite, values)):
+                msg = f'{name} must have finite values, got {list(values)}'
                 raise CameraError(msg)
         check_rotation('R', self.r)
         if not (self.p[0] > 0 and self.p[5] > 0):
@@ -149,10 +148,9 @@ class CameraModel:
                 f'{fy}: it was not set; calibrate the camera'
             )
             raise CameraError(msg)
-        columns, rows = whole_numbers('width and height', (width, height), 2)
         d_values = flat_numbers('D', d)
         r_values, p_values = flat_matrix('R', r, (3, 3)), flat_matrix('P', p, (3, 4))
-        full = cls(columns, rows, fx, fy, cx, cy, distortion_model, d_values, r_values, p_values)
+        full = cls(width, height, fx, fy, cx, cy, distortion_model, d_values, r_values, p_values)
         part = full._region(whole_numbers('ROI', roi, 4))
         return part._binned(*whole_numbers('binning', binning, 2))  # noqa: SLF001
 
@@ -173,8 +171,9 @@ class CameraModel:
             The scaled camera, or this one if it has the size already.
 
         Raises:
-            CameraError: If the size is not positive.
+            CameraError: If the size is not of whole positive numbers.
         """
+        whole_numbers('height and width', (height, width), 2)
         if (height, width) == (self.height, self.width):
             return self
         return self._scaled(width / self.width, height / self.height, (height, width))
@@ -191,15 +190,16 @@ class CameraModel:
 
         Raises:
             CameraError: If the aspect ratios differ by over 1 %, so that the image must have been
-                cropped in a way that the camera does not tell.
+                cropped in a way that the camera does not tell; or the size is none.
         """
+        scaled = self.scaled_to(height, width)
         if abs(width * self.height / (height * self.width) - 1) > _ASPECT_TOLERANCE:
             msg = (
                 f'camera_info must be of the image, got {self.width} x {self.height} for an image '
                 f'of {width} x {height}; publish matching ones, or set the ROI in camera_info'
             )
             raise CameraError(msg)
-        return self.scaled_to(height, width)
+        return scaled
 
     def rectified(self) -> CameraModel:
         """Return the camera of the rectified image: intrinsics from P, no distortion and no R."""

@@ -57,7 +57,7 @@ def checked_coefficients(model: str, d: tuple[float, ...]) -> tuple[float, ...]:
     # An equidistant camera bends rays even with all coefficients zero; no other model does.
     if not any(d) and model != 'equidistant':
         return ()
-    if model not in COEFFICIENTS:
+    if str(model) not in COEFFICIENTS:
         known = ', '.join(sorted(COEFFICIENTS))
         msg = (
             f'distortion_model must be one of {known}, got {str(model)[:64]!r} with D {_shown(d)}'

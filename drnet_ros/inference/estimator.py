@@ -12,7 +12,7 @@ from drnet_ros.closing import Closing
 from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
 from drnet_ros.inference.engines.engine import MappedPending
-from drnet_ros.inference.engines.factory import create_engine
+from drnet_ros.inference.engines.factory import check_engine, create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame, check_frames
 from drnet_ros.inference.images.rectification import forget_rectifications, rectified
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
@@ -74,9 +74,10 @@ class DepthEstimator(Closing):
             SettingsError: If the settings are none, or a mask cannot be read.
             WeightsError: If the weights are missing, unreadable, or of another network than the
                 settings ask for.
-            EngineError: If the engine cannot run as configured.
+            EngineError: If the engine is none, or cannot run as configured.
         """
         self.settings = as_settings(settings)
+        check_engine(engine)
         self._weights_path = resolve_weights(self.settings.weights)
         self.metadata = read_metadata(self._weights_path)
         self._masks = Masks(self.settings)

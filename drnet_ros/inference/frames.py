@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def check_frames(frames: object) -> None:
         frames: What should be a sequence of Frame.
 
     Raises:
-        EngineError: It is not a sequence of Frame.
+        EngineError: It is not a sequence of Frame, or a stamp or stream is none.
         ImageError: kind 'bad_type', an image is not an array as described.
         CameraError: A camera is not a CameraModel.
         SparseDepthError: Sparse depth is not a SparseDepth.
@@ -145,6 +146,12 @@ def check_frames(frames: object) -> None:
         raise EngineError(msg)
     for frame in frames:
         check_image(frame.rgb_hwc)
+        if not isinstance(frame.stamp_ns, Real | None):
+            msg = f'stamp_ns must be nanoseconds or None, got {frame.stamp_ns!r}'
+            raise EngineError(msg)
+        if not isinstance(frame.stream, str):
+            msg = f"stream must be the name of a camera, such as 'left', got {frame.stream!r}"
+            raise EngineError(msg)
         if not isinstance(frame.camera, CameraModel | None):
             msg = (
                 f'camera must be a CameraModel, got {type(frame.camera).__name__}; '

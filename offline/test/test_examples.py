@@ -90,3 +90,27 @@ def test_sparse_depth(photo: Path) -> None:
     _, after, factor = run('sparse_depth.py', photo, known).splitlines()
     assert float(after.split()[1]) == pytest.approx(known, rel=0.1)
     assert float(factor.split()[1]) == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'words', 'said'),
+    [
+        ('webcam.py', ['77'], 'error: webcam 77 cannot be opened: is it plugged in'),
+        ('image.py', ['no.jpg', 'out'], "error: [Errno 2] No such file or directory: 'no.jpg'"),
+        ('video.py', ['no.mp4', 'a.csv'], 'error: '),
+        ('recording.py', ['no', 'a.csv'], 'error: a recording must exist'),
+        ('sparse_depth.py', ['no.jpg', '2'], "error: [Errno 2] No such file or directory: 'no."),
+        ('image.py', [], 'Depth of a photo: python image.py photo.jpg output/'),
+        ('video.py', ['a.mp4'], 'Depth of each frame of a video: python video.py clip.mp4'),
+        ('recording.py', [], 'Depth of the images of a recording: python recording.py BAG'),
+        ('sparse_depth.py', ['a.jpg'], 'The scale from one known distance: python sparse_depth'),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_and_exit_code_1(
+    tmp_path: Path, name: str, words: list[str], said: str
+) -> None:
+    command = [sys.executable, str(EXAMPLES / name), *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert done.stderr.count('\n') == 1

@@ -369,3 +369,49 @@ def test_rays_of_all_cameras_that_a_node_may_have_are_kept() -> None:
     cameras = [CameraModel(4, 3, 2.0 + index, 4.0, 1.5, 1.0) for index in range(most)]
     first = [rays(camera) for camera in cameras]
     assert all(rays(camera) is made for camera, made in zip(cameras, first, strict=True))
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'width': '320'}, "width and height must be 2 whole numbers, got ('320', 240)"),
+        ({'height': None}, 'width and height must be 2 whole numbers, got (320, None)'),
+        ({'fx': '300'}, "fx must be a number, got '300'"),
+        ({'cy': None}, 'cy must be a number, got None'),
+        ({'d': None}, 'D must be a list of numbers, got None'),
+        ({'d': '12345'}, "D must be a list of numbers, got '12345'"),
+        ({'r': None}, 'R must be numbers, 3 rows of 3, got None'),
+        ({'p': [['1'] * 4] * 3}, f'P must be numbers, 3 rows of 4, got {[["1"] * 4] * 3}'),
+        ({'p': [[1.0], [1.0, 2.0]]}, 'P must be numbers, 3 rows of 4, got [[1.0], [1.0, 2.0]]'),
+        (
+            {'distortion_model': ['plumb_bob'], 'd': (0.1,)},
+            (
+                'distortion_model must be one of equidistant, plumb_bob, rational_polynomial, got '
+                '"[\'plumb_bob\']" with D [0.1]'
+            ),
+        ),
+    ],
+)
+def test_a_camera_of_wrong_types_is_refused_by_name(fields: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {'width': 320, 'height': 240, 'fx': 300.0, 'fy': 300.0}
+    with pytest.raises(CameraError) as refusal:
+        CameraModel(**{**given, 'cx': 159.5, 'cy': 119.5, **fields})
+    assert str(refusal.value) == message
+
+
+def test_a_camera_takes_numbers_of_any_type() -> None:
+    plain = CameraModel(320, 240, 300.0, 300.0, 159.5, 119.5, 'plumb_bob', (0.1,) * 5)
+    others: Any = (np.int64(320), 240.0, np.float32(300), 300, 159.5, 119.5, 'plumb_bob')
+    matrices: Any = (np.full(5, 0.1), np.eye(3), np.reshape(plain.p, (3, 4)))
+    camera = CameraModel(*others, *matrices)
+    assert camera == plain
+    assert hash(camera) == hash(plain)
+    assert (type(camera.width), type(camera.fx)) == (int, float)
+
+
+@pytest.mark.parametrize('size', [('240', 320), (0, 320), (240, None)])
+def test_a_size_that_is_none_is_refused(size: Any) -> None:
+    camera = CameraModel(320, 240, 300.0, 300.0, 159.5, 119.5)
+    for method in (camera.scaled_to, camera.matching):
+        with pytest.raises(CameraError, match=r'whole numbers|positive size'):
+            method(*size)

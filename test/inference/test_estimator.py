@@ -135,6 +135,10 @@ def test_wrong_arguments_are_named(weights: str) -> None:
         match='settings must be a Settings or the path of a weights file, got dict; write',
     ):
         DepthEstimator({'weights': weights})  # type: ignore[arg-type]
+    with pytest.raises(
+        EngineError, match=r"an Engine, got 'torch'; .* Settings\(engine='torch'\)"
+    ):
+        DepthEstimator(_settings(weights), engine='torch')  # type: ignore[arg-type]
     with DepthEstimator(_settings(weights)) as estimator:
         with pytest.raises(CameraError, match='camera must be a CameraModel, got tuple'):
             estimator.estimate(RGB, (1.0, 1.0, 2.0, 2.0))  # type: ignore[arg-type]
@@ -150,8 +154,23 @@ def test_wrong_arguments_are_named(weights: str) -> None:
             estimator.submit([Frame(None)])  # type: ignore[arg-type]
         with pytest.raises(CameraError, match='camera must be a CameraModel, got ndarray'):
             estimator.submit([Frame(RGB, np.eye(3))])  # type: ignore[arg-type]
+        with pytest.raises(EngineError, match="stamp_ns must be nanoseconds or None, got '5'"):
+            estimator.estimate(RGB, stamp_ns='5')  # type: ignore[arg-type]
+        with pytest.raises(EngineError, match=r'stream must be the name of a camera, .* got 0'):
+            estimator.submit([Frame(RGB, stream=0)])  # type: ignore[arg-type]
         with pytest.raises(SettingsError, match='or the path of a weights file, got dict; write'):
             estimator.update({'max_depth': 3.0})  # type: ignore[arg-type]
+
+
+def test_wrong_arguments_for_an_engine_are_named(weights: str) -> None:
+    path = Path(weights)
+    metadata: Any = read_metadata(path)
+    with pytest.raises(SettingsError, match="settings must be a Settings, got 'x'"):
+        create_engine('x', path, metadata)  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match=r'weights_path must be the path of .*, got None'):
+        create_engine(_settings(weights), None, metadata)  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match='metadata must be a WeightsMetadata, got None'):
+        create_engine(_settings(weights), path, None)  # type: ignore[arg-type]
 
 
 def test_live_settings_change_and_others_are_refused(weights: str) -> None:

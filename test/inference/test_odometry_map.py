@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -132,6 +133,13 @@ def test_images_and_poses_of_a_wrong_kind_are_refused() -> None:
         odometry.feed(gray, CAMERA, np.diag([2.0, 1, 1, 1]))
     with pytest.raises(SparseDepthError, match=r'uint8 \(H, W\)'):
         odometry.feed(np.zeros((240, 320, 3), np.uint8), CAMERA, np.eye(4))
+    nothing: Any = None
+    with pytest.raises(SparseDepthError, match='a grey image must be of type ndarray, got NoneT'):
+        odometry.feed(nothing, CAMERA, np.eye(4))
+    with pytest.raises(SparseDepthError, match='camera must be of type CameraModel, got NoneType'):
+        odometry.feed(gray, nothing, np.eye(4))
+    with pytest.raises(SparseDepthError, match='must be an array of numbers, got str'):
+        odometry.feed(gray, CAMERA, 'identity')  # type: ignore[arg-type]
     assert len(odometry.feed(gray, CAMERA, np.eye(4))) == 0
 
 

@@ -77,6 +77,17 @@ def test_arrays_of_a_wrong_kind_are_refused(points: Any, stddev: Any, said: str)
         SparseDepth(points, stddev)
 
 
+def test_sources_of_a_wrong_kind_are_refused() -> None:
+    points: Any = np.ones((2, 3))
+    name: Any = 5
+    with pytest.raises(SparseDepthError, match="source must be text, such as 'scan', got 5"):
+        SparseDepth(points, source=name)
+    with pytest.raises(SparseDepthError, match='points_xyz must be an array of numbers, got nd'):
+        SparseDepth(points * 1j)
+    with pytest.raises(SparseDepthError, match='must be a list of SparseDepth, got ndarray'):
+        SparseDepth.fused(points)
+
+
 def test_unusable_points_are_left_out_and_counted() -> None:
     points = np.array(
         [

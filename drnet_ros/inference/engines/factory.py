@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from os import PathLike
+from pathlib import Path
 
-from drnet_ros.errors import EngineError, missing_module, package_of
+from drnet_ros.errors import EngineError, SettingsError, WeightsError, missing_module, package_of
 from drnet_ros.inference.engines.devices import has_cuda
+from drnet_ros.inference.engines.engine import Engine
+from drnet_ros.inference.settings import Settings
+from drnet_ros.network.metadata import WeightsMetadata
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ['check_engine', 'create_engine']
 
-    from drnet_ros.inference.engines.engine import Engine
-    from drnet_ros.inference.settings import Settings
-    from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = ['create_engine']
+def check_engine(engine: object) -> None:
+    """Refuse what should be an engine of the caller's and is none.
+
+    Args:
+        engine: An Engine, or None.
+
+    Raises:
+        EngineError: It is something else.
+    """
+    if not isinstance(engine, Engine | None):
+        msg = (
+            f'engine must be an Engine, got {engine!r:.80}; the settings name one of ours: '
+            "write Settings(engine='torch')"
+        )
+        raise EngineError(msg)
 
 
 def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetadata) -> Engine:
@@ -30,8 +44,11 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
 
     Raises:
         EngineError: If a library of the engine is missing, or it cannot run as configured.
-        WeightsError: If the weights cannot be loaded.
+        SettingsError: If the settings are none.
+        WeightsError: If the weights cannot be loaded, or path or metadata are none.
     """
+    _check_arguments(settings, weights_path, metadata)
+    weights_path = Path(weights_path)
     name = _chosen(settings)
     try:
         if name == 'torch':
@@ -56,6 +73,21 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
             f'pip install {package_of(module)}'
         )
         raise EngineError(msg) from error
+
+
+def _check_arguments(settings: object, weights_path: object, metadata: object) -> None:
+    if not isinstance(settings, Settings):
+        msg = f'settings must be a Settings, got {settings!r:.80}; write Settings()'
+        raise SettingsError(msg)
+    if not isinstance(weights_path, str | PathLike):
+        msg = f'weights_path must be the path of a weights file, got {weights_path!r:.80}'
+        raise WeightsError(msg)
+    if not isinstance(metadata, WeightsMetadata):
+        msg = (
+            f'metadata must be a WeightsMetadata, got {metadata!r:.80}; '
+            'network.metadata.read_metadata reads it'
+        )
+        raise WeightsError(msg)
 
 
 def _chosen(settings: Settings) -> str:

@@ -22,6 +22,15 @@ __all__ = ['PARAMETERS', 'Settings']
 Class = TypeVar('Class', bound=type)
 
 
+def _check_mapping(values: object) -> None:
+    if not isinstance(values, Mapping):
+        msg = (
+            f'values must be a dict of parameters by name, got {values!r:.80}; write '
+            "Settings.from_mapping({'max_depth': 6.0})"
+        )
+        raise SettingsError(msg)
+
+
 def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
     """Refuse a parameter that there is not.
 
@@ -29,8 +38,8 @@ def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
         SettingsError: There is one.
     """
     names = sorted(known)
-    for name in sorted(set(given).difference(names)):
-        msg = f'parameter {name!r} is unknown; {known_names(name, names)}'
+    for name in sorted(set(given).difference(names), key=str):
+        msg = f'parameter {name!r} is unknown; {known_names(str(name), names)}'
         raise SettingsError(msg)
 
 
@@ -84,9 +93,11 @@ class Settings(OutputFields):
             The checked settings.
 
         Raises:
-            SettingsError: If a name is unknown or a value is not allowed.
+            SettingsError: If `values` is no mapping, a name is unknown or a value is not allowed.
         """
-        return cls().changed(**values)
+        _check_mapping(values)
+        _check_names(values, (spec.name for spec in PARAMETERS))
+        return cls(**dict[str, Any](values))
 
     def changed(self, **values: object) -> Settings:
         """Return a copy with some values replaced, all checked together.

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from drnet_ros.errors import SparseDepthError
+from drnet_ros.inference.camera import CameraModel
 from drnet_ros.inference.distortion import undistort
 from drnet_ros.inference.sparse_depth.points import SparseDepth
 from drnet_ros.inference.sparse_depth.tracks import CornerTracker
@@ -20,8 +21,6 @@ from drnet_ros.inference.sparse_depth.triangulation import RaySums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['OdometryMap']
 
@@ -81,10 +80,12 @@ class OdometryMap:
             moved enough; `source` is 'odometry'.
 
         Raises:
-            SparseDepthError: If the image or the pose is not of that kind.
+            SparseDepthError: If the image, the camera or the pose is not of that kind.
         """
         pose = _checked_pose(world_from_camera)
+        _check_type('a grey image', gray_hw, np.ndarray)
         small = _checked_small(gray_hw)
+        _check_type('camera', camera, CameraModel)
         if small.shape != self._shape:
             self.reset()
             self._shape = small.shape
@@ -145,8 +146,18 @@ class OdometryMap:
         return SparseDepth(points[chosen], stddev[chosen], source='odometry')
 
 
+def _check_type(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        msg = f'{name} must be of type {kind.__name__}, got {type(value).__name__}'
+        raise SparseDepthError(msg)
+
+
 def _checked_pose(pose: NDArray[np.floating]) -> NDArray[np.float64]:
-    matrix = np.asarray(pose, np.float64)
+    try:
+        matrix = np.asarray(pose, np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f'world_from_camera must be an array of numbers, got {type(pose).__name__}'
+        raise SparseDepthError(msg) from error
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         msg = f'world_from_camera must be finite and 4 x 4, got the shape {matrix.shape}'
         raise SparseDepthError(msg)

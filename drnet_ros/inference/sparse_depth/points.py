@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ['DEFAULT_RELATIVE_STDDEV', 'SparseDepth']
 
+_NUMBERS = 'biufO'
+
 DEFAULT_RELATIVE_STDDEV = 0.03
 """Deviation of a point's depth, as a share of it, where a source states none."""
 
@@ -44,9 +46,10 @@ class SparseDepth:
         """Convert and check the arrays.
 
         Raises:
-            SparseDepthError: If an array is not numeric or has another shape, or a scalar
-                deviation is not positive and finite.
+            SparseDepthError: If an array is not numeric or has another shape, a scalar deviation
+                is not positive and finite, or the source is no text.
         """
+        _check_source(self.source)
         points = _as_floats('points_xyz', self.points_xyz)
         if points.ndim != 2 or points.shape[1] != 3:
             msg = f'points_xyz must have the shape (N, 3), got {points.shape}'
@@ -86,7 +89,11 @@ class SparseDepth:
 
         Returns:
             All points; `source` names each source once, joined by '+'.
+
+        Raises:
+            SparseDepthError: The sources are none.
         """
+        _check_sources(sources)
         if len(sources) == 1:
             return sources[0]
         names = dict.fromkeys(source.source for source in sources if len(source))
@@ -99,9 +106,25 @@ class SparseDepth:
         )
 
 
+def _check_source(source: object) -> None:
+    if not isinstance(source, str):
+        msg = f"source must be text, such as 'scan', got {source!r}"
+        raise SparseDepthError(msg)
+
+
+def _check_sources(sources: object) -> None:
+    if not isinstance(sources, Sequence) or not all(
+        isinstance(source, SparseDepth) for source in sources
+    ):
+        msg = f'sources must be a list of SparseDepth, got {type(sources).__name__}'
+        raise SparseDepthError(msg)
+
+
 def _as_floats(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
     try:
         array = np.asarray(values)
+        if array.dtype.kind not in _NUMBERS:
+            raise TypeError  # noqa: TRY301
         if array.dtype not in (np.float32, np.float64):
             array = array.astype(np.float64)
     except (TypeError, ValueError) as error:

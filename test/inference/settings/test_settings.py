@@ -6,6 +6,7 @@ import array
 import dataclasses
 import inspect
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,3 +195,19 @@ def test_any_value_is_accepted_within_limits_or_refused(name: str, value: object
         assert '\n' not in str(refusal)  # noqa: PT017
     else:
         assert spec.check(getattr(settings, name)) == getattr(settings, name)
+
+
+@pytest.mark.parametrize('values', [['max_depth'], None, 'max_depth', [('max_depth', 5.0)]])
+def test_what_is_no_mapping_is_refused(values: Any) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_mapping(values)
+    assert str(refusal.value) == (
+        f'values must be a dict of parameters by name, got {values!r}; write '
+        "Settings.from_mapping({'max_depth': 6.0})"
+    )
+
+
+def test_names_that_are_no_text_are_unknown() -> None:
+    names: Any = {1: 2, 'max_dept': 3.0}
+    with pytest.raises(SettingsError, match='parameter 1 is unknown; known are'):
+        Settings.from_mapping(names)
