@@ -140,6 +140,7 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
     from drnet_offline.outputs.files import make_folder, named_disk  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.outputs.unfinished import named_if_deleted  # noqa: PLC0415
     from drnet_offline.training.adaptation.opening import check_sources  # noqa: PLC0415
     from drnet_offline.training.adaptation.plan import WEIGHTS_NAME  # noqa: PLC0415
     from drnet_offline.training.adaptation.state import State  # noqa: PLC0415
@@ -157,6 +158,7 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
         stack.enter_context(named_disk(output))
         state = State(output / 'unfinished', plan.key(weights_file))
         progress = stack.enter_context(progress_bars())
+        stack.enter_context(named_if_deleted(state.folder))
         stack.enter_context(
             stopping(lambda: f'{state.folder} has what is done: the same command goes on')
         )

@@ -194,6 +194,7 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
     """
     from drnet_offline.outputs.files import check_space, named_disk  # noqa: PLC0415
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
+    from drnet_offline.outputs.unfinished import named_if_deleted  # noqa: PLC0415
     from drnet_offline.replay.replay import Replay  # noqa: PLC0415
     from drnet_offline.replay.space import needed_bytes  # noqa: PLC0415
 
@@ -204,6 +205,7 @@ def _run(index: Index, task: Task, outputs: Outputs) -> dict[str, Any]:
         folder = outputs.unfinished or Path(nowhere, 'state')
         stack.enter_context(named_disk(folder))
         replay = stack.enter_context(Replay(index, task, folder))
+        stack.enter_context(named_if_deleted(folder))
         stack.enter_context(stopping(lambda: _describe_saved(replay, outputs)))
         if outputs.recording is not None:
             left = len(index.images) - replay.frames_done

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import write_text
 
-__all__ = ['begin_unfinished', 'is_same_run']
+__all__ = ['begin_unfinished', 'check_unfinished', 'is_same_run', 'named_if_deleted']
 
 _KEY = 'key.json'
 
@@ -55,6 +56,40 @@ def begin_unfinished(folder: Path, key: Mapping[str, Any], work: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_text(folder / _KEY, _text(key))
+
+
+def check_unfinished(folder: Path) -> None:
+    """Refuse to go on where the folder of a run was deleted meanwhile.
+
+    Args:
+        folder: The folder, after `begin_unfinished`.
+
+    Raises:
+        OfflineError: It is not there any more, or another one is in its place.
+    """
+    if not (folder / _KEY).is_file():
+        msg = (
+            f'{folder} was deleted while this run kept in it what is done, which is lost: run the '
+            'same command again, and leave its outputs where they are until it has ended'
+        )
+        raise OfflineError(msg)
+
+
+@contextmanager
+def named_if_deleted(folder: Path) -> Iterator[None]:
+    """Say that the folder of a run was deleted where an error only names a file in it.
+
+    Args:
+        folder: The folder, after `begin_unfinished`.
+
+    Raises:
+        OfflineError: As `check_unfinished`.
+    """
+    try:
+        yield
+    except (OSError, OfflineError):
+        check_unfinished(folder)
+        raise
 
 
 def _text(key: Mapping[str, Any]) -> str:

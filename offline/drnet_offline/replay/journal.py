@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_offline.outputs.unfinished import begin_unfinished, is_same_run
+from drnet_offline.outputs.unfinished import begin_unfinished, check_unfinished, is_same_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,11 @@ class Journal:
             frames_done: How many frames it covers.
             arrays: Sums over them.
             notes: Plain JSON.
+
+        Raises:
+            OfflineError: The folder was deleted meanwhile.
         """
+        check_unfinished(self.folder)
         # On the disk before it is relied upon: after a power cut a file may be short or empty.
         self._lines.flush()
         os.fsync(self._lines.fileno())

@@ -110,6 +110,7 @@ class Outputs:
         if self.report is not None:
             from drnet_offline.report.depth_report import write_report  # noqa: PLC0415 - slow
 
+            make_folder(self.report)  # it may have been deleted during hours of work
             write_report(self.report, summary, replay)
         return summary
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -132,6 +133,38 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     with Recording(tmp_path / 'r.mcap') as recording:
         assert recording.topics['/drnet/depth/image_rect'].count == 20
     assert not (tmp_path / 'r' / 'unfinished').exists()
+
+
+@pytest.mark.parametrize(
+    ('gone', 'code', 'text'),
+    [
+        ('r/unfinished', 1, 'r/unfinished was deleted while this run kept in it what is done'),
+        ('r', 1, 'r/unfinished was deleted while this run kept in it what is done, which is lost'),
+        ('r.mcap.unfinished', 1, 'r.mcap.unfinished was deleted while this run kept in it what'),
+        ('r', 0, 'r/report.html'),
+    ],
+)
+def test_an_output_folder_that_is_deleted_meanwhile(
+    tmp_path: Path, drnet: RunInProcess, monkeypatch: pytest.MonkeyPatch,
+    gone: str, code: int, text: str,
+) -> None:  # fmt: skip
+    """Only what keeps the results cannot be made again."""
+    bag = write(tmp_path / 'bag', Scene.make(12))
+    monkeypatch.setattr(journal, 'SAVE_EVERY_S', 0.0)
+    submit = KnownEngine.submit
+
+    def delete_at_8(self: KnownEngine, frames: Any, settings: Any) -> Any:
+        if KnownEngine.count == 8:
+            shutil.rmtree(tmp_path / gone)
+        return submit(self, frames, settings)
+
+    monkeypatch.setattr(KnownEngine, 'submit', delete_at_8)
+    outputs = ['--report', tmp_path / 'r']
+    if code == 0 or 'mcap' in gone:
+        outputs += ['--write', tmp_path / 'r.mcap']
+    got, said = drnet('bag', bag, *outputs)
+    assert (got, text in said, 'Errno' in said) == (code, True, False), said
+    assert (tmp_path / 'r' / 'report.html').exists() == (code == 0)
 
 
 @pytest.mark.parametrize('left', [0, 100, 0.5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.unfinished import named_if_deleted
 from drnet_offline.training.adaptation.selection import survey_images
 from drnet_offline.training.adaptation.sources import DatasetFrames
 from drnet_offline.training.adaptation.state import State
@@ -54,6 +56,16 @@ def test_the_work_of_another_adaptation_is_not_deleted(tmp_path: Path) -> None:
     with pytest.raises(OfflineError, match=r'interrupted run with other arguments'):
         State(tmp_path / 'unfinished', {'steps': 1})
     assert State(tmp_path / 'unfinished', {'steps': 2}).is_resumed
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_named(tmp_path: Path) -> None:
+    state = State(tmp_path / 'unfinished', {'steps': 1})
+    shutil.rmtree(state.folder)
+    said = f'^{state.folder} was deleted while this run kept in it what is done, which is lost'
+    with pytest.raises(OfflineError, match=said):
+        state.note(steps=1)
+    with pytest.raises(OfflineError, match=said), named_if_deleted(state.folder):
+        state.checkpoint.read_bytes()
 
 
 def test_a_full_disk_is_an_error_and_does_not_end_the_process(tmp_path: Path) -> None:

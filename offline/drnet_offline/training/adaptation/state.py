@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from drnet_offline.outputs.files import write_text
-from drnet_offline.outputs.unfinished import begin_unfinished, is_same_run
+from drnet_offline.outputs.unfinished import begin_unfinished, check_unfinished, is_same_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,12 @@ class State:
         return self._notes.get(name)
 
     def note(self, **notes: Any) -> None:
-        """Keep notes, plain JSON, and the time spent."""
+        """Keep notes, plain JSON, and the time spent.
+
+        Raises:
+            OfflineError: The folder was deleted meanwhile.
+        """
+        check_unfinished(self.folder)
         self._notes |= {**notes, 'spent_s': self.spent_s}
         write_text(self._notes_path, json.dumps(self._notes))
 
