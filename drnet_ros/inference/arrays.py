@@ -23,7 +23,7 @@ __all__ = [
 
 # Calibration files may have few digits.
 _ROTATION_TOLERANCE = 0.01
-_NUMBERS = 'biuf'
+_NUMBERS = 'biuf'  # NumPy's kinds: bool, int, unsigned, float
 
 FloatArray: TypeAlias = NDArray[np.float32]
 UInt8Array: TypeAlias = NDArray[np.uint8]
@@ -47,11 +47,11 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
     """
     try:
         array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(None)
-    if array.dtype.kind not in _NUMBERS:
+        if array.dtype.kind not in _NUMBERS:
+            raise TypeError  # noqa: TRY301
+    except (TypeError, ValueError) as error:  # ValueError: rows of different lengths
         msg = f'{name} must be numbers, {shape[0]} rows of {shape[1]}, got {values!r}'
-        raise CameraError(msg)
+        raise CameraError(msg) from error
     if array.size == 0:
         return ()
     if array.shape not in {shape, (shape[0] * shape[1],)}:

@@ -143,9 +143,9 @@ def tables_of(figures_of: dict[str, Figures]) -> dict[str, str]:
     Args:
         figures_of: All figures, by the kind of processor; the first are shown in full.
     """
-    shown_ = next(iter(figures_of.values()))
+    first = next(iter(figures_of.values()))
     every = {kind: (figures, ratios(figures)) for kind, figures in figures_of.items()}
-    return blocks(shown_, ratios(shown_)) | {'processors': processors(every)}
+    return blocks(first, ratios(first)) | {'processors': processors(every)}
 
 
 def read_figures(folder: Path) -> dict[str, Figures]:

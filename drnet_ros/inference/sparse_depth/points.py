@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ['DEFAULT_RELATIVE_STDDEV', 'SparseDepth']
 
-_NUMBERS = 'biufO'
+_NUMBERS = 'biufO'  # NumPy's kinds: bool, int, unsigned, float, and objects, that may be numbers
 
 DEFAULT_RELATIVE_STDDEV = 0.03
 """Deviation of a point's depth, as a share of it, where a source states none."""

@@ -133,10 +133,11 @@ class Session(Closing):
             ImageError: The image is too narrow.
         """
         height, width = image.rgb_hwc.shape[:2]
-        camera = image.camera or self._estimator.assumed_camera(height, width)
-        if self._camera_of is not None:  # it is that of the file
+        if self._camera_of is not None:  # it is that of the whole file
             whole = height * image.reduction, width * image.reduction
             camera = self._camera_of(*whole).scaled_to(height, width)
+        else:
+            camera = image.camera or self._estimator.assumed_camera(height, width)
         output_size = _shown_size(height, width)
         if self.settings.output_size != output_size:
             self._estimator.update(self.settings.changed(output_size=output_size))

@@ -8,17 +8,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from browser import CHROMIUM, Page, browser
+from http_files import serve
 
 pytestmark = [
     pytest.mark.slow,
@@ -138,17 +136,6 @@ def test_a_video_in_a_browser(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert errors == 'stopped: the page is closed\n'
-
-
-class Files(SimpleHTTPRequestHandler):
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(('127.0.0.1', port), partial(Files, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def test_a_lost_camera_is_not_live(tmp_path: Path) -> None:

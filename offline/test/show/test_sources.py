@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
+from http_files import Files, serve
 from known_scenes import FOCAL, HW, KnownEngine, Scene, write
 from PIL import Image
 from PIL.ExifTags import IFD, Base
@@ -152,23 +149,6 @@ def test_what_cannot_be_shown_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     with pytest.raises(RecordingError, match='must be a video'):
         open_source(str(tmp_path / 'a.mp4'))
-
-
-class Files(SimpleHTTPRequestHandler):
-    requests: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.requests.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_args: object) -> None:
-        pass
-
-
-def serve(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(('127.0.0.1', port), partial(Files, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def test_a_lost_camera_is_said_and_found_again(tmp_path: Path) -> None:
