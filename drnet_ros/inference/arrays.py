@@ -45,6 +45,9 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
     Raises:
         CameraError: The values are no numbers, or have another shape.
     """
+    count = shape[0] * shape[1]
+    if type(values) is tuple and len(values) == count and all(type(v) is float for v in values):
+        return values  # of a camera that is scaled, with each image
     try:
         array = np.asarray(values)
         if array.dtype.kind not in _NUMBERS:
@@ -54,9 +57,9 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
         raise CameraError(msg) from error
     if array.size == 0:
         return ()
-    if array.shape not in {shape, (shape[0] * shape[1],)}:
+    if array.shape not in {shape, (count,)}:
         msg = (
-            f'{name} must be {shape[0]} rows of {shape[1]} or {shape[0] * shape[1]} values by '
+            f'{name} must be {shape[0]} rows of {shape[1]} or {count} values by '
             f'rows, got shape {array.shape}'
         )
         raise CameraError(msg)
