@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from ros_domain import claim_domain
+
+from drnet_ros.node.ros_domain import claim_domain
 
 # Before anything imports rclpy, so that programs under test inherit it too.
 claim_domain()

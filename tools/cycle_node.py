@@ -18,10 +18,10 @@ import rclpy
 from fuzz_node import start_node_program
 from life_cycles import run_cycles
 from node_graph import Graph, Spinning
-from ros_domain import claim_domain
 from shared_memory import end_program
 
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.ros_domain import claim_domain
 
 
 def main() -> int:

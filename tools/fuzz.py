@@ -22,10 +22,10 @@ import rclpy
 from everything_on import OUTPUTS, Sensors, everything_on
 from fuzz_node import FuzzResult, fuzz, start_node_program
 from node_graph import Graph, Spinning, qos
-from ros_domain import claim_domain
 from shared_memory import end_program
 
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.ros_domain import claim_domain
 
 
 def main() -> int:

@@ -33,6 +33,7 @@ from node_under_test import NodeProcess, cpu_seconds
 
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.ros_domain import stay_apart
 
 LARGE, SMALL = (480, 640), (240, 320)
 RATE_HZ = 30.0
@@ -247,8 +248,7 @@ def main() -> None:
     unknown = set(options.what) - set(MEASUREMENTS)
     if unknown:
         parser.error(f'what must be of {", ".join(MEASUREMENTS)}, got {", ".join(unknown)}')
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    stay_apart()
     keep_freed_memory()
     use_large_message_profile()
     rclpy.init()

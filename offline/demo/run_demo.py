@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from drnet_offline.outputs.lock import OutputLock
 from drnet_offline.outputs.wording import counted
 from drnet_ros.errors import DrnetError, one_line
 from drnet_ros.messages.video_recording import open_recording
+from drnet_ros.node.ros_domain import stay_apart
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import TopicChoice, base_topic, choose_topics
 
@@ -82,12 +82,10 @@ class Children:
 def main() -> int:
     """Run the demo; 0 on success, 1 with one clear line on a known error."""
     options = _parse()
-    # A domain of our own on this machine only: a demo must not talk to somebody's robot.
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     for number in SIGNALS:
         signal.signal(number, lambda *_: STOP.set())
     try:
+        stay_apart()
         with open_recording(options.bag, options.calibration) as recording:
             make_folder(options.output)
             choice = choose_topics(

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from known_scenes import Scene, write, write_with_odd_records
 from plyfile import PlyData
-from ros_domain import claim_domain
 
+from drnet_ros.node.ros_domain import claim_domain
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import choose_topics
 

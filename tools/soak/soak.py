@@ -31,12 +31,12 @@ from everything_on import everything_on
 from fuzz_node import start_node_program
 from node_graph import Graph, Spinning
 from process_resources import resources_of
-from ros_domain import claim_domain
 from shared_memory import end_program
 from soak_load import Load
 from soak_report import Sample, summarise, write_report
 
 from drnet_ros.node.environment import use_large_message_profile
+from drnet_ros.node.ros_domain import claim_domain
 
 DRAIN_S = 30.0
 READY_S = 120.0

@@ -5,11 +5,26 @@ from __future__ import annotations
 import os
 import socket
 
-__all__ = ['claim_domain']
+from drnet_ros.errors import DrnetError
+
+__all__ = ['claim_domain', 'stay_apart']
 
 _FIRST_PORT = 46200
 _DOMAINS = tuple(range(1, 102))
 _claims: list[socket.socket] = []
+
+
+def stay_apart() -> None:
+    """Talk to nobody else: in a domain of one's own, on this machine only.
+
+    A demo or a benchmark must not meet somebody's robot. What the user has set stays.
+
+    Raises:
+        DrnetError: If all domains are taken.
+    """
+    if 'ROS_DOMAIN_ID' not in os.environ:
+        claim_domain()
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 
 
 def claim_domain() -> int:
@@ -19,7 +34,7 @@ def claim_domain() -> int:
     programs started from here.
 
     Raises:
-        RuntimeError: If all are taken.
+        DrnetError: If all are taken.
     """
     start = os.getpid() % len(_DOMAINS)
     for domain in (*_DOMAINS[start:], *_DOMAINS[:start]):
@@ -32,5 +47,5 @@ def claim_domain() -> int:
             _claims.append(claim)
             os.environ['ROS_DOMAIN_ID'] = str(domain)
             return domain
-    msg = 'a ROS domain must be free for the tests, all are claimed; end other test runs'
-    raise RuntimeError(msg)
+    msg = 'a ROS domain must be free, all are claimed; end other demos and test runs'
+    raise DrnetError(msg)
