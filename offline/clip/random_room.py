@@ -34,8 +34,35 @@ def model_room(seed: int | None) -> None:
         RandomRoom(seed)
 
 
+def optical_pose(
+    at: Point, yaw: float, pitch: float, roll: float
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Returns the pose of an optical frame in the room, 4x4.
+
+    Args:
+        at: Where the camera is.
+        yaw: Left of +x, radians.
+        pitch: Up from level, radians.
+        roll: Clockwise, radians.
+    """
+    forward = np.array([np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)])
+    level = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
+    right = np.cos(roll) * level + np.sin(roll) * np.cross(forward, level)
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
+    pose[:3, 3] = at
+    return pose
+
+
 class RandomRoom:
-    """A room whose size, surfaces, light and furniture depend on a seed."""
+    """A living room whose size, surfaces, light and furniture depend on a seed.
+
+    Attributes:
+        lowest_size_m: Length, width and height are drawn from here.
+        highest_size_m: To here.
+    """
+
+    lowest_size_m, highest_size_m = (3.0, 2.8, 2.3), (7.5, 6.0, 3.0)
 
     def __init__(self, seed: int) -> None:
         """Empties the scene and models the room."""
@@ -43,8 +70,8 @@ class RandomRoom:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self._palette = build_palette()
         self._paint()
-        low, high = (3.0, 2.8, 2.3), (7.5, 6.0, 3.0)
-        self._length, self._width, self._height = map(float, self._rng.uniform(low, high))
+        size = self._rng.uniform(self.lowest_size_m, self.highest_size_m)
+        self._length, self._width, self._height = map(float, size)
         self._taken: list[tuple[float, float, float]] = []
         self._build_shell()
         self._light()
@@ -65,15 +92,7 @@ class RandomRoom:
         yaw = float(np.arctan2(*(target - at)[::-1]))
         pitch = float(np.deg2rad(rng.uniform(-28, 8 if height < 1 else -4)))
         roll = float(np.deg2rad(rng.normal(0, 2)))
-        forward = np.array(
-            [np.cos(pitch) * np.cos(yaw), np.cos(pitch) * np.sin(yaw), np.sin(pitch)]
-        )
-        level = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
-        right = np.cos(roll) * level + np.sin(roll) * np.cross(forward, level)
-        pose = np.eye(4)
-        pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
-        pose[:3, 3] = *at, height
-        return pose
+        return optical_pose((*at, height), yaw, pitch, roll)
 
     def _paint(self) -> None:
         """Gives walls, floor, wood and cloth other colours."""

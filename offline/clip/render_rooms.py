@@ -13,10 +13,10 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from random_room import RandomRoom
+from random_interiors import model_interior
 from render_room import add_camera, point_camera, set_up_colour
 
-ROOMS, VIEWS = 16, 4
+ROOMS, VIEWS = 64, 2
 WIDTH, HEIGHT = 384, 288
 FOCAL_PX = (250.0, 400.0)
 DARK_BYTES = 4000
@@ -34,7 +34,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     for number in range(arguments.rooms):
         start = time.monotonic()
-        room = RandomRoom(number)
+        room = model_interior(number)
         camera = add_camera()
         set_up_colour((WIDTH, HEIGHT), arguments.samples, arguments.threads)
         render = bpy.context.scene.render

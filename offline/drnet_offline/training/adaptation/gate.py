@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ['MIXTURES', 'Verdict', 'block_errors', 'judge']
 
-MIXTURES = (0.25, 0.5, 0.75, 1.0)
+MIXTURES = tuple(tenths / 10 for tenths in range(1, 11))
 """Shares of the new weights that are tried; the rest is the old ones."""
 
 _CONFIDENCE = 0.95
