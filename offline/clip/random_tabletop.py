@@ -38,7 +38,8 @@ class RandomTabletop(RandomRoom):
             if all(0.15 < value < most - 0.15 for value, most in zip(at, size, strict=True)):
                 break
         roll = float(np.deg2rad(rng.normal(0, 4)))
-        return optical_pose(tuple(map(float, at)), bearing + np.pi, -down, roll)
+        x, y, z = map(float, at)
+        return optical_pose((x, y, z), bearing + np.pi, -down, roll)
 
     def _furnish_middle(self) -> None:
         """Puts the table, and things on it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import cv2
 import numpy as np
 from random_interiors import model_dataset_interior
 from render_room import add_camera, point_camera, read_depth, set_up_colour, set_up_depth
+
+Image = np.ndarray[Any, np.dtype[Any]]
 
 VIEWS = 4
 WIDTH, HEIGHT = 432, 324
@@ -55,31 +58,42 @@ def render_interior(number: int, arguments: argparse.Namespace) -> None:
     bpy.context.scene.view_settings.exposure = float(rng.normal(0.3, 0.4))
     views = [(interior.optical_pose(), float(rng.uniform(*FOCAL_PX))) for _ in range(VIEWS)]
     part = arguments.output / 'part'
-    images = [cv2.imread(render(camera, view, part.with_suffix('.png'))) for view in views]
+    images = [read_image(render(camera, view, part.with_suffix('.png'))) for view in views]
     set_up_depth()
     exr = part.with_suffix('.exr')
-    depths = [read_depth(Path(render(camera, view, exr))) for view in views]
+    depths = [read_depth(render(camera, view, exr)) for view in views]
     rows = []
     for index, (image, depth, (_, focal_px)) in enumerate(zip(images, depths, views, strict=True)):
         if depth.min() < LEAST_DEPTH_M or image.mean() < LEAST_BRIGHTNESS:
             continue
         name = f'{number * VIEWS + index:05d}'
         quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
-        cv2.imwrite(str(arguments.output / 'rgb' / f'{name}.jpg'), image, quality)
+        write_image(arguments.output / 'rgb' / f'{name}.jpg', image, quality)
         millimetres = np.rint(np.where(depth > FARTHEST_MM / 1000, 0, depth * 1000))
-        cv2.imwrite(str(arguments.output / 'depth' / f'{name}.png'), millimetres.astype(np.uint16))
+        write_image(arguments.output / 'depth' / f'{name}.png', millimetres.astype(np.uint16))
         middle = ((WIDTH - 1) / 2, (HEIGHT - 1) / 2)
         rows.append([name, *(f'{v:.3f}' for v in (focal_px, focal_px, *middle))])
     with (arguments.output / 'cameras' / f'{number:04d}.csv').open('w', newline='') as file:
         csv.writer(file).writerows(rows)
 
 
-def render(camera: Any, view: tuple[Any, float], path: Path) -> str:
+def render(camera: Any, view: tuple[Any, float], path: Path) -> Path:
     """Renders one view to a file and returns its path."""
     point_camera(camera, *view)
     bpy.context.scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
-    return str(path)
+    return path
+
+
+def read_image(path: Path) -> Image:
+    """Reads a colour image, BGR."""
+    image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(image)
+
+
+def write_image(path: Path, image: Image, options: Sequence[int] = ()) -> None:
+    """Writes an image in the format of the suffix."""
+    path.write_bytes(cv2.imencode(path.suffix, image, options)[1].tobytes())
 
 
 def write_cameras(output: Path) -> None:
