@@ -151,8 +151,17 @@ def _discard(*streams: int) -> None:
 
 
 def _named(error: Exception) -> Exception:
-    """Return an error that says what did not fit on a disk: files say their names themselves."""
-    if isinstance(error, OSError) and error.filename is None and error.errno in DISK_FULL:
+    """Return an error that says what the system could not do, and with which file."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return error
+    if error.filename is not None:
+        advice = ''
+        if isinstance(error, FileNotFoundError):  # what is named on the command line is refused
+            advice = ': it was deleted while this command ran; run it again'
+        return OfflineError(f'{os.fsdecode(error.filename)}: {error.strerror}{advice}')
+    if isinstance(error, FileNotFoundError):  # as of os.getcwd
+        return OfflineError('the folder that this command runs in was deleted: go to another')
+    if error.errno in DISK_FULL:
         _discard(1)
         return OfflineError(f'what this command prints cannot be written: {error.strerror}')
     return error
