@@ -148,6 +148,16 @@ def test_camera_info_of_another_size_than_its_k_is_warned_of(
     assert (text in said) is is_said
 
 
+def test_focal_lengths_that_differ_by_far_are_warned_of(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    height, width = HW
+    k = np.array([50.0, 0, (width - 1) / 2, 0, 150.0, (height - 1) / 2, 0, 0, 1])
+    code, said = drnet('bag', write_unstamped(tmp_path / 'bag', k=k, p=np.zeros(12)))
+    assert code == 0
+    assert 'the focal lengths fx and fy, 50 and 150 px, differ by a factor of 3' in said
+
+
 def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:
     scene = Scene.make(3)
     black = replace(scene, images=(np.zeros_like(scene.images[0]), *scene.images[1:]))
