@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from drnet_ros.closing import Closing
 from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
-from drnet_ros.inference.engines.engine import MappedPending
+from drnet_ros.inference.engines.engine import MappedPending, OwnProcess
 from drnet_ros.inference.engines.factory import check_engine, create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame, check_frames
 from drnet_ros.inference.images.rectification import forget_rectifications, rectified
-from drnet_ros.inference.own_process import OwnProcess
 from drnet_ros.inference.postprocess.depth_range import limit_frame, widest
 from drnet_ros.inference.postprocess.mask import Masks
 from drnet_ros.inference.postprocess.outliers import drop_outliers

@@ -32,6 +32,7 @@ def ros_error_text(error: Exception) -> str:
         error: Any error.
     """
     if isinstance(error, rclpy_implementation.UnknownROSArgsError):
-        return f'ROS has no arguments {error}; it has -p NAME:=VALUE, -r FROM:=TO, --params-file FILE'
+        known = '-p NAME:=VALUE, -r FROM:=TO, --params-file FILE, --log-level LEVEL'
+        return f'ROS has no arguments {error}; it has {known}'
     text = _NO_REASON.sub('', _PLACE_IN_SOURCE.sub('', one_line(error)))
     return _LEXEME.sub(r'Names must follow the rules of ROS; look at character \1', text)

@@ -127,6 +127,7 @@ def main() -> None:
 
 def _run() -> None:
     """Run the command; one whose output nobody reads any more ends as SIGPIPE ends programs."""
+    _check_words(sys.argv[1:])
     try:
         app()
     except SystemExit as error:
@@ -141,6 +142,15 @@ def _run() -> None:
             raise
         _discard(1, 2)
         sys.exit(_UNREAD)
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse empty words: as a path they would be the folder that the command runs in."""
+    for word in words:
+        if not word or (word.startswith('--') and word.endswith('=')):
+            name = word.rstrip('=') or 'an argument'
+            msg = f'{name} is empty, as of a shell variable that is not set: say what it is'
+            raise OfflineError(msg)
 
 
 def _discard(*streams: int) -> None:

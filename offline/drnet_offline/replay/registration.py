@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from drnet_ros.errors import CameraError
-from drnet_ros.inference.camera_doubts import stretch_doubt
+from drnet_ros.inference.images.doubts import stretch_doubt
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index

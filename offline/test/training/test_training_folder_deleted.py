@@ -1,4 +1,4 @@
-"""A folder that is deleted while a training runs costs no more than what was in it, and is said."""
+"""A folder that is deleted while a training runs costs what was in it, no more, and is said."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_training_goes_on_and_names_what_is_lost(
 
 def test_weights_that_are_deleted_after_the_last_epoch_are_named(tmp_path: Path) -> None:
     writer = WeightsWriter(tmp_path, read_metadata(resolve_weights('embedded')))
-    with pytest.raises(OfflineError, match='was deleted while this training ran$'):
+    with pytest.raises(OfflineError, match=r'was deleted while this training ran$'):
         writer.check_kept()
     (tmp_path / 'best.safetensors').touch()
     writer.check_kept()

@@ -1,20 +1,25 @@
-"""Rows of an image message that speak for another encoding than the message names."""
+"""What speaks against the encoding or the intrinsics of an image, though both can be used."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drnet_ros.inference.images.layouts import IMAGE_LAYOUTS
 
-__all__ = ['ROWS_DOUBT', 'rows_doubt']
+if TYPE_CHECKING:
+    from drnet_ros.inference.camera import CameraModel
+
+__all__ = ['ROWS_DOUBT', 'rows_doubt', 'stretch_doubt']
 
 ROWS_DOUBT = 'rows of images have the bytes of another encoding than the one that is named'
 """What `rows_doubt` returns in words that are the same for all images."""
 
 # A half of a picture of two halves side by side has this many times the bytes of its rows.
 _HALVES = 2
+# Pixels of old video standards are up to 1.46 times as wide as they are high.
+_MOST_STRETCHED = 1.5
 
 
 def rows_doubt(message: Any) -> str:
@@ -42,4 +47,22 @@ def rows_doubt(message: Any) -> str:
         f'rows of images have {step // width} bytes for each pixel, and {message.encoding} has '
         f'{pixel_bytes}: if the encoding is another one, have the driver name it; otherwise depth '
         'is wrong'
+    )
+
+
+def stretch_doubt(camera: CameraModel) -> str:
+    """Return why the focal lengths of a camera may be wrong, as if only one of them was scaled.
+
+    Args:
+        camera: The camera.
+
+    Returns:
+        One line, '' if they are alike.
+    """
+    ratio = max(camera.fx / camera.fy, camera.fy / camera.fx)
+    if ratio <= _MOST_STRETCHED:
+        return ''
+    return (
+        f'the focal lengths fx and fy, {camera.fx:.4g} and {camera.fy:.4g} px, differ by a factor '
+        f'of {ratio:.2g}: both must be of images of this size; otherwise the scale is wrong'
     )

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drnet_ros.inference.images.row_check import rows_doubt
+from drnet_ros.inference.images.doubts import rows_doubt
 
 
 @pytest.mark.parametrize(
