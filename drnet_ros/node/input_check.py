@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.images.doubts import rows_doubt, stretch_doubt
+from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
 

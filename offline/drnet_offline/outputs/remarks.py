@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_offline.outputs.wording import counted
-from drnet_ros.inference.images.doubts import stretch_doubt
 from drnet_ros.inference.depth import depth_range
+from drnet_ros.inference.images.doubts import stretch_doubt
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.limits import MAX_PIXELS
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from drnet_offline.replay.headers import header_of
 from drnet_ros.errors import CameraError, ImageError, RecordingError
-from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.images.doubts import ROWS_DOUBT, rows_doubt
+from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
 if TYPE_CHECKING:
