@@ -125,6 +125,23 @@ def test_a_robot_that_is_carried_away_measures_the_new_place_and_forgets_the_old
     assert max(errors[-5:]) < 0.1
 
 
+@pytest.mark.parametrize(('x_m', 'z_m'), [(0.3, 0.0), (0.0, 0.4), (-0.1, 0.6)])
+def test_a_pose_that_is_corrected_starts_the_map_anew(x_m: float, z_m: float) -> None:
+    """A SLAM corrects the pose by what the robot may drive in a frame: nobody has to wait long."""
+    texture, odometry = wall(), OdometryMap()
+    counts, medians = [], []
+    for frame in range(35):
+        seen = pose(x_m=0.02 * frame)
+        said = pose(x_m=0.02 * frame + (x_m if frame >= 20 else 0), z_m=z_m if frame >= 20 else 0)
+        found = odometry.feed(view(texture, seen), CAMERA, said)
+        counts.append(len(found))
+        medians.append(float(np.median(found.points_xyz[:, 2])) if len(found) else math.nan)
+    assert counts[19] > 60
+    assert counts[20:24] == [0] * 4
+    assert min(counts[26:]) > 60
+    assert medians[26:] == pytest.approx([WALL_M] * 9, rel=0.02)
+
+
 def test_images_and_poses_of_a_wrong_kind_are_refused() -> None:
     odometry, gray = OdometryMap(), np.zeros((240, 320), np.uint8)
     with pytest.raises(SparseDepthError, match='must be finite and 4 x 4'):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import cv2
@@ -18,6 +19,7 @@ from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.process import condition
 from drnet_ros.inference.sparse_depth.projection import project
 from drnet_ros.inference.sparse_depth.scale_field import ScaleField
+from drnet_ros.inference.sparse_depth.scale_filter import SparseScaleFilter
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import Scaling, SparseScaler
 
@@ -68,8 +70,9 @@ def scaled(
         (np.zeros(3), None, r'got \(3,\)'),
         ([['a', 'b', 'c']], None, 'points_xyz must be an array of numbers'),
         (np.zeros((2, 3)), np.ones(3), r'shape \(2,\).* got \(3,\)'),
-        (np.zeros((2, 3)), 0.0, 'positive and finite, got 0.0'),
-        (np.zeros((2, 3)), math.nan, 'positive and finite, got nan'),
+        (np.zeros((2, 3)), 0.0, 'above 0 and at most 1, a share of the depth, got 0.0'),
+        (np.zeros((2, 3)), math.nan, 'above 0 and at most 1, a share of the depth, got nan'),
+        (np.zeros((2, 3)), 5.0, 'above 0 and at most 1, a share of the depth, got 5.0'),
     ],
 )
 def test_arrays_of_a_wrong_kind_are_refused(points: Any, stddev: Any, said: str) -> None:
@@ -106,6 +109,30 @@ def test_unusable_points_are_left_out_and_counted() -> None:
     assert (found.columns[0], found.rows[0]) == (80, 60)
     assert found.depth_m[0] == np.float32(2.0)
     assert found.relative_stddev[0] == np.float32(0.02)
+
+
+@pytest.mark.parametrize('vague', [1.01, 1e3, 1e20, 1e300])
+def test_points_that_say_nothing_change_nothing(vague: float) -> None:
+    truth = room()
+    sure, unsure = drawn(truth, 50), 2 * drawn(truth, 10, seed=1)
+    expected = scaled(truth / 1.4, sure)[1]
+    stddev = np.r_[np.full(50, 0.01), np.full(10, vague)]
+    sparse = SparseDepth(np.concatenate([sure, unsure]), stddev)
+    found = SparseScaler(ScaleModel()).scale(truth / 1.4, CAMERA, sparse)
+    assert found is not None
+    assert found.scale.dropped['invalid'] == 10
+    assert (found.scale.factor, found.scale.relative_stddev) == (
+        expected.scale.factor,
+        expected.scale.relative_stddev,
+    )
+
+
+def test_points_too_far_for_float32_are_left_out_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        _, scaling = scaled(room(), np.concatenate([drawn(room(), 20), drawn(room(), 5) * 1e300]))
+    assert scaling.scale.points == 20
+    assert scaling.scale.dropped['no_estimate'] == 5
 
 
 def test_sources_are_fused_with_their_own_deviations() -> None:
@@ -338,6 +365,15 @@ def test_a_new_room_is_believed_after_three_frames() -> None:
     for factor, points, _ in seen[12:]:
         assert factor == pytest.approx(2.0, rel=0.01)
         assert points == 50
+
+
+def test_a_source_that_contradicts_for_ever_takes_no_more_and_more_memory() -> None:
+    memory = SparseScaleFilter(0.3**2)
+    memory.update(0.0, 1e-4, 1e-4, memory.predict(0))
+    for frame in range(1000):
+        memory.predict(frame * FRAME_NS)
+        assert not memory.accepts(20.0 + frame % 2, 1e-4)
+    assert len(memory._contradictions) == 3
 
 
 def test_without_data_the_scale_stays_and_its_deviation_grows() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,15 @@ from drnet_ros.errors import SparseDepthError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ['DEFAULT_RELATIVE_STDDEV', 'SparseDepth']
+__all__ = ['DEFAULT_RELATIVE_STDDEV', 'VAGUEST', 'SparseDepth']
 
 _NUMBERS = 'biufO'  # NumPy's kinds: bool, int, unsigned, float, and objects, that may be numbers
 
 DEFAULT_RELATIVE_STDDEV = 0.03
 """Deviation of a point's depth, as a share of it, where a source states none."""
+
+VAGUEST = 1.0
+"""Deviation beyond which a point says nothing of depth that the estimate does not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +29,8 @@ class SparseDepth:
     """Points of known metric position, seen by the camera of one image.
 
     Any number of points is allowed, none included. Points that are not finite, lie at or behind
-    the camera, or have no positive finite deviation are left out when the points are used, and
-    counted; they are no error.
+    the camera, or have no deviation above 0 and up to `VAGUEST` are left out when the points are
+    used, and counted; they are no error.
 
     Attributes:
         points_xyz: Metres in the camera's optical frame (x right, y down, z forward) at the time
@@ -47,7 +49,7 @@ class SparseDepth:
 
         Raises:
             SparseDepthError: If an array is not numeric or has another shape, a scalar deviation
-                is not positive and finite, or the source is no text.
+                is not above 0 and up to `VAGUEST`, or the source is no text.
         """
         _check_source(self.source)
         points = _as_floats('points_xyz', self.points_xyz)
@@ -58,8 +60,11 @@ class SparseDepth:
         given = DEFAULT_RELATIVE_STDDEV if self.relative_stddev is None else self.relative_stddev
         stddev = _as_floats('relative_stddev', given)
         if stddev.ndim == 0:
-            if not 0 < float(stddev) < math.inf:
-                msg = f'relative_stddev must be positive and finite, got {float(stddev)}'
+            if not 0 < float(stddev) <= VAGUEST:
+                msg = (
+                    f'relative_stddev must be above 0 and at most {VAGUEST:g}, a share of the '
+                    f'depth, got {float(stddev)}'
+                )
                 raise SparseDepthError(msg)
             object.__setattr__(self, 'relative_stddev', float(stddev))
             return

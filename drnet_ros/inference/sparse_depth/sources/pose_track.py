@@ -11,10 +11,12 @@ from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate
 if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.rigid import Pose
 
-__all__ = ['PoseTrack', 'is_jump']
+__all__ = ['PoseTrack', 'is_jump', 'is_set_back']
 
 NS_PER_S = 1e9
 _KEPT_S = 10.0
+# Messages overtake one another by less.
+_SET_BACK_S = 1.0
 _MOST_POSES = 20_000
 # Poses come a little later than the images they are needed for: so far they are continued, with
 # the velocity of at least the last `_BASE_S`, and at most so many times as long as that is.
@@ -50,12 +52,11 @@ class PoseTrack:
         """Take a pose, in any order.
 
         Args:
-            stamp_ns: When it held. One that is older than all that is kept means that time was set
-                back, so that the track starts anew.
+            stamp_ns: When it held. If time was set back, the track starts anew.
             pose: The pose.
         """
         stamps = self._stamps_ns
-        if stamps and stamp_ns < stamps[-1] - _KEPT_S * NS_PER_S:
+        if stamps and is_set_back(stamp_ns, stamps[-1]):
             stamps.clear()
             self._poses.clear()
         place = bisect.bisect_left(stamps, stamp_ns)
@@ -119,6 +120,16 @@ class PoseTrack:
             msg = f'the poses around it are {gap_ns / NS_PER_S:.1f} s apart'
             raise SparseDepthError(msg)
         return interpolate(poses[first], poses[second], (stamp_ns - stamps[first]) / gap_ns)
+
+
+def is_set_back(stamp_ns: int, newest_ns: int) -> bool:
+    """Return whether time was set back: a simulation was reset, or a recording begins anew.
+
+    Args:
+        stamp_ns: Stamp of a message.
+        newest_ns: The newest stamp of those before.
+    """
+    return stamp_ns < newest_ns - _SET_BACK_S * NS_PER_S
 
 
 def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:

@@ -70,14 +70,15 @@ def scan_reading(
         ranges: Distances in metres, (N,).
         angle_min: Angle of the first ray about the z axis, in radians; 0 is along the x axis.
         angle_increment: Angle between rays.
-        limits_m: The least and the greatest range that is a measurement.
+        limits_m: The least range that is a measurement, and the end of the range, which many
+            drivers give where nothing is met.
         time_increment_s: Time between rays.
     """
     index = np.arange(len(ranges))[:: _stride(len(ranges))]
     distance = np.asarray(ranges)[index].astype(np.float64)
     with np.errstate(invalid='ignore'):
         is_valid = np.isfinite(distance) & (distance > 0)
-        is_valid &= (distance >= limits_m[0]) & (distance <= limits_m[1])
+        is_valid &= (distance >= limits_m[0]) & (distance < limits_m[1])
     index, distance = index[is_valid], distance[is_valid]
     angles = angle_min + angle_increment * index
     points = np.stack(
@@ -93,10 +94,11 @@ def range_reading(distance: float, *, limits_m: tuple[float, float], is_sonar: b
 
     Args:
         distance: Metres along the x axis.
-        limits_m: The least and the greatest range that is a measurement.
+        limits_m: The least range that is a measurement, and the end of the range, which many
+            drivers give where nothing is met.
         is_sonar: Whether it is ultrasound, with its wide cone, and not infrared.
     """
-    is_valid = np.isfinite(distance) and distance > 0 and limits_m[0] <= distance <= limits_m[1]
+    is_valid = np.isfinite(distance) and distance > 0 and limits_m[0] <= distance < limits_m[1]
     points = np.array([[distance, 0.0, 0.0]] if is_valid else [], np.float64).reshape(-1, 3)
     return Reading(points, _SONAR_RELATIVE_STDDEV if is_sonar else _INFRARED_RELATIVE_STDDEV)
 
