@@ -81,6 +81,7 @@ def read_range(message: Any) -> Reading:
         float(message.range),
         limits_m=_limits(message.min_range, message.max_range),
         is_sonar=message.radiation_type == _ULTRASOUND,
+        field_of_view_rad=float(message.field_of_view),
     )
 
 

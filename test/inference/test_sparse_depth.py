@@ -15,6 +15,7 @@ from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+from drnet_ros.inference.sparse_depth.cones import aimed
 from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.process import condition
 from drnet_ros.inference.sparse_depth.projection import project
@@ -137,12 +138,61 @@ def test_points_too_far_for_float32_are_left_out_without_a_word() -> None:
 
 def test_sources_are_fused_with_their_own_deviations() -> None:
     near = SparseDepth(np.full((2, 3), 1.0), 0.01, source='scan')
-    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range')
+    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range', cone_rad=0.3)
     both = SparseDepth.fused([near, SparseDepth(np.empty((0, 3)), source='tof'), far])
     assert both.source == 'scan+range'
     np.testing.assert_array_equal(both.points_xyz[:, 2], [1.0, 1.0, 5.0])
     np.testing.assert_array_equal(both.stddev_n, [0.01, 0.01, 0.2])
+    np.testing.assert_array_equal(both.cone_n, [0, 0, 0.3])
     assert len(SparseDepth.fused([])) == 0
+
+
+@pytest.mark.parametrize('cone', [-0.1, 4.0, math.nan, [0.1], [[0.1, 0.1]]])
+def test_cones_that_are_none_are_refused(cone: Any) -> None:
+    with pytest.raises(SparseDepthError, match='cone_rad must be angles in 0 to pi'):
+        SparseDepth(np.ones((2, 3)), cone_rad=cone)
+
+
+def post_before_a_wall(wall_m: float, post_m: float) -> NDArray[np.float32]:
+    """Return a wall with a post 4 degrees right of the axis."""
+    depth = np.full((120, 160), wall_m, np.float32)
+    depth[:, 86:92] = post_m
+    return depth
+
+
+def test_a_cone_is_compared_with_the_nearest_in_it_and_not_with_what_is_on_its_axis() -> None:
+    """A sonar of 15 degrees hears the post at 1 m; the estimate has 0.7 of all depths."""
+    estimate = post_before_a_wall(2.1, 0.7)
+    sonar = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15, cone_rad=math.radians(15))
+    beam = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15)
+    point = aimed(sonar, estimate, CAMERA, 1).points_xyz[0]
+    assert np.linalg.norm(point) == pytest.approx(1.0)
+    column = point[0] / point[2] * CAMERA.fx + CAMERA.cx
+    assert 86 <= round(column) < 92
+    factors = []
+    for sparse in (sonar, beam):
+        scaling = SparseScaler(ScaleModel()).scale(estimate, CAMERA, sparse)
+        assert scaling is not None
+        factors.append(scaling.scale.factor)
+    # One point of 15 % moves the prior's factor of 1 most of the way to 1 / 0.7.
+    assert 1.2 < factors[0] < 1 / 0.7
+    assert factors[1] < 0.7
+
+
+def test_cones_whose_axis_is_not_in_the_image_and_points_stay_where_they_are() -> None:
+    estimate = post_before_a_wall(2.1, 0.7)
+    beside, behind, point = [1.3, 0.0, 1.0], [0.0, 0.0, -1.0], [0.1, 0.0, 1.0]
+    cones = np.radians([30, 30, 0])
+    sparse = SparseDepth(np.array([beside, behind, point]), 0.15, cone_rad=cones)
+    found = aimed(sparse, estimate, CAMERA, 1)
+    np.testing.assert_array_equal(found.points_xyz, sparse.points_xyz)
+    unknown = np.full((120, 160), np.nan, np.float32)
+    ahead = SparseDepth(np.array([[0.0, 0.0, 1.0]]), cone_rad=0.3)
+    np.testing.assert_array_equal(aimed(ahead, unknown, CAMERA, 1).points_xyz, [[0, 0, 1]])
+    strange = SparseDepth(np.array([[math.nan] * 3, [0.0] * 3]), cone_rad=0.3)
+    np.testing.assert_array_equal(
+        aimed(strange, estimate, CAMERA, 1).points_xyz, strange.points_xyz
+    )
 
 
 @pytest.mark.parametrize('model', LENSES)

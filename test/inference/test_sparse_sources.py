@@ -243,8 +243,9 @@ def at(stamp_ns: int, frame_id: str = 'laser') -> SimpleNamespace:
 
 
 def ranged(stamp_ns: int, frame_id: str, distance: float) -> SimpleNamespace:
-    limits = {'min_range': 0.1, 'max_range': 5.0, 'radiation_type': 1}
-    return SimpleNamespace(header=at(stamp_ns, frame_id), range=distance, **limits)
+    message = range_message(distance, radiation_type=1, field_of_view=0.0)
+    message.header = at(stamp_ns, frame_id)
+    return message
 
 
 def depths(known: SparseSources, stamp_ns: int) -> list[float]:
@@ -271,6 +272,18 @@ def test_readings_of_before_time_was_set_back_are_forgotten() -> None:
         known.receive('points', point_cloud(cloud, header=at(tenths * S // 10, 'odom')))
     # The camera is at 1.5 m + 0.1 m.
     assert depths(known, 25 * S // 10) == [2.4]
+
+
+def test_a_cone_comes_with_the_point_whether_it_is_moved_or_not() -> None:
+    for fixed_frame in ('odom', 'nowhere'):
+        known, _ = sources('range', fixed_frame=fixed_frame)
+        message = range_message(2.0)
+        message.header = at(2 * S)
+        known.receive('range', message)
+        image, camera = ImageMoment(2 * S + S // 10, 'optical'), CameraModel(4, 3, 9, 9, 1.5, 1)
+        found = known.sparse_depth(image, np.zeros((3, 4, 3), np.uint8), camera)
+        np.testing.assert_array_equal(found.cone_n, [0.3])
+        assert found.source == 'range'
 
 
 def test_the_frame_of_the_sensor_that_stopped_is_named() -> None:
@@ -356,12 +369,39 @@ def test_a_scan_of_angles_that_are_no_numbers_is_refused() -> None:
     assert len(read_scan(laser_scan([1.0], angle_increment=0.0))) == 1
 
 
+def range_message(distance: float, **changed: float) -> SimpleNamespace:
+    fields = {'min_range': 0.2, 'max_range': 5.0, 'radiation_type': 0, 'field_of_view': 0.3}
+    return SimpleNamespace(range=distance, **(fields | changed))
+
+
 @pytest.mark.parametrize('distance', [0.0, -1.0, math.nan, math.inf, 5.0, 5.1, 0.1])
 def test_a_range_finder_that_measures_nothing_has_no_point(distance: float) -> None:
-    message = SimpleNamespace(range=distance, min_range=0.2, max_range=5.0, radiation_type=0)
+    message = range_message(distance)
     assert len(read_range(message)) == 0
     message.range = 2.0
     np.testing.assert_array_equal(read_range(message).points_xyz, [[2, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ('radiation_type', 'field_of_view', 'cone_rad', 'stddev'),
+    [
+        (0, 0.3, 0.3, 0.15),
+        (0, 0.0, math.radians(15), 0.15),  # a sonar whose driver states none
+        (0, math.nan, math.radians(15), 0.15),
+        (1, 0.44, 0.44, 0.15),  # an infrared sensor of time of flight
+        (1, 0.05, 0.0, 0.05),
+        (1, 0.0, 0.0, 0.05),
+        (1, -1.0, 0.0, 0.05),
+        (1, 1e9, math.pi, 0.15),
+    ],
+)
+def test_a_range_finder_with_a_cone_is_believed_less_than_a_beam(
+    radiation_type: int, field_of_view: float, cone_rad: float, stddev: float
+) -> None:
+    reading = read_range(
+        range_message(2.0, radiation_type=radiation_type, field_of_view=field_of_view)
+    )
+    assert (reading.cone_rad, reading.relative_stddev) == (cone_rad, stddev)
 
 
 def point_cloud(array: Any, **changed: Any) -> SimpleNamespace:

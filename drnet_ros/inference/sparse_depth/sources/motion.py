@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +102,8 @@ def bring(
     unknown_m = _UNKNOWN_SPEED_M_PER_S * abs(gap_s)
     with np.errstate(all='ignore'):
         stddev = np.hypot(still.stddev_n, unknown_m / still.points_xyz[:, 2])
-    return Moved(SparseDepth(still.points_xyz, stddev), f'without the motion of the robot: {note}')
+    vague = replace(still, relative_stddev=stddev)
+    return Moved(vague, f'without the motion of the robot: {note}')
 
 
 def _check_age(
@@ -153,7 +154,8 @@ def _moved(
 
 
 def _transformed(reading: Reading, pose: Pose) -> SparseDepth:
-    return SparseDepth(_apply(pose, reading.points_xyz), reading.relative_stddev)
+    points = _apply(pose, reading.points_xyz)
+    return SparseDepth(points, reading.relative_stddev, cone_rad=reading.cone_rad)
 
 
 def _apply(pose: Pose, points_xyz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drnet_ros.errors import DrnetError, SparseDepthError
-from drnet_ros.inference.sparse_depth.points import SparseDepth
 from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment, bring
 from drnet_ros.inference.sparse_depth.sources.pose_track import is_set_back
 
 if TYPE_CHECKING:
+    from drnet_ros.inference.sparse_depth.points import SparseDepth
     from drnet_ros.inference.sparse_depth.sources.readings import Reading
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
@@ -122,12 +122,7 @@ class SensorSource:
                 where = f'{entry.moment.frame_id}: ' if len(nearest) > 1 else ''
                 problems.append(f'{where}{error}')
                 continue
-            moved_points = moved.sparse_depth
-            found.append(
-                SparseDepth(
-                    moved_points.points_xyz, moved_points.relative_stddev, source=self._name
-                )
-            )
+            found.append(replace(moved.sparse_depth, source=self._name))
             if moved.note:
                 problems.append(moved.note)
         points = sum(map(len, found))
