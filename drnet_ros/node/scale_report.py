@@ -19,12 +19,6 @@ __all__ = ['scale_message', 'scale_problems', 'scale_values', 'source_values']
 # Of the points that were compared with the estimate; glass and people make fewer.
 _MANY_OUTLIERS = 0.4
 _STALE_S = 1.0
-# Why points cannot be compared with the image.
-_UNSEEN = {
-    'outside': 'are beside the image',
-    'invalid': 'are behind the camera or no numbers',
-    'no_estimate': 'have no estimated depth',
-}
 
 
 def scale_message(scale: DepthScale, header: Header, name: str) -> DiagnosticArray:
@@ -105,20 +99,9 @@ def scale_problems(
             f'{outliers} of {scale.points + outliers} points contradict the others: check their '
             'frame, the extrinsics and the stamps'
         )
+    reason = f': {scale.unseen}' if scale.unseen else ''
     if scale.age_s is None:
-        problems['scale'] = f'the scale is that of the image alone{_unseen(scale)}'
+        problems['scale'] = f'the scale is that of the image alone{reason}'
     elif scale.age_s > _STALE_S:
-        problems['scale'] = f'the scale is {scale.age_s:.0f} s old{_unseen(scale)}'
+        problems['scale'] = f'the scale is {scale.age_s:.0f} s old{reason}'
     return problems
-
-
-def _unseen(scale: DepthScale) -> str:
-    """Return where the points of the last image lie, if there are some and none can be used."""
-    counts = {reason: scale.dropped.get(reason, 0) for reason in _UNSEEN}
-    if scale.points or scale.refusal or not sum(counts.values()):
-        return ''
-    where = ', '.join(f'{count} {_UNSEEN[reason]}' for reason, count in counts.items() if count)
-    return (
-        f': of the points {where}; check the transform, and that header.frame_id of the images '
-        'is the optical frame (z forward)'
-    )
