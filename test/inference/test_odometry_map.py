@@ -76,6 +76,19 @@ def test_a_camera_that_moves_sideways_measures_the_wall() -> None:
     assert float(np.mean(relative < 2 * last.stddev_n)) > 0.9
 
 
+def test_a_world_whose_origin_is_far_away_costs_no_digits() -> None:
+    """Poses in UTM have millions of metres; squared, they leave no digits for the rays."""
+    texture, near, far = wall(), OdometryMap(), OdometryMap()
+    for frame in range(30):
+        at = pose(x_m=0.02 * frame)
+        in_utm = at.copy()
+        in_utm[:3, 3] += 500_000, 5_000_000, 300
+        expected = near.feed(view(texture, at), CAMERA, at)
+        found = far.feed(view(texture, at), CAMERA, in_utm)
+    assert len(expected) > 60
+    np.testing.assert_allclose(found.points_xyz, expected.points_xyz, rtol=1e-5, atol=1e-5)
+
+
 def test_a_camera_that_only_turns_gets_nothing() -> None:
     poses = [pose(yaw=0.01 * math.sin(frame / 3) * frame) for frame in range(30)]
     assert [len(found) for found in followed(poses)] == [0] * 30

@@ -46,10 +46,10 @@ class DepthScale:
     @property
     def unseen(self) -> str:
         """Where the points of this frame are if none of them is in the image, in words; or ''."""
-        counts = {reason: self.dropped.get(reason, 0) for reason in _UNSEEN}
+        counts = {words: self.dropped.get(reason, 0) for reason, words in _UNSEEN.items()}
         if self.points or self.refusal or not sum(counts.values()):
             return ''
-        where = ', '.join(f'{count} {_UNSEEN[reason]}' for reason, count in counts.items() if count)
+        where = ', '.join(f'{count} {words}' for words, count in counts.items() if count)
         return (
             f'of the points {where}; check the transform, and that header.frame_id of the images '
             'is the optical frame (z forward)'

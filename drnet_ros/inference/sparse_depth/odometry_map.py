@@ -62,8 +62,10 @@ class OdometryMap:
         self._rays = RaySums()
         self._shape: tuple[int, ...] = ()
         self._frame = 0
-        self._corners = np.empty((0, 4))  # x, y, z in the world, relative deviation
-        self._map = np.empty((0, 5))  # x, y, z in the world, relative deviation, frame
+        # Of the world that is kept: far from the world's own, in UTM say, digits would be lost.
+        self._origin: NDArray[np.float64] | None = None
+        self._corners = np.empty((0, 4))  # x, y, z from the origin, relative deviation
+        self._map = np.empty((0, 5))  # x, y, z from the origin, relative deviation, frame
 
     def feed(
         self,
@@ -93,6 +95,9 @@ class OdometryMap:
         if small.shape != self._shape:
             self.reset()
             self._shape = small.shape
+        if self._origin is None:
+            self._origin = pose[:3, 3].copy()
+        pose[:3, 3] -= self._origin
         self._frame += 1
         seen = camera.scaled_to(*small.shape)
         is_found = self._tracker.follow(small)
@@ -185,7 +190,7 @@ def _check_type(name: str, value: object, kind: type) -> None:
 
 def _checked_pose(pose: NDArray[np.floating]) -> NDArray[np.float64]:
     try:
-        matrix = np.asarray(pose, np.float64)
+        matrix = np.array(pose, np.float64)
     except (TypeError, ValueError) as error:
         msg = f'world_from_camera must be an array of numbers, got {type(pose).__name__}'
         raise SparseDepthError(msg) from error
