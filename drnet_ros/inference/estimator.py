@@ -228,11 +228,12 @@ class DepthEstimator(Closing):
             EngineError: If the network fails.
             ImageError: kind 'bad_shape', as `limits.check_shape` says, or 'bad_type' if it is
                 not an array as described.
-            CameraError: If the camera is none, cannot be that of the image, or `points` are asked
-                for without one.
+            CameraError: If the camera is none, cannot be that of the image, or `points` or
+                `sparse_depth` are there without one.
         """
-        if points and camera is None:
-            msg = 'points must have a camera, got none: without intrinsics there is no cloud'
+        if camera is None and (points or sparse_depth is not None):
+            wanted = 'points' if points else 'sparse_depth'
+            msg = f'{wanted} must have a camera, got none: without intrinsics pixels have no rays'
             raise CameraError(msg)
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]

@@ -99,8 +99,9 @@ def scale_problems(
             f'{outliers} of {scale.points + outliers} points contradict the others: check their '
             'frame, the extrinsics and the stamps'
         )
+    reason = f': {scale.unseen}' if scale.unseen else ''
     if scale.age_s is None:
-        problems['scale'] = 'the scale is that of the image alone'
+        problems['scale'] = f'the scale is that of the image alone{reason}'
     elif scale.age_s > _STALE_S:
-        problems['scale'] = f'the scale is {scale.age_s:.0f} s old'
+        problems['scale'] = f'the scale is {scale.age_s:.0f} s old{reason}'
     return problems

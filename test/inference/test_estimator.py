@@ -26,7 +26,7 @@ from drnet_ros.errors import (
     SparseDepthError,
     WeightsError,
 )
-from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
+from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines import devices
 from drnet_ros.inference.engines.factory import create_engine
@@ -151,7 +151,9 @@ def test_wrong_arguments_are_named(weights: str) -> None:
         with pytest.raises(EngineError, match="stddev must be True or False, got 'no'"):
             estimator.estimate(RGB, stddev='no')  # type: ignore[arg-type]
         with pytest.raises(SparseDepthError, match='must be a SparseDepth, got ndarray; write'):
-            estimator.estimate(RGB, sparse_depth=np.ones((5, 3)))  # type: ignore[arg-type]
+            estimator.submit([Frame(RGB, sparse_depth=np.ones((5, 3)))])  # type: ignore[arg-type]
+        with pytest.raises(CameraError, match='sparse_depth must have a camera, got none'):
+            estimator.estimate(RGB, sparse_depth=SparseDepth(np.ones((5, 3))))
         with pytest.raises(EngineError, match='a list of Frame, got Frame; write'):
             estimator.submit(Frame(RGB))  # type: ignore[arg-type]
         with pytest.raises(EngineError, match='a list of Frame, got a list with ndarray; write'):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import cv2
@@ -14,10 +15,12 @@ from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+from drnet_ros.inference.sparse_depth.cones import aimed
 from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.process import condition
 from drnet_ros.inference.sparse_depth.projection import project
 from drnet_ros.inference.sparse_depth.scale_field import ScaleField
+from drnet_ros.inference.sparse_depth.scale_filter import SparseScaleFilter
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import Scaling, SparseScaler
 
@@ -68,8 +71,9 @@ def scaled(
         (np.zeros(3), None, r'got \(3,\)'),
         ([['a', 'b', 'c']], None, 'points_xyz must be an array of numbers'),
         (np.zeros((2, 3)), np.ones(3), r'shape \(2,\).* got \(3,\)'),
-        (np.zeros((2, 3)), 0.0, 'positive and finite, got 0.0'),
-        (np.zeros((2, 3)), math.nan, 'positive and finite, got nan'),
+        (np.zeros((2, 3)), 0.0, 'above 0 and at most 1, a share of the depth, got 0.0'),
+        (np.zeros((2, 3)), math.nan, 'above 0 and at most 1, a share of the depth, got nan'),
+        (np.zeros((2, 3)), 5.0, 'above 0 and at most 1, a share of the depth, got 5.0'),
     ],
 )
 def test_arrays_of_a_wrong_kind_are_refused(points: Any, stddev: Any, said: str) -> None:
@@ -108,14 +112,87 @@ def test_unusable_points_are_left_out_and_counted() -> None:
     assert found.relative_stddev[0] == np.float32(0.02)
 
 
+@pytest.mark.parametrize('vague', [1.01, 1e3, 1e20, 1e300])
+def test_points_that_say_nothing_change_nothing(vague: float) -> None:
+    truth = room()
+    sure, unsure = drawn(truth, 50), 2 * drawn(truth, 10, seed=1)
+    expected = scaled(truth / 1.4, sure)[1]
+    stddev = np.r_[np.full(50, 0.01), np.full(10, vague)]
+    sparse = SparseDepth(np.concatenate([sure, unsure]), stddev)
+    found = SparseScaler(ScaleModel()).scale(truth / 1.4, CAMERA, sparse)
+    assert found is not None
+    assert found.scale.dropped['invalid'] == 10
+    assert (found.scale.factor, found.scale.relative_stddev) == (
+        expected.scale.factor,
+        expected.scale.relative_stddev,
+    )
+
+
+def test_points_too_far_for_float32_are_left_out_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        _, scaling = scaled(room(), np.concatenate([drawn(room(), 20), drawn(room(), 5) * 1e300]))
+    assert scaling.scale.points == 20
+    assert scaling.scale.dropped['no_estimate'] == 5
+
+
 def test_sources_are_fused_with_their_own_deviations() -> None:
     near = SparseDepth(np.full((2, 3), 1.0), 0.01, source='scan')
-    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range')
+    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range', cone_rad=0.3)
     both = SparseDepth.fused([near, SparseDepth(np.empty((0, 3)), source='tof'), far])
     assert both.source == 'scan+range'
     np.testing.assert_array_equal(both.points_xyz[:, 2], [1.0, 1.0, 5.0])
     np.testing.assert_array_equal(both.stddev_n, [0.01, 0.01, 0.2])
+    np.testing.assert_array_equal(both.cone_n, [0, 0, 0.3])
     assert len(SparseDepth.fused([])) == 0
+
+
+@pytest.mark.parametrize('cone', [-0.1, 4.0, math.nan, [0.1], [[0.1, 0.1]]])
+def test_cones_that_are_none_are_refused(cone: Any) -> None:
+    with pytest.raises(SparseDepthError, match='cone_rad must be angles in 0 to pi'):
+        SparseDepth(np.ones((2, 3)), cone_rad=cone)
+
+
+def post_before_a_wall(wall_m: float, post_m: float) -> NDArray[np.float32]:
+    """Return a wall with a post 4 degrees right of the axis."""
+    depth = np.full((120, 160), wall_m, np.float32)
+    depth[:, 86:92] = post_m
+    return depth
+
+
+def test_a_cone_is_compared_with_the_nearest_in_it_and_not_with_what_is_on_its_axis() -> None:
+    """A sonar of 15 degrees hears the post at 1 m; the estimate has 0.7 of all depths."""
+    estimate = post_before_a_wall(2.1, 0.7)
+    sonar = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15, cone_rad=math.radians(15))
+    beam = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15)
+    point = aimed(sonar, estimate, CAMERA, 1).points_xyz[0]
+    assert np.linalg.norm(point) == pytest.approx(1.0)
+    column = point[0] / point[2] * CAMERA.fx + CAMERA.cx
+    assert 86 <= round(column) < 92
+    factors = []
+    for sparse in (sonar, beam):
+        scaling = SparseScaler(ScaleModel()).scale(estimate, CAMERA, sparse)
+        assert scaling is not None
+        factors.append(scaling.scale.factor)
+    # One point of 15 % moves the prior's factor of 1 most of the way to 1 / 0.7.
+    assert 1.2 < factors[0] < 1 / 0.7
+    assert factors[1] < 0.7
+
+
+def test_cones_whose_axis_is_not_in_the_image_and_points_stay_where_they_are() -> None:
+    estimate = post_before_a_wall(2.1, 0.7)
+    beside, behind, point = [1.3, 0.0, 1.0], [0.0, 0.0, -1.0], [0.1, 0.0, 1.0]
+    cones = np.radians([30, 30, 0])
+    sparse = SparseDepth(np.array([beside, behind, point]), 0.15, cone_rad=cones)
+    found = aimed(sparse, estimate, CAMERA, 1)
+    np.testing.assert_array_equal(found.points_xyz, sparse.points_xyz)
+    unknown = np.full((120, 160), np.nan, np.float32)
+    ahead = SparseDepth(np.array([[0.0, 0.0, 1.0]]), cone_rad=0.3)
+    np.testing.assert_array_equal(aimed(ahead, unknown, CAMERA, 1).points_xyz, [[0, 0, 1]])
+    strange = SparseDepth(np.array([[math.nan] * 3, [0.0] * 3]), cone_rad=0.3)
+    np.testing.assert_array_equal(
+        aimed(strange, estimate, CAMERA, 1).points_xyz, strange.points_xyz
+    )
 
 
 @pytest.mark.parametrize('model', LENSES)
@@ -338,6 +415,15 @@ def test_a_new_room_is_believed_after_three_frames() -> None:
     for factor, points, _ in seen[12:]:
         assert factor == pytest.approx(2.0, rel=0.01)
         assert points == 50
+
+
+def test_a_source_that_contradicts_for_ever_takes_no_more_and_more_memory() -> None:
+    memory = SparseScaleFilter(0.3**2)
+    memory.update(0.0, 1e-4, 1e-4, memory.predict(0))
+    for frame in range(1000):
+        memory.predict(frame * FRAME_NS)
+        assert not memory.accepts(20.0 + frame % 2, 1e-4)
+    assert len(memory._contradictions) == 3
 
 
 def test_without_data_the_scale_stays_and_its_deviation_grows() -> None:

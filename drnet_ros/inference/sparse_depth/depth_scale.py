@@ -7,6 +7,13 @@ from dataclasses import dataclass, field
 
 __all__ = ['DepthScale']
 
+# Why points cannot be compared with the image.
+_UNSEEN = {
+    'outside': 'are beside the image',
+    'invalid': 'are behind the camera or no numbers',
+    'no_estimate': 'have no estimated depth',
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DepthScale:
@@ -35,3 +42,15 @@ class DepthScale:
     age_s: float | None = None
     refusal: str = ''
     residual: float | None = None
+
+    @property
+    def unseen(self) -> str:
+        """Where the points of this frame are if none of them is in the image, in words; or ''."""
+        counts = {words: self.dropped.get(reason, 0) for reason, words in _UNSEEN.items()}
+        if self.points or self.refusal or not sum(counts.values()):
+            return ''
+        where = ', '.join(f'{count} {words}' for words, count in counts.items() if count)
+        return (
+            f'of the points {where}; check the transform, and that header.frame_id of the images '
+            'is the optical frame (z forward)'
+        )

@@ -14,12 +14,15 @@ from drnet_ros.errors import SparseDepthError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ['DEFAULT_RELATIVE_STDDEV', 'SparseDepth']
+__all__ = ['DEFAULT_RELATIVE_STDDEV', 'VAGUEST', 'SparseDepth']
 
 _NUMBERS = 'biufO'  # NumPy's kinds: bool, int, unsigned, float, and objects, that may be numbers
 
 DEFAULT_RELATIVE_STDDEV = 0.03
 """Deviation of a point's depth, as a share of it, where a source states none."""
+
+VAGUEST = 1.0
+"""Deviation beyond which a point says nothing of depth that the estimate does not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +30,8 @@ class SparseDepth:
     """Points of known metric position, seen by the camera of one image.
 
     Any number of points is allowed, none included. Points that are not finite, lie at or behind
-    the camera, or have no positive finite deviation are left out when the points are used, and
-    counted; they are no error.
+    the camera, or have no deviation above 0 and up to `VAGUEST` are left out when the points are
+    used, and counted; they are no error.
 
     Attributes:
         points_xyz: Metres in the camera's optical frame (x right, y down, z forward) at the time
@@ -36,18 +39,21 @@ class SparseDepth:
         relative_stddev: One standard deviation of z divided by z: (N,), or a scalar for all
             points. None is `DEFAULT_RELATIVE_STDDEV`.
         source: Where the points come from, for reports, such as 'scan'.
+        cone_rad: Of range finders, the whole angle about a point within which it is the nearest
+            thing, seen from the camera: (N,), or a scalar. 0 is a point of known direction.
     """
 
     points_xyz: NDArray[np.floating[Any]]
     relative_stddev: NDArray[np.floating[Any]] | float | None = None
     source: str = field(default='', kw_only=True)
+    cone_rad: NDArray[np.floating[Any]] | float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         """Convert and check the arrays.
 
         Raises:
             SparseDepthError: If an array is not numeric or has another shape, a scalar deviation
-                is not positive and finite, or the source is no text.
+                is not above 0 and up to `VAGUEST`, a cone is none, or the source is no text.
         """
         _check_source(self.source)
         points = _as_floats('points_xyz', self.points_xyz)
@@ -55,11 +61,15 @@ class SparseDepth:
             msg = f'points_xyz must have the shape (N, 3), got {points.shape}'
             raise SparseDepthError(msg)
         object.__setattr__(self, 'points_xyz', points)
+        self._check_cones(len(points))
         given = DEFAULT_RELATIVE_STDDEV if self.relative_stddev is None else self.relative_stddev
         stddev = _as_floats('relative_stddev', given)
         if stddev.ndim == 0:
-            if not 0 < float(stddev) < math.inf:
-                msg = f'relative_stddev must be positive and finite, got {float(stddev)}'
+            if not 0 < float(stddev) <= VAGUEST:
+                msg = (
+                    f'relative_stddev must be above 0 and at most {VAGUEST:g}, a share of the '
+                    f'depth, got {float(stddev)}'
+                )
                 raise SparseDepthError(msg)
             object.__setattr__(self, 'relative_stddev', float(stddev))
             return
@@ -71,6 +81,16 @@ class SparseDepth:
             raise SparseDepthError(msg)
         object.__setattr__(self, 'relative_stddev', stddev)
 
+    def _check_cones(self, count: int) -> None:
+        cones = _as_floats('cone_rad', self.cone_rad)
+        if cones.shape not in {(), (count,)} or not ((cones >= 0) & (cones <= math.pi)).all():
+            msg = (
+                f'cone_rad must be angles in 0 to pi, a scalar or one for each of {count} points, '
+                f'got {cones.ravel()[:5].tolist()} of the shape {cones.shape}'
+            )
+            raise SparseDepthError(msg)
+        object.__setattr__(self, 'cone_rad', cones if cones.ndim else float(cones))
+
     def __len__(self) -> int:
         """Return the number of points, unusable ones included."""
         return len(self.points_xyz)
@@ -79,6 +99,11 @@ class SparseDepth:
     def stddev_n(self) -> NDArray[np.floating[Any]]:
         """One relative deviation for each point, (N,)."""
         return np.broadcast_to(np.asarray(self.relative_stddev), self.points_xyz.shape[:1])
+
+    @property
+    def cone_n(self) -> NDArray[np.floating[Any]]:
+        """One angle for each point, (N,)."""
+        return np.broadcast_to(np.asarray(self.cone_rad), self.points_xyz.shape[:1])
 
     @classmethod
     def fused(cls, sources: Sequence[SparseDepth]) -> SparseDepth:
@@ -103,6 +128,7 @@ class SparseDepth:
             np.concatenate([source.points_xyz for source in sources]),
             np.concatenate([source.stddev_n for source in sources]),
             source='+'.join(name for name in names if name),
+            cone_rad=np.concatenate([source.cone_n for source in sources]),
         )
 
 

@@ -37,6 +37,7 @@ def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus])
         'factor_stddev': scale.relative_stddev,
         'residual': scale.residual,
         'refusal': scale.refusal,
+        'unseen': scale.unseen,
         'source_problems': {name: status.problem for name, status in sources.items()},
     }
 
@@ -110,16 +111,19 @@ def _scale_errors(own: Columns, alone: Columns | None) -> dict[str, float] | Non
 
 
 def _problems(records: Iterable[Mapping[str, Any]], variant: int) -> dict[str, Any]:
-    """Return how often points were refused, and a source had a problem, and of which kinds."""
+    """Return how often points were refused or unseen, or a source had a problem, by kind."""
     refused: list[str] = []
+    unseen: list[str] = []
     sources: dict[str, list[str]] = {}
     for record in records:
         figures = record['variants'][variant] if variant < len(record['variants']) else {}
         refused.append(figures.get('refusal') or '')
+        unseen.append(figures.get('unseen') or '')
         for name, problem in figures.get('source_problems', {}).items():
             sources.setdefault(name, []).append(problem)
     return {
         'refused': _by_kind(refused),
+        'unseen': _by_kind(unseen),
         'source_problems': {name: _by_kind(texts) for name, texts in sources.items()},
     }
 

@@ -199,6 +199,14 @@ def test_what_keeps_a_source_from_being_used_is_said(tmp_path: Path, drnet: RunI
     assert [kind['frames'] for kind in problem['kinds']] == [COUNT]
     assert 'laser must be connected to optical by tf' in problem['kinds'][0]['example']
     assert f'scan in {COUNT} frames: laser must be connected' in said
+    high = '[optical laser 0 -50 0 0.5 -0.5 0.5 0.5]'  # 50 m above the camera
+    mounted = ('--set', f'sparse_depth_extrinsics={high}')
+    code, said = drnet('bag', unmounted, '--json', out, *source, *mounted)
+    assert code == 0, said
+    about = load(out)['variants'][0]['sparse_depth']
+    assert (about['frames_with_points'], about['unseen']['frames']) == (0, COUNT)
+    assert 'are beside the image' in about['unseen']['kinds'][0]['example']
+    assert f'no point seen in {COUNT} frames: of the points ' in said
 
 
 def test_each_reason_of_a_source_is_said_and_the_most_frequent_first(
