@@ -30,13 +30,14 @@ def scale_message(scale: DepthScale, header: Header, name: str) -> DiagnosticArr
         name: Name of the status.
 
     Returns:
-        One status; WARN if the points of the image were refused.
+        One status; WARN if the points of the image, or those of a source, were refused.
     """
-    level = DiagnosticStatus.WARN if scale.refusal else DiagnosticStatus.OK
+    problem = scale.refusal or scale.contradiction
+    level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
     status = DiagnosticStatus(
         level=level,
         name=name,
-        message=scale.refusal or f'depth is multiplied by {scale.factor:.3f}',
+        message=problem or f'depth is multiplied by {scale.factor:.3f}',
         hardware_id='drnet_ros',
         values=[KeyValue(key=key, value=value) for key, value in scale_values(scale).items()],
     )
@@ -93,6 +94,8 @@ def scale_problems(
     }
     if scale.refusal:
         problems['sparse depth'] = scale.refusal
+    if scale.contradiction:
+        problems['sources'] = scale.contradiction
     outliers = scale.dropped.get('outlier', 0)
     if outliers > _MANY_OUTLIERS * (scale.points + outliers):
         problems['outliers'] = (

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
+from drnet_ros.inference.sparse_depth.agreement import believed_sources
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
 from drnet_ros.inference.sparse_depth.cones import aimed
 from drnet_ros.inference.sparse_depth.kernel import Observations
@@ -144,6 +145,7 @@ def test_sources_are_fused_with_their_own_deviations() -> None:
     np.testing.assert_array_equal(both.points_xyz[:, 2], [1.0, 1.0, 5.0])
     np.testing.assert_array_equal(both.stddev_n, [0.01, 0.01, 0.2])
     np.testing.assert_array_equal(both.cone_n, [0, 0, 0.3])
+    np.testing.assert_array_equal(both.part_n, [0, 0, 1])
     assert len(SparseDepth.fused([])) == 0
 
 
@@ -363,6 +365,72 @@ def test_points_that_contradict_one_another_are_refused() -> None:
     _, scaling = scaled(estimate, points)
     assert scaling.scale.points == 0
     assert 'of the points agree on a factor' in scaling.scale.refusal
+
+
+@pytest.mark.parametrize('count', [50, 8000])
+@pytest.mark.parametrize('wrong', [0.5, 2.0])
+def test_landmarks_of_arbitrary_scale_do_not_spoil_a_scan(wrong: float, count: int) -> None:
+    """A SLAM with one camera beside a lidar: however many its points, they are one source."""
+    truth = room()
+    row = points_at(truth, 70 * 160 + np.arange(0, 160, 2))
+    scan = SparseDepth(row, 0.015, source='scan')
+    slam = SparseDepth(drawn(truth, count) * wrong, 0.03, source='points')
+    scaler = SparseScaler(ScaleModel())
+    alone = scaler.scale(truth / 1.1, CAMERA, scan)
+    both = scaler.scale(truth / 1.1, CAMERA, SparseDepth.fused([scan, slam]))
+    assert alone is not None
+    assert both is not None
+    np.testing.assert_array_equal(both.field.slope, alone.field.slope)
+    assert both.scale.factor == alone.scale.factor
+    said = f'scan asks for a factor of 1.1, points for {1.1 * wrong:.3g}, which is left out'
+    assert said in both.scale.contradiction
+    assert alone.scale.contradiction == ''
+
+
+def test_of_two_sources_that_contradict_the_one_of_the_frames_before_is_believed() -> None:
+    truth, scaler = room(), SparseScaler(ScaleModel())
+    near, far = (SparseDepth(drawn(truth, 80, n), 0.02, source=s) for n, s in enumerate('ab'))
+    other = SparseDepth(near.points_xyz / 1.9, 0.02, source='a')
+    for frame, sources in enumerate([[far], [far], [far], [other, far]]):
+        sparse = SparseDepth.fused(sources)
+        scaling = scaler.scale(truth / 1.9, CAMERA, sparse, stamp_ns=frame * FRAME_NS)
+        assert scaling is not None
+        # The image alone would say 1, as the other source does.
+        assert scaling.scale.factor == pytest.approx(1.9, rel=0.01)
+        said = 'b asks for a factor of 1.9, a for 1, which is left out'
+        assert (said in scaling.scale.contradiction) == (len(sources) > 1)
+
+
+def test_a_large_cloud_does_not_thin_out_a_scan() -> None:
+    truth = room()
+    cloud = SparseDepth(np.tile(drawn(truth, 5000), (20, 1)), 0.03, source='points')
+    scan = SparseDepth(points_at(truth, 70 * 160 + np.arange(0, 160, 2)), 0.015, source='scan')
+    found = project(SparseDepth.fused([cloud, scan]), CAMERA)
+    assert found.parts is not None
+    assert int(np.count_nonzero(found.parts)) == 80
+    assert 10_000 < len(found) - 80 <= 15_000
+    assert found.skipped == 100_080 - len(found)
+    np.testing.assert_array_equal(
+        found.depth_m[found.parts == 1], scan.points_xyz[:, 2].astype('f4')
+    )
+
+
+def test_sources_count_by_their_points_up_to_a_limit() -> None:
+    parts = np.repeat([0, 1, 2], [200, 40, 1])
+    ratios = np.log(np.repeat([1.0, 2.0, 2.1], [200, 40, 1]))
+    is_believed, said = believed_sources(ratios, parts, ['scan', 'depth', 'range'], 0.0)
+    # 30 votes against 31: the range finder decides.
+    np.testing.assert_array_equal(is_believed, parts > 0)
+    assert said.startswith('depth asks for a factor of 2, scan for 1, which is left out')
+    is_believed, said = believed_sources(ratios[:240], parts[:240], ['scan', 'depth'], 0.1)
+    np.testing.assert_array_equal(is_believed, parts[:240] == 0)
+    assert believed_sources(ratios[200:], parts[200:], ['scan', 'depth', 'range'], 0.0)[1] == ''
+
+
+@pytest.mark.parametrize('parts', [[0], [0, 2], [-1, 0], [0.0, 1.0]])
+def test_parts_that_are_none_are_refused(parts: list[Any]) -> None:
+    with pytest.raises(SparseDepthError, match='part_n must be an index of 2 sources for each'):
+        SparseDepth(np.ones((2, 3)), source='scan+range', part_n=np.array(parts))
 
 
 def test_hidden_points_are_outliers() -> None:

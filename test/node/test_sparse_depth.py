@@ -255,6 +255,35 @@ def test_points_that_the_camera_cannot_see_are_said_to_be_elsewhere(
     )
 
 
+def test_a_source_that_contradicts_another_is_left_out_and_named(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    robot = Robot(
+        graph,
+        start_node,
+        sparse_depth_sources=['scan', 'points'],
+        sparse_depth_extrinsics=[BASE_TO_OPTICAL],
+    )
+    diagnostics = graph.diagnostics()
+    send_scan(robot)
+    clouds = robot.source(PointCloud2, 'sparse_points')
+    robot.send(clouds, cloud(true_points() / 2, at(1000)), 'points')
+    depth, scale = robot.take(1000)
+    said = (
+        'scan asks for a factor of 1.4, points for 0.7, which is left out: check its unit, scale'
+    )
+    assert scale['message'].startswith(said)
+    assert (scale['level'], scale['source']) == ('1', 'scan+points')
+    assert scale['dropped_contradicted'] == str(len(true_points()))
+    assert error_of(depth) < 0.02
+    graph.wait(
+        lambda: any(
+            said in values_of(array, 'camera').get('message', '') for array in diagnostics.messages
+        ),
+        f'diagnostics with {said!r}',
+    )
+
+
 def hostile() -> list[tuple[str, Any]]:
     """Messages that nobody should send, by source."""
     stamp = at(1000, BASE)

@@ -29,6 +29,7 @@ class DepthScale:
         age_s: Seconds since points were last used for this camera; 0 if in this frame, None if
             never.
         refusal: Why none of the points is used, in words; '' otherwise.
+        contradiction: Which sources are left out as they contradict others, in words; or ''.
         residual: By how much the points of this frame differ from its depth after one factor for
             all, as a share: a root mean square, in which no point counts more than 0.41. None if
             no point could be compared.
@@ -42,6 +43,7 @@ class DepthScale:
     age_s: float | None = None
     refusal: str = ''
     residual: float | None = None
+    contradiction: str = ''
 
     @property
     def unseen(self) -> str:

@@ -41,19 +41,23 @@ class SparseDepth:
         source: Where the points come from, for reports, such as 'scan'.
         cone_rad: Of range finders, the whole angle about a point within which it is the nearest
             thing, seen from the camera: (N,), or a scalar. 0 is a point of known direction.
+        part_n: Which of the names in `source`, which '+' joins, each point is of, (N,); None if it
+            is one source.
     """
 
     points_xyz: NDArray[np.floating[Any]]
     relative_stddev: NDArray[np.floating[Any]] | float | None = None
     source: str = field(default='', kw_only=True)
     cone_rad: NDArray[np.floating[Any]] | float = field(default=0.0, kw_only=True)
+    part_n: NDArray[np.intp] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Convert and check the arrays.
 
         Raises:
             SparseDepthError: If an array is not numeric or has another shape, a scalar deviation
-                is not above 0 and up to `VAGUEST`, a cone is none, or the source is no text.
+                is not above 0 and up to `VAGUEST`, a cone or part is none, or the source is no
+                text.
         """
         _check_source(self.source)
         points = _as_floats('points_xyz', self.points_xyz)
@@ -62,6 +66,7 @@ class SparseDepth:
             raise SparseDepthError(msg)
         object.__setattr__(self, 'points_xyz', points)
         self._check_cones(len(points))
+        self._check_parts(len(points))
         given = DEFAULT_RELATIVE_STDDEV if self.relative_stddev is None else self.relative_stddev
         stddev = _as_floats('relative_stddev', given)
         if stddev.ndim == 0:
@@ -91,6 +96,17 @@ class SparseDepth:
             raise SparseDepthError(msg)
         object.__setattr__(self, 'cone_rad', cones if cones.ndim else float(cones))
 
+    def _check_parts(self, count: int) -> None:
+        if self.part_n is None:
+            return
+        parts = np.asarray(self.part_n)
+        names = len(self.names)
+        is_index = parts.dtype.kind in 'iu' and ((parts >= 0) & (parts < names)).all()
+        if parts.shape != (count,) or not is_index:
+            msg = f'part_n must be an index of {names} sources for each of {count} points'
+            raise SparseDepthError(msg)
+        object.__setattr__(self, 'part_n', parts.astype(np.intp, copy=False))
+
     def __len__(self) -> int:
         """Return the number of points, unusable ones included."""
         return len(self.points_xyz)
@@ -99,6 +115,11 @@ class SparseDepth:
     def stddev_n(self) -> NDArray[np.floating[Any]]:
         """One relative deviation for each point, (N,)."""
         return np.broadcast_to(np.asarray(self.relative_stddev), self.points_xyz.shape[:1])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the sources."""
+        return tuple(self.source.split('+'))
 
     @property
     def cone_n(self) -> NDArray[np.floating[Any]]:
@@ -121,14 +142,19 @@ class SparseDepth:
         _check_sources(sources)
         if len(sources) == 1:
             return sources[0]
-        names = dict.fromkeys(source.source for source in sources if len(source))
+        names = list(dict.fromkeys(source.source for source in sources if len(source)))
         if not names:
             return cls(np.empty((0, 3)))
+        parts = None
+        if len(names) > 1 and all(names):
+            counts = [(names.index(each.source), len(each)) for each in sources if len(each)]
+            parts = np.repeat(*np.transpose(counts))
         return cls(
             np.concatenate([source.points_xyz for source in sources]),
             np.concatenate([source.stddev_n for source in sources]),
             source='+'.join(name for name in names if name),
             cone_rad=np.concatenate([source.cone_n for source in sources]),
+            part_n=parts,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from drnet_ros.inference.distortion import distort, undistort
 from drnet_ros.inference.sparse_depth.points import VAGUEST
+from drnet_ros.inference.sparse_depth.thinning import thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,8 @@ class ImagePoints:
         rows: Nearest pixel's row, (N,).
         depth_m: Depth along the optical axis, (N,), float32.
         relative_stddev: One standard deviation of `depth_m` divided by it, (N,), float32.
+        parts: Index of each point's source in `names`, (N,); None if it is one source.
+        names: The sources.
         invalid: Points left out as they are not finite, not in front of the camera, or of no
             usable deviation.
         outside: Points left out as they are not in the image.
@@ -45,6 +48,8 @@ class ImagePoints:
     rows: NDArray[np.intp]
     depth_m: NDArray[np.float32]
     relative_stddev: NDArray[np.float32]
+    parts: NDArray[np.intp] | None = None
+    names: tuple[str, ...] = ()
     invalid: int = 0
     outside: int = 0
     skipped: int = 0
@@ -64,7 +69,8 @@ def project(sparse_depth: SparseDepth, camera: CameraModel) -> ImagePoints:
     Returns:
         Those that lie in the image, and how many do not.
     """
-    every = slice(None, None, -(-len(sparse_depth) // _MAX_PROJECTED) or 1)
+    parts = sparse_depth.part_n
+    every = thinned(len(sparse_depth), parts, _MAX_PROJECTED)
     points = sparse_depth.points_xyz[every].astype(np.float64)
     stddev = sparse_depth.stddev_n[every]
     skipped = len(sparse_depth) - len(points)
@@ -86,6 +92,8 @@ def project(sparse_depth: SparseDepth, camera: CameraModel) -> ImagePoints:
         _nearest(rows[inside], camera.height),
         depth_m[inside],
         stddev[inside].astype(np.float32),
+        None if parts is None else parts[every][is_valid][inside],
+        sparse_depth.names,
         invalid=int(np.count_nonzero(~is_valid)),
         outside=len(points) - len(inside),
         skipped=skipped,

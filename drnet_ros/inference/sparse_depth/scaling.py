@@ -117,6 +117,7 @@ class SparseScaler:
             sparse_depth.source,
             0.0,
             residual=selection.residual,
+            contradiction=selection.contradiction,
         )
         return Scaling(found, coarse, scale)
 
@@ -159,6 +160,7 @@ class SparseScaler:
             prior.age_s,
             refusal,
             selection.residual,
+            selection.contradiction,
         )
         uniform = uniform_scale_field(coarse, self.model, prior.log_factor, prior.variance)
         return Scaling(uniform, coarse, scale)

@@ -42,7 +42,11 @@ def sparse_problems(about: dict[str, Any]) -> list[str]:
     Args:
         about: What `sparse_records.summarise_sparse` returned for a variant.
     """
-    of_points = {'points refused': about['refused'], 'no point seen': about['unseen']}
+    of_points = {
+        'points refused': about['refused'],
+        'no point seen': about['unseen'],
+        'sources contradict': about['contradictions'],
+    }
     found = {**of_points, **about['source_problems']}
     return [
         f'{what} in {kind["frames"]} frames: {kind["example"]}'

@@ -168,6 +168,27 @@ def test_recorded_odometry_reaches_its_source(tmp_path: Path, drnet: RunInProces
     assert variant['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
 
 
+def test_odometry_that_only_tf_records_is_used_as_the_node_does(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    scene, before = slanted_wall(), []
+    for stamp in scene.stamps:
+        message = transform(stamp)
+        message.transforms[0].header.frame_id = 'odom'
+        message.transforms[0].child_frame_id = 'optical'
+        before.append((('/tf', message),))
+    source = ('--set', 'sparse_depth_sources=[odometry]')
+    bag, out = write(tmp_path / 'bag', replace(scene, before=tuple(before))), tmp_path / 'out.json'
+    code, said = drnet('bag', bag, '--json', out, *source)
+    assert code == 0, said
+    problem = load(out)['variants'][0]['sparse_depth']['source_problems']['odometry']
+    assert problem['frames'] == COUNT
+    assert 'no depth from the motion so far' in problem['kinds'][0]['example']
+    code, said = drnet('bag', write(tmp_path / 'plain', scene), *source)
+    assert code == 1
+    assert 'the source odometry must have one topic of type' in said
+
+
 def test_without_the_setting_sensors_in_the_recording_change_nothing(
     tmp_path: Path, drnet: RunInProcess
 ) -> None:
