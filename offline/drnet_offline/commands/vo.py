@@ -99,10 +99,14 @@ def vo(
 
 
 def _check_whole(damage: str, problems: Counter[str]) -> None:
-    """Raise if the paths are not of the whole recording."""
+    """Say what is doubtful; raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.replay.frames import DOUBTFUL_KINDS  # noqa: PLC0415
 
+    console = Console(stderr=True, soft_wrap=True)
+    for kind in DOUBTFUL_KINDS:
+        if count := problems[kind]:
+            console.print(f'warning: {count} frames: {kind}', markup=False, highlight=False)
     if damage:
         raise RecordingError(damage)
     listed = Problems()

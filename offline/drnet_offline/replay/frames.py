@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ['DOUBTFUL_KINDS', 'RecordedFrame', 'middle_image', 'read_frames']
 
-DOUBTFUL_KINDS = ('black image', 'white image', ROWS_DOUBT)
-"""Kinds of problems of images that can be used, though they show nothing or something else."""
+_EMPTY_DEPTH = 'recorded depth without a valid pixel'
+DOUBTFUL_KINDS = ('black image', 'white image', ROWS_DOUBT, _EMPTY_DEPTH)
+"""Kinds of problems of messages that can be read, though they show nothing or something else."""
 
 ArrayT = TypeVar('ArrayT')
 
@@ -205,6 +206,8 @@ class _Reader:
         if depth is not None:
             gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
             truth = self._read(depth, 'depth', decode_depth_message, problems)
+            if truth is not None and not np.isfinite(truth).any():
+                problems.append(_EMPTY_DEPTH)
             if truth is not None and _is_beyond_rooms(truth):
                 problems.append(_IN_MILLIMETRES)
                 truth = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, ROS2, RunInProcess, Scene, info, known_depth, load, raw, write
@@ -157,6 +158,16 @@ def test_focal_lengths_that_differ_by_far_are_warned_of(
     code, said = drnet('bag', write_unstamped(tmp_path / 'bag', k=k, p=np.zeros(12)))
     assert code == 0
     assert 'the focal lengths fx and fy, 50 and 150 px, differ by a factor of 3' in said
+
+
+def test_a_mask_of_another_shape_is_named_in_words(tmp_path: Path, drnet: RunInProcess) -> None:
+    mask = np.full((HW[0], 3 * HW[1]), 255, np.uint8)
+    mask[:, :9] = 0
+    (tmp_path / 'mask.png').write_bytes(cv2.imencode('.png', mask)[1].tobytes())
+    bag = write(tmp_path / 'bag', Scene.make(2))
+    code, said = drnet('bag', bag, '--set', f'mask=[{tmp_path}/mask.png]')
+    assert code == 1
+    assert '2 frames: image: the mask must have the shape of the image, got a mask of' in said
 
 
 def test_rows_of_another_encoding_are_warned_of(tmp_path: Path, drnet: RunInProcess) -> None:
