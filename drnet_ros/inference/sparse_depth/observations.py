@@ -51,7 +51,8 @@ class Selection:
             'redundant' (another point is close by).
         refusal: Why none is used though some lie in the image, in words; '' otherwise.
         residual: Root mean square of the log ratios about `centre`, of all points in the image
-            that could be compared, none of which counts more than ln 1.5; None if there are none.
+            that could be compared and whose source is believed, none of which counts more than
+            ln 1.5; None if there are none.
         contradiction: Which sources are left out, and why, in words; '' if none is.
     """
 
