@@ -298,3 +298,4 @@ def test_links_to_nothing_and_pipes_are_named(tmp_path: Path) -> None:
     for path in (images / 'c.png', Path('/dev/null')):
         with pytest.raises(DatasetError, match='must be a file or a folder, got a pipe or a'):
             find_inputs([path])
+    assert not is_depth_file(images / 'c.png')

@@ -97,12 +97,14 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
 def _take(found: FoundInputs, folder: Path, file: Path) -> None:
     """Sort in a file of a folder."""
     name = file.relative_to(folder).with_suffix('')
+    if not file.is_file():  # a pipe would be waited for
+        if is_image(file) or is_video(file):
+            got = 'a link to nothing' if file.is_symlink() else 'a pipe or a device'
+            found.unread.append(f'{file} must be a file, got {got}')
+        return
     if _is_ours(file):
         return
-    if (is_image(file) or is_video(file)) and not file.is_file():
-        got = 'a link to nothing' if file.is_symlink() else 'a pipe or a device'
-        found.unread.append(f'{file} must be a file, got {got}')
-    elif is_image(file) or is_video(file):
+    if is_image(file) or is_video(file):
         found.inputs.append(Input(file, name))
     elif file.suffix.lower() in _UNREAD_SUFFIXES:
         found.unread.append(
