@@ -82,6 +82,14 @@ def test_arrays_of_a_wrong_kind_are_refused(points: Any, stddev: Any, said: str)
         SparseDepth(points, stddev)
 
 
+def test_masked_points_are_left_out() -> None:
+    mask = np.array([[False] * 3, [True] * 3, [False, False, True]])
+    points = np.ma.masked_array(np.full((3, 3), [0.0, 0.0, 2.0], np.float32), mask)
+    found = project(SparseDepth(points), CAMERA)
+    assert (len(found), found.invalid) == (1, 2)
+    assert points.data[1, 2] == 2.0
+
+
 def test_sources_of_a_wrong_kind_are_refused() -> None:
     points: Any = np.ones((2, 3))
     name: Any = 5

@@ -179,6 +179,8 @@ def _as_floats(name: str, values: ArrayLike) -> NDArray[np.floating[Any]]:
             raise TypeError  # noqa: TRY301
         if array.dtype not in (np.float32, np.float64):
             array = array.astype(np.float64)
+        if isinstance(values, np.ma.MaskedArray):  # what is masked is no number
+            array = np.where(np.ma.getmaskarray(values), array.dtype.type(np.nan), array)
     except (TypeError, ValueError) as error:
         msg = f'{name} must be an array of numbers, got {type(values).__name__}'
         raise SparseDepthError(msg) from error
