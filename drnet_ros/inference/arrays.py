@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from drnet_ros.errors import CameraError
+from drnet_ros.errors import CameraError, shown
 
 __all__ = [
     'FloatArray',
@@ -53,7 +53,7 @@ def flat_matrix(name: str, values: Matrix, shape: tuple[int, int]) -> tuple[floa
         if array.dtype.kind not in _NUMBERS:
             raise TypeError  # noqa: TRY301
     except (TypeError, ValueError) as error:  # ValueError: rows of different lengths
-        msg = f'{name} must be numbers, {shape[0]} rows of {shape[1]}, got {values!r}'
+        msg = f'{name} must be numbers, {shape[0]} rows of {shape[1]}, got {shown(repr(values))}'
         raise CameraError(msg) from error
     if array.size == 0:
         return ()
@@ -79,7 +79,7 @@ def flat_numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
     try:
         return tuple(_number(value) for value in values)
     except (TypeError, ValueError) as error:
-        msg = f'{name} must be a list of numbers, got {values!r}'
+        msg = f'{name} must be a list of numbers, got {shown(repr(values))}'
         raise CameraError(msg) from error
 
 
@@ -99,7 +99,7 @@ def plain_fields(camera: Any) -> dict[str, Any]:
         try:
             fields[name] = _number(value)
         except (TypeError, ValueError) as error:
-            msg = f'{name} must be a number, got {value!r}'
+            msg = f'{name} must be a number, got {shown(repr(value))}'
             raise CameraError(msg) from error
     fields['d'] = flat_numbers('D', camera.d)
     fields['r'] = flat_matrix('R', camera.r, (3, 3))
@@ -129,7 +129,7 @@ def whole_numbers(name: str, values: Sequence[float], count: int) -> tuple[int, 
     except (OverflowError, TypeError, ValueError):
         numbers = ()
     if len(numbers) != count or numbers != tuple(values):
-        msg = f'{name} must be {count} whole numbers, got {values!r}'
+        msg = f'{name} must be {count} whole numbers, got {shown(repr(values))}'
         raise CameraError(msg)
     return numbers
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from drnet_ros.closing import Closing
 from drnet_ros.errors import CameraError, SettingsError
 from drnet_ros.inference.camera import CameraModel, rays
-from drnet_ros.inference.engines.engine import MappedPending
+from drnet_ros.inference.engines.engine import MappedPending, OwnProcess
 from drnet_ros.inference.engines.factory import check_engine, create_engine
 from drnet_ros.inference.frames import DepthFrame, Frame, check_frames
 from drnet_ros.inference.images.rectification import forget_rectifications, rectified
@@ -82,9 +82,8 @@ class DepthEstimator(Closing):
         self.metadata = read_metadata(self._weights_path)
         self._masks = Masks(self.settings)
         check_network(self.settings, self.metadata)
-        if engine is None:
-            engine = create_engine(self.settings, self._weights_path, self.metadata)
-        self._engine = engine
+        self._process = OwnProcess()
+        self._engine = engine or create_engine(self.settings, self._weights_path, self.metadata)
         self._scale_filter = ScaleFilter()
         self._metric_scale = MetricScale(stored_scale_model(self.metadata, self._weights_path))
         self.prepare(*nominal_input_hw(self.settings, self.metadata))
@@ -129,8 +128,7 @@ class DepthEstimator(Closing):
             ImageError: kind 'mask_shape', if the mask of its camera has another aspect ratio.
         """
         if self._masks:
-            height, width, _ = frame.rgb_hwc.shape
-            self._masks.check(frame.stream, (height, width))
+            self._masks.check(frame.stream, frame.rgb_hwc.shape[:2])
 
     def submit(self, frames: Sequence[Frame]) -> Pending:
         """Start work on a batch of frames with images of the same size.
@@ -145,11 +143,13 @@ class DepthEstimator(Closing):
 
         Raises:
             CameraError, SparseDepthError: If a frame's camera or sparse depth has another type.
-            EngineError: If the batch cannot be run, or it is not a sequence of Frame.
+            EngineError: If the batch cannot be run, it is not a sequence of Frame, or this is a
+                process that was forked.
             ImageError: kind 'bad_shape', as `limits.check_shape` says, 'bad_type' if an image is
                 not an array as described, or as `check` says.
         """
         check_frames(frames)
+        self._process.check()
         for frame in frames:
             self.check(frame)
         if self.settings.rectify:
@@ -228,11 +228,12 @@ class DepthEstimator(Closing):
             EngineError: If the network fails.
             ImageError: kind 'bad_shape', as `limits.check_shape` says, or 'bad_type' if it is
                 not an array as described.
-            CameraError: If the camera is none, cannot be that of the image, or `points` are asked
-                for without one.
+            CameraError: If the camera is none, cannot be that of the image, or `points` or
+                `sparse_depth` are there without one.
         """
-        if points and camera is None:
-            msg = 'points must have a camera, got none: without intrinsics there is no cloud'
+        if camera is None and (points or sparse_depth is not None):
+            wanted = 'points' if points else 'sparse_depth'
+            msg = f'{wanted} must have a camera, got none: without intrinsics pixels have no rays'
             raise CameraError(msg)
         frame = Frame(rgb_hwc, camera, points, stamp_ns, sparse_depth=sparse_depth, stddev=stddev)
         return self.submit([frame]).result()[0]

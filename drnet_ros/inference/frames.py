@@ -136,7 +136,7 @@ def check_frames(frames: object) -> None:
         frames: What should be a sequence of Frame.
 
     Raises:
-        EngineError: It is not a sequence of Frame, or a stamp or stream is none.
+        EngineError: It is not a sequence of Frame, or a stamp, stream or wish is none.
         ImageError: kind 'bad_type', an image is not an array as described.
         CameraError: A camera is not a CameraModel.
         SparseDepthError: Sparse depth is not a SparseDepth.
@@ -146,6 +146,7 @@ def check_frames(frames: object) -> None:
         raise EngineError(msg)
     for frame in frames:
         check_image(frame.rgb_hwc)
+        _check_wishes(frame)
         if not isinstance(frame.stamp_ns, Real | None):
             msg = f'stamp_ns must be nanoseconds or None, got {frame.stamp_ns!r}'
             raise EngineError(msg)
@@ -164,6 +165,14 @@ def check_frames(frames: object) -> None:
                 'write SparseDepth(points_xyz)'
             )
             raise SparseDepthError(msg)
+
+
+def _check_wishes(frame: Frame) -> None:
+    for name in ('points', 'stddev', 'voxels'):
+        value = getattr(frame, name)
+        if not isinstance(value, bool | np.bool_):
+            msg = f'{name} must be True or False, got {value!r}'
+            raise EngineError(msg)
 
 
 def _kind(frames: object) -> str:

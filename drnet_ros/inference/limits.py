@@ -43,7 +43,7 @@ def check_image(rgb_hwc: object) -> None:
         advice = 'read the file, or convert with numpy.asarray(...)'
     elif rgb_hwc.ndim != 3 or rgb_hwc.shape[2] != 3:
         got = f'shape {rgb_hwc.shape}'
-        advice = 'give three channels, such as numpy.repeat(gray[..., None], 3, axis=2)'
+        advice = _channels_advice(rgb_hwc.shape)
     elif rgb_hwc.dtype != np.uint8:
         got = f'dtype {rgb_hwc.dtype}'
         advice = 'scale it to 0..255 and convert with .astype(numpy.uint8)'
@@ -51,6 +51,18 @@ def check_image(rgb_hwc: object) -> None:
         return
     msg = f'an image must be a numpy array, uint8 (H, W, 3), RGB, got {got}; {advice}'
     raise ImageError(msg, kind='bad_type')
+
+
+def _channels_advice(shape: tuple[int, ...]) -> str:
+    """Return what makes three channels of an array of another shape."""
+    if len(shape) == 4:
+        return 'give the images of a batch one by one'
+    if len(shape) == 3 and shape[0] == 3:
+        return 'put the channels last: image.transpose(1, 2, 0)'
+    if len(shape) == 3 and shape[2] == 4:
+        return 'leave out the fourth channel: image[..., :3]'
+    gray = 'gray' if len(shape) == 3 else 'gray[..., None]'
+    return f'give three channels, such as numpy.repeat({gray}, 3, axis=2)'
 
 
 def check_pixels(height: int, width: int) -> None:

@@ -35,6 +35,7 @@ __all__ = [
 
 _ULTRASOUND = 0  # Range.ULTRASOUND
 _FLOAT_TYPES = {7: 'f4', 8: 'f8'}  # PointField.FLOAT32, FLOAT64
+_OTHER_TYPES = dict(enumerate(('int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32'), 1))
 # One scanner has a few thousand rays; messages with more are read in part.
 _MOST_RAYS = 1_000_000
 
@@ -80,6 +81,7 @@ def read_range(message: Any) -> Reading:
         float(message.range),
         limits_m=_limits(message.min_range, message.max_range),
         is_sonar=message.radiation_type == _ULTRASOUND,
+        field_of_view_rad=float(message.field_of_view),
     )
 
 
@@ -193,7 +195,7 @@ def _point_type(message: Any) -> np.dtype[Any]:
         if field is None or kind is None:
             msg = (
                 'a cloud must have fields x, y and z of float32 or float64, got '
-                f'{", ".join(field.name for field in message.fields) or "no fields"}'
+                f'{", ".join(map(_described, message.fields)) or "no fields"}'
             )
             raise SparseDepthError(msg)
         if int(field.offset) + int(kind[1]) > int(message.point_step):
@@ -211,6 +213,12 @@ def _point_type(message: Any) -> np.dtype[Any]:
             'itemsize': int(message.point_step),
         }
     )
+
+
+def _described(field: Any) -> str:
+    """Return the name of a field, with its type if that is no float."""
+    kind = _OTHER_TYPES.get(int(field.datatype))
+    return f'{field.name} of {kind}' if kind else str(field.name)
 
 
 def _strides(message: Any, height: int, width: int) -> tuple[int, int]:

@@ -52,7 +52,8 @@ class SparseSources:
         Args:
             names: The sources, out of `Settings.sparse_depth_sources`.
             transforms: What is known of the frames; fill it from /tf and /tf_static.
-            fixed_frame: A frame that stands still; that of odometry goes before it.
+            fixed_frame: A frame that stands still; that of odometry goes before it where it is
+                connected to the camera.
         """
         self._transforms = transforms
         self._fixed_frame = fixed_frame
@@ -104,7 +105,9 @@ class SparseSources:
         fixed_frame = self._fixed_frame
         found: list[SparseDepth] = []
         if self._odometry is not None:
-            fixed_frame = self._odometry.frame_id or fixed_frame
+            # Odometry in a tree of its own cannot move what the robot's other sensors see.
+            if self._transforms.is_above(self._odometry.frame_id, image.frame_id):
+                fixed_frame = self._odometry.frame_id
             found += self._odometry.at(image, rgb_hwc, camera, self._transforms, fixed_frame)
         for sensor in self._sensors.values():
             found += sensor.at(image, self._transforms, fixed_frame)
@@ -116,8 +119,7 @@ class SparseSources:
         if self._odometry is not None:
             status = self._odometry.status
             if self._refused and not status.points:
-                problem = f'{self._refused}; {status.problem}'
-                status = SourceStatus(status.received, 0, problem)
+                status = SourceStatus(status.received, 0, self._refused)
             result['odometry'] = status
         return result
 

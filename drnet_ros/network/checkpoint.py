@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +17,6 @@ from drnet_ros.network.tensor_sum import with_tensor_sum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -48,11 +49,12 @@ def save_network(
         if not name.endswith(_BATCH_COUNTER)
     }
     _check_finite(tensors, f'to be stored as {dtype}')
-    part = path.with_name(path.name + '.part')
+    target = Path(os.path.realpath(path))  # links stay links
+    part = target.with_name(target.name + '.part')
     try:
         # Not save_file: its files only their owner can read, whatever the umask.
         part.write_bytes(with_tensor_sum(save(tensors, metadata=to_header(metadata))))
-        part.replace(path)
+        part.replace(target)
     except OSError as error:
         msg = f'cannot write {path}: {error}'
         raise WeightsError(msg) from error

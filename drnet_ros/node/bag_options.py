@@ -22,6 +22,7 @@ def parse_arguments(arguments: Iterable[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         'bag',
+        type=_named,
         help='rosbag2 folder, .mcap, .db3, .bag of ROS 1, a video, or the index or URL of '
         'a camera',
     )
@@ -75,6 +76,13 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='how many subscribers to wait for (default 1)',
     )
+
+
+def _named(text: str) -> str:
+    if not text:  # it would be the folder that the program runs in
+        msg = 'is empty, as of a shell variable that is not set'
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def _count(text: str) -> int:

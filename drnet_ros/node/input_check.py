@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.inference.camera import rays
+from drnet_ros.inference.images.doubts import rows_doubt, stretch_doubt
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
@@ -77,6 +78,8 @@ class InputCheck:
                 'images have no frame_id: tf and RViz cannot place the depth; have the driver set '
                 'header.frame_id',
             )
+        if doubt := rows_doubt(message):
+            self._note('rows', doubt)
         exposure = exposure_problem(rgb_hwc)
         if exposure == 'black':
             self._note('dark', 'images are black: is the lens covered, or the exposure too short?')
@@ -132,6 +135,8 @@ class InputCheck:
                 'width and height of camera_info must be those that K is of, and a cropped image '
                 'must have its ROI; otherwise scale and cloud are wrong',
             )
+        if camera is not None and (text := stretch_doubt(camera)):
+            self._note('focal lengths', text)
         if all(frames) and frames[0] != frames[1]:
             self._note(
                 'frames',

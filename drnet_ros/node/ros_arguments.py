@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 from rclpy.utilities import remove_ros_args
 
@@ -23,7 +25,8 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         The program's own arguments, and those that rclpy is to get, with their `--ros-args`.
 
     Raises:
-        SettingsError: An argument of ROS is no UTF-8: rclpy takes no other.
+        SettingsError: An argument of ROS is no UTF-8: rclpy takes no other. Or a parameter file is
+            none.
         RuntimeError: One of `ros_errors.ARGUMENT_ERRORS`, where ROS refuses one.
     """
     own, for_ros = [], []
@@ -35,9 +38,18 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             is_for_ros = is_begin or argument != _END
         else:
             own.append(argument)
+    _check_files(for_ros)
     # Refuses what rclpy.init would, which also logs a line about it.
     remove_ros_args(['program', *for_ros])
     return own, for_ros
+
+
+def _check_files(arguments: Sequence[str]) -> None:
+    """Refuse pipes, such as bash's <(...): ROS reads a file more than once, and waits for them."""
+    for option, path in pairwise(arguments):
+        if option == '--params-file' and Path(path).exists() and not Path(path).is_file():
+            msg = f'--params-file must be a file, got {path}: write the parameters to a file'
+            raise SettingsError(msg)
 
 
 def _checked(argument: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rclpy.exceptions import NameValidationException
+from rclpy.exceptions import InvalidParameterTypeException, NameValidationException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from drnet_ros.errors import one_line
@@ -16,6 +16,7 @@ ARGUMENT_ERRORS = (
     rclpy_implementation.RCLInvalidROSArgsError,
     rclpy_implementation.UnknownROSArgsError,
     NameValidationException,
+    InvalidParameterTypeException,  # of a parameter that rclpy itself has, such as use_sim_time
 )
 """What rclpy raises for ROS arguments and names that a user got wrong."""
 
@@ -30,5 +31,8 @@ def ros_error_text(error: Exception) -> str:
     Args:
         error: Any error.
     """
+    if isinstance(error, rclpy_implementation.UnknownROSArgsError):
+        known = '-p NAME:=VALUE, -r FROM:=TO, --params-file FILE, --log-level LEVEL'
+        return f'ROS has no arguments {error}; it has {known}'
     text = _NO_REASON.sub('', _PLACE_IN_SOURCE.sub('', one_line(error)))
     return _LEXEME.sub(r'Names must follow the rules of ROS; look at character \1', text)

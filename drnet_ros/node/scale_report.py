@@ -30,13 +30,14 @@ def scale_message(scale: DepthScale, header: Header, name: str) -> DiagnosticArr
         name: Name of the status.
 
     Returns:
-        One status; WARN if the points of the image were refused.
+        One status; WARN if the points of the image, or those of a source, were refused.
     """
-    level = DiagnosticStatus.WARN if scale.refusal else DiagnosticStatus.OK
+    problem = scale.refusal or scale.contradiction
+    level = DiagnosticStatus.WARN if problem else DiagnosticStatus.OK
     status = DiagnosticStatus(
         level=level,
         name=name,
-        message=scale.refusal or f'depth is multiplied by {scale.factor:.3f}',
+        message=problem or f'depth is multiplied by {scale.factor:.3f}',
         hardware_id='drnet_ros',
         values=[KeyValue(key=key, value=value) for key, value in scale_values(scale).items()],
     )
@@ -93,14 +94,17 @@ def scale_problems(
     }
     if scale.refusal:
         problems['sparse depth'] = scale.refusal
+    if scale.contradiction:
+        problems['sources'] = scale.contradiction
     outliers = scale.dropped.get('outlier', 0)
     if outliers > _MANY_OUTLIERS * (scale.points + outliers):
         problems['outliers'] = (
             f'{outliers} of {scale.points + outliers} points contradict the others: check their '
             'frame, the extrinsics and the stamps'
         )
+    reason = f': {scale.unseen}' if scale.unseen else ''
     if scale.age_s is None:
-        problems['scale'] = 'the scale is that of the image alone'
+        problems['scale'] = f'the scale is that of the image alone{reason}'
     elif scale.age_s > _STALE_S:
-        problems['scale'] = f'the scale is {scale.age_s:.0f} s old'
+        problems['scale'] = f'the scale is {scale.age_s:.0f} s old{reason}'
     return problems

@@ -63,20 +63,18 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
         The files, with those compressed as a whole unpacked.
 
     Raises:
-        RecordingError: If a folder has no storage file.
+        RecordingError: If a folder has no storage file, or the path is a pipe or a device.
     """
+    if path.exists() and not path.is_dir() and not path.is_file():
+        msg = f'a recording must be a folder or a file, got {path}: write it to a file'
+        raise RecordingError(msg)
     if not path.is_dir():
         return Storage((_openable(path, opened),), problems=_write_ahead_log(path))
-    there = {
-        file.name: file
-        for file in sorted(path.iterdir())
-        if file.name.removesuffix(_COMPRESSED).endswith(_SUFFIXES)
-        and not file.name.startswith('.')
-    }
+    there, problems = _files(path)
     about = _read_metadata(path / _METADATA)
     listed = (PurePosixPath(str(name)).name for name in _items(about, 'relative_file_paths'))
     names = list(dict.fromkeys(listed))
-    problems = [
+    problems += [
         f'{_METADATA} lists {name}, which is missing' for name in names if name not in there
     ]
     problems += [
@@ -97,6 +95,20 @@ def find_storage(path: Path, opened: ExitStack) -> Storage:
         () if found else tuple(there),
         tuple(problems),
     )
+
+
+def _files(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Return the storage files of a folder by name, and what has such a name and is no file."""
+    entries = [
+        entry
+        for entry in sorted(folder.iterdir())
+        if entry.name.removesuffix(_COMPRESSED).endswith(_SUFFIXES)
+        and not entry.name.startswith('.')
+    ]
+    # A pipe would be waited for.
+    there = {entry.name: entry for entry in entries if entry.is_file()}
+    others = [entry.name for entry in entries if entry.name not in there]
+    return there, [f'{name} is no file, or a link to nothing' for name in others]
 
 
 def check_parts(path: Path, storage: Storage, readers: Sequence[Any]) -> None:
@@ -185,9 +197,11 @@ def _write_ahead_log(path: Path) -> tuple[str, ...]:
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     """Return what metadata.yaml says; empty if it is missing or damaged, as after a power cut."""
+    if not path.is_file():
+        return {}
     try:
         content = YAML(typ='safe').load(path.read_bytes())
-    except (OSError, YAMLError, ValueError):
+    except (OSError, YAMLError, ValueError, RecursionError):
         return {}
     about = content.get('rosbag2_bagfile_information') if isinstance(content, dict) else None
     return about if isinstance(about, dict) else {}

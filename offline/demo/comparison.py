@@ -136,4 +136,7 @@ def _compare_frame(
         comparison.reasons['{} has {} pixels, the images have {}'.format(topic, *sizes)] += 1
         return
     depth = frame.depth_hw.astype(np.float32)
+    before = comparison.frames
     comparison.metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
+    if comparison.frames == before:
+        comparison.reasons['no pixel has both recorded and estimated depth'] += 1

@@ -109,6 +109,7 @@ def write_outcome(
     warnings, cameras = oddities(recording, choice)
     warnings += comparison.warnings
     problems += comparison.problems + cameras + _image_problems(choice.image, summary, unreadable)
+    problems += _depth_problems(collector)
     outcome = Outcome(summary, ['summary.json'], problems, warnings)
     # The figures first: drawing takes the longest.
     write_text(output / 'summary.json', json.dumps(summary, indent=2) + '\n')
@@ -128,6 +129,12 @@ def write_outcome(
     write_page(output, summary, recorded, Seen(pictures, names, points, warnings + problems))
     outcome.written.append(PAGE_NAME)
     return outcome
+
+
+def _depth_problems(collector: Collector) -> list[str]:
+    if any(np.isfinite(frame.depth_hw).any() for frame in collector.kept):
+        return []
+    return ['no pixel of any depth image is valid: camera_info may be of another camera']
 
 
 def _image_problems(

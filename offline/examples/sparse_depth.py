@@ -30,5 +30,7 @@ try:
         print(f'{name}: {middle:.2f} m +- {frame.stddev_hw[height // 2, width // 2]:.2f} m')
     assert after.scale is not None  # there was sparse depth
     print(f'factor {after.scale.factor:.2f}')
+    if reason := after.scale.refusal or after.scale.unseen:
+        print(f'the distance is not used: {reason}')
 except (DrnetError, OSError, ValueError) as error:  # no such file, or no number, say
     sys.exit(f'error: {error}')

@@ -211,6 +211,22 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
         assert reason in summary['not_compared']
 
 
+def test_depth_without_a_valid_pixel_is_an_error(collector: Collector, tmp_path: Path) -> None:
+    from outcome import write_outcome  # noqa: PLC0415
+
+    scene = replace(Scene.make(4), depth_delay_ns=0)
+    bag = write(tmp_path / 'bag', scene)
+    _collect(collector, scene, 4)
+    for frame in collector.kept:
+        frame.depth_hw.fill(np.nan)
+    with Recording(bag) as recording:
+        outcome = write_outcome(recording, choose_topics(recording.topics), collector, tmp_path)
+    said = 'no pixel of any depth image is valid: camera_info may be of another camera'
+    assert said in outcome.problems
+    reason = json.loads((tmp_path / 'summary.json').read_text())['not_compared']
+    assert reason == 'no pixel has both recorded and estimated depth'
+
+
 def test_images_that_share_stamps_are_neither_compared_nor_drawn(
     collector: Collector, tmp_path: Path
 ) -> None:

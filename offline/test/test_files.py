@@ -180,6 +180,11 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / 'elsewhere').iterdir()] == ['real.json']
 
 
+def test_a_folder_that_was_deleted_during_the_work_is_made_again(tmp_path: Path) -> None:
+    write_text(tmp_path / 'deleted' / 'folder' / 'figures.json', 'all of it')
+    assert (tmp_path / 'deleted' / 'folder' / 'figures.json').read_text() == 'all of it'
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / 'pipe'
     os.mkfifo(pipe)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
@@ -311,6 +313,29 @@ def test_a_trajectory_that_does_not_fit_leaves_the_last_one(tmp_path: Path) -> N
         write_trajectory(path, trajectory(poses, stamps_s))
     assert path.read_text() == before
     assert [each.name for each in tmp_path.iterdir()] == ['ours.tum']
+
+
+def test_recorded_depth_that_is_empty_is_warned_of(
+    clip: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    path = tmp_path / 'bag'
+    png = np.frombuffer(cv2.imencode('.png', np.zeros((480, 640), np.uint16))[1], np.uint8)
+    store = get_typestore(Stores.LATEST)
+    with (
+        Recording(clip) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        for message in recording.messages():
+            data: Any = message.data
+            if message.topic.endswith('compressedDepth'):
+                depth = recording.deserialize(message)
+                depth = replace(depth, data=np.concatenate([depth.data[:12], png]))
+                data = store.serialize_cdr(depth, message.msgtype)
+            writer.write(connections[message.topic], message.stamp_ns, data)
+    code, said = drnet('vo', path, '--method', 'features')
+    assert code == 0
+    assert 'frames: recorded depth without a valid pixel' in said
 
 
 def test_an_unreadable_image_costs_itself_alone(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +17,8 @@ from PIL import Image
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.outputs.depth_file import is_depth_file, write_depth
-from drnet_offline.outputs.inputs import find_inputs
+from drnet_offline.outputs.inputs import Input, find_inputs
+from drnet_offline.outputs.prediction import Prediction
 from drnet_offline.outputs.remarks import VideoDepths
 
 RGB: NDArray[np.uint8] = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
@@ -231,3 +234,68 @@ def test_a_video_that_lacks_some_frames_says_so() -> None:
     one.add(np.full((8, 8), 1.0, np.float32))
     assert one.describe(1) == '1.00 to 1.20 m, 1 frame'
     assert depths.describe(32).startswith('1.00 to 1.32 m, 3 of the 32 frames')
+
+
+def test_what_is_deleted_meanwhile_is_said(
+    tmp_path: Path, predict: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, output = tmp_path / 'images', tmp_path / 'out'
+    for name in 'abc':
+        write_photo(images / f'{name}.png')
+    predict_one = Prediction.predict
+
+    def delete_and_predict(self: Prediction, item: Input, on_frame: Any) -> str:
+        if item.name.name == 'b':
+            shutil.rmtree(output)
+        return predict_one(self, item, on_frame)
+
+    monkeypatch.setattr(Prediction, 'predict', delete_and_predict)
+    code, said = predict(images, '--output', output)
+    assert (code, '1 of 3 inputs have no depth' in said) == (1, True)
+    deleted = 'its depth was deleted while this ran: the same command makes it anew'
+    assert f'- {images}/a.png: {deleted}' in said
+    assert {path.name for path in output.iterdir()} == {
+        *('b.png', 'b.preview.jpg', 'c.png', 'c.preview.jpg')
+    }
+    monkeypatch.undo()
+    assert predict(images, '--output', output)[0] == 0
+    assert (output / 'a.png').is_file()
+
+
+def test_a_file_that_is_deleted_while_it_is_written_costs_itself_alone(
+    tmp_path: Path, predict: RunInProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, output = tmp_path / 'images', tmp_path / 'out'
+    for name in 'ab':
+        write_photo(images / f'{name}.png')
+    write = Path.write_bytes
+
+    def write_and_delete(self: Path, data: bytes) -> int:
+        count = write(self, data)
+        if self.name.endswith('.part.png'):
+            shutil.rmtree(output)
+            monkeypatch.undo()
+        return count
+
+    monkeypatch.setattr(Path, 'write_bytes', write_and_delete)
+    code, said = predict(images, '--output', output)
+    assert (code, '1 of 2 inputs have no depth' in said) == (1, True)
+    assert f'- {images}/a.png: its depth was deleted while this ran' in said
+    assert (output / 'b.png').is_file()
+
+
+def test_links_to_nothing_and_pipes_are_named(tmp_path: Path) -> None:
+    images = tmp_path / 'images'
+    write_photo(images / 'a.png')
+    (images / 'b.jpg').symlink_to('nowhere.jpg')  # as of git-annex, where the data are elsewhere
+    os.mkfifo(images / 'c.png')
+    found = find_inputs([images])
+    assert [each.path.name for each in found.inputs] == ['a.png']
+    assert found.unread == [
+        f'{images}/b.jpg must be a file, got a link to nothing',
+        f'{images}/c.png must be a file, got a pipe or a device',
+    ]
+    for path in (images / 'c.png', Path('/dev/null')):
+        with pytest.raises(DatasetError, match='must be a file or a folder, got a pipe or a'):
+            find_inputs([path])
+    assert not is_depth_file(images / 'c.png')

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from known_scenes import RunInProcess, Scene, write
 
 REFUSALS = {
     'bag absent': 'a recording must exist',
@@ -108,3 +110,31 @@ def test_a_limit_of_memory_is_one_line(tmp_path: Path, failure: str, code: int, 
     assert done.returncode == code
     assert said in done.stderr
     assert (done.stderr.count('\n') == 1) == (said != 'Traceback')
+
+
+@pytest.mark.parametrize(
+    ('words', 'name'),
+    [
+        (('predict', '', '--output', 'out'), 'an argument'),
+        (('predict', 'a.png', '--output', ''), 'an argument'),
+        (('bag', 'rec', '--report='), '--report'),
+    ],
+)
+def test_an_empty_path_is_not_the_folder_of_the_command(
+    drnet: RunInProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, said = drnet(*words)
+    assert code == 1
+    assert f'{name} is empty, as of a shell variable that is not set: say what it is' in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_deleted_under_the_command_is_named(
+    drnet: RunInProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'here').mkdir()
+    monkeypatch.chdir(tmp_path / 'here')
+    (tmp_path / 'here').rmdir()
+    code, said = drnet('bag', write(tmp_path / 'bag', Scene.make(1)), '--json', 'figures.json')
+    assert (code, 'the folder that this command runs in was deleted' in said) == (1, True)

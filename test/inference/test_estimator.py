@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import select
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from drnet_ros.errors import (
     SparseDepthError,
     WeightsError,
 )
-from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings
+from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
 from drnet_ros.inference.engines import devices
 from drnet_ros.inference.engines.factory import create_engine
@@ -117,7 +118,10 @@ RGB = np.zeros((96, 128, 3), np.uint8)
         ('photo.jpg', 'got str; read the file'),
         (RGB.tolist(), 'got list; '),
         (RGB[..., 0], r'got shape \(96, 128\); give three channels'),
-        (np.zeros((3, 96, 128), np.uint8), r'got shape \(3, 96, 128\)'),
+        (np.zeros((3, 96, 128), np.uint8), r'got shape \(3, 96, 128\); put the channels last'),
+        (RGB[np.newaxis], r'got shape \(1, 96, 128, 3\); give the images of a batch one by one'),
+        (np.zeros((96, 128, 4), np.uint8), r'; leave out the fourth channel: image\[\.\.\., :3\]'),
+        (RGB[..., :1], r'; give three channels, such as numpy\.repeat\(gray, 3, axis=2\)'),
         (RGB / 255.0, r'got dtype float64; scale it to 0\.\.255'),
     ],
 )
@@ -144,8 +148,12 @@ def test_wrong_arguments_are_named(weights: str) -> None:
             estimator.estimate(RGB, (1.0, 1.0, 2.0, 2.0))  # type: ignore[arg-type]
         with pytest.raises(CameraError, match='points must have a camera, got none'):
             estimator.estimate(RGB, points=True)
+        with pytest.raises(EngineError, match="stddev must be True or False, got 'no'"):
+            estimator.estimate(RGB, stddev='no')  # type: ignore[arg-type]
         with pytest.raises(SparseDepthError, match='must be a SparseDepth, got ndarray; write'):
-            estimator.estimate(RGB, sparse_depth=np.ones((5, 3)))  # type: ignore[arg-type]
+            estimator.submit([Frame(RGB, sparse_depth=np.ones((5, 3)))])  # type: ignore[arg-type]
+        with pytest.raises(CameraError, match='sparse_depth must have a camera, got none'):
+            estimator.estimate(RGB, sparse_depth=SparseDepth(np.ones((5, 3))))
         with pytest.raises(EngineError, match='a list of Frame, got Frame; write'):
             estimator.submit(Frame(RGB))  # type: ignore[arg-type]
         with pytest.raises(EngineError, match='a list of Frame, got a list with ndarray; write'):
@@ -397,3 +405,23 @@ def test_the_assumed_camera_changes_nothing(weights: str) -> None:
         assert (camera.width, camera.height, camera.fx) == (80, 60, camera.fy)
         expected = estimator.estimate(rgb).depth_hw
         np.testing.assert_allclose(estimator.estimate(rgb, camera).depth_hw, expected, rtol=1e-5)
+
+
+def test_a_forked_process_is_refused_and_does_not_wait_for_ever(weights: str) -> None:
+    with DepthEstimator(_settings(weights)) as estimator:
+        estimator.estimate(RGB)
+        received, sent = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                estimator.estimate(RGB)
+            except EngineError as error:
+                os.write(sent, str(error).encode())
+            os._exit(0)
+        os.close(sent)
+        assert select.select([received], [], [], 30.0)[0], 'it waits'
+        said = os.read(received, 4096).decode()
+        os.waitpid(child, 0)
+        os.close(received)
+        assert 'an estimator must be used in the process that made it' in said
+        estimator.estimate(RGB)

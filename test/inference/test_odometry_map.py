@@ -76,6 +76,19 @@ def test_a_camera_that_moves_sideways_measures_the_wall() -> None:
     assert float(np.mean(relative < 2 * last.stddev_n)) > 0.9
 
 
+def test_a_world_whose_origin_is_far_away_costs_no_digits() -> None:
+    """Poses in UTM have millions of metres; squared, they leave no digits for the rays."""
+    texture, near, far = wall(), OdometryMap(), OdometryMap()
+    for frame in range(30):
+        at = pose(x_m=0.02 * frame)
+        in_utm = at.copy()
+        in_utm[:3, 3] += 500_000, 5_000_000, 300
+        expected = near.feed(view(texture, at), CAMERA, at)
+        found = far.feed(view(texture, at), CAMERA, in_utm)
+    assert len(expected) > 60
+    np.testing.assert_allclose(found.points_xyz, expected.points_xyz, rtol=1e-5, atol=1e-5)
+
+
 def test_a_camera_that_only_turns_gets_nothing() -> None:
     poses = [pose(yaw=0.01 * math.sin(frame / 3) * frame) for frame in range(30)]
     assert [len(found) for found in followed(poses)] == [0] * 30
@@ -123,6 +136,23 @@ def test_a_robot_that_is_carried_away_measures_the_new_place_and_forgets_the_old
     assert counts[20:23] == [0] * 3
     assert counts[39] > 60
     assert max(errors[-5:]) < 0.1
+
+
+@pytest.mark.parametrize(('x_m', 'z_m'), [(0.3, 0.0), (0.0, 0.4), (-0.1, 0.6)])
+def test_a_pose_that_is_corrected_starts_the_map_anew(x_m: float, z_m: float) -> None:
+    """A SLAM corrects the pose by what the robot may drive in a frame: nobody has to wait long."""
+    texture, odometry = wall(), OdometryMap()
+    counts, medians = [], []
+    for frame in range(35):
+        seen = pose(x_m=0.02 * frame)
+        said = pose(x_m=0.02 * frame + (x_m if frame >= 20 else 0), z_m=z_m if frame >= 20 else 0)
+        found = odometry.feed(view(texture, seen), CAMERA, said)
+        counts.append(len(found))
+        medians.append(float(np.median(found.points_xyz[:, 2])) if len(found) else math.nan)
+    assert counts[19] > 60
+    assert counts[20:24] == [0] * 4
+    assert min(counts[26:]) > 60
+    assert medians[26:] == pytest.approx([WALL_M] * 9, rel=0.02)
 
 
 def test_images_and_poses_of_a_wrong_kind_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import cv2
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference import CameraModel, DepthEstimator, Frame, Settings, SparseDepth
 from drnet_ros.inference.camera import rays
+from drnet_ros.inference.sparse_depth.agreement import believed_sources
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+from drnet_ros.inference.sparse_depth.cones import aimed
 from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.process import condition
 from drnet_ros.inference.sparse_depth.projection import project
 from drnet_ros.inference.sparse_depth.scale_field import ScaleField
+from drnet_ros.inference.sparse_depth.scale_filter import SparseScaleFilter
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import Scaling, SparseScaler
 
@@ -68,13 +72,22 @@ def scaled(
         (np.zeros(3), None, r'got \(3,\)'),
         ([['a', 'b', 'c']], None, 'points_xyz must be an array of numbers'),
         (np.zeros((2, 3)), np.ones(3), r'shape \(2,\).* got \(3,\)'),
-        (np.zeros((2, 3)), 0.0, 'positive and finite, got 0.0'),
-        (np.zeros((2, 3)), math.nan, 'positive and finite, got nan'),
+        (np.zeros((2, 3)), 0.0, 'above 0 and at most 1, a share of the depth, got 0.0'),
+        (np.zeros((2, 3)), math.nan, 'above 0 and at most 1, a share of the depth, got nan'),
+        (np.zeros((2, 3)), 5.0, 'above 0 and at most 1, a share of the depth, got 5.0'),
     ],
 )
 def test_arrays_of_a_wrong_kind_are_refused(points: Any, stddev: Any, said: str) -> None:
     with pytest.raises(SparseDepthError, match=said):
         SparseDepth(points, stddev)
+
+
+def test_masked_points_are_left_out() -> None:
+    mask = np.array([[False] * 3, [True] * 3, [False, False, True]])
+    points = np.ma.masked_array(np.full((3, 3), [0.0, 0.0, 2.0], np.float32), mask)
+    found = project(SparseDepth(points), CAMERA)
+    assert (len(found), found.invalid) == (1, 2)
+    assert points.data[1, 2] == 2.0
 
 
 def test_sources_of_a_wrong_kind_are_refused() -> None:
@@ -108,14 +121,88 @@ def test_unusable_points_are_left_out_and_counted() -> None:
     assert found.relative_stddev[0] == np.float32(0.02)
 
 
+@pytest.mark.parametrize('vague', [1.01, 1e3, 1e20, 1e300])
+def test_points_that_say_nothing_change_nothing(vague: float) -> None:
+    truth = room()
+    sure, unsure = drawn(truth, 50), 2 * drawn(truth, 10, seed=1)
+    expected = scaled(truth / 1.4, sure)[1]
+    stddev = np.r_[np.full(50, 0.01), np.full(10, vague)]
+    sparse = SparseDepth(np.concatenate([sure, unsure]), stddev)
+    found = SparseScaler(ScaleModel()).scale(truth / 1.4, CAMERA, sparse)
+    assert found is not None
+    assert found.scale.dropped['invalid'] == 10
+    assert (found.scale.factor, found.scale.relative_stddev) == (
+        expected.scale.factor,
+        expected.scale.relative_stddev,
+    )
+
+
+def test_points_too_far_for_float32_are_left_out_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        _, scaling = scaled(room(), np.concatenate([drawn(room(), 20), drawn(room(), 5) * 1e300]))
+    assert scaling.scale.points == 20
+    assert scaling.scale.dropped['no_estimate'] == 5
+
+
 def test_sources_are_fused_with_their_own_deviations() -> None:
     near = SparseDepth(np.full((2, 3), 1.0), 0.01, source='scan')
-    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range')
+    far = SparseDepth(np.full((1, 3), 5.0), np.array([0.2]), source='range', cone_rad=0.3)
     both = SparseDepth.fused([near, SparseDepth(np.empty((0, 3)), source='tof'), far])
     assert both.source == 'scan+range'
     np.testing.assert_array_equal(both.points_xyz[:, 2], [1.0, 1.0, 5.0])
     np.testing.assert_array_equal(both.stddev_n, [0.01, 0.01, 0.2])
+    np.testing.assert_array_equal(both.cone_n, [0, 0, 0.3])
+    np.testing.assert_array_equal(both.part_n, [0, 0, 1])
     assert len(SparseDepth.fused([])) == 0
+
+
+@pytest.mark.parametrize('cone', [-0.1, 4.0, math.nan, [0.1], [[0.1, 0.1]]])
+def test_cones_that_are_none_are_refused(cone: Any) -> None:
+    with pytest.raises(SparseDepthError, match='cone_rad must be angles in 0 to pi'):
+        SparseDepth(np.ones((2, 3)), cone_rad=cone)
+
+
+def post_before_a_wall(wall_m: float, post_m: float) -> NDArray[np.float32]:
+    """Return a wall with a post 4 degrees right of the axis."""
+    depth = np.full((120, 160), wall_m, np.float32)
+    depth[:, 86:92] = post_m
+    return depth
+
+
+def test_a_cone_is_compared_with_the_nearest_in_it_and_not_with_what_is_on_its_axis() -> None:
+    """A sonar of 15 degrees hears the post at 1 m; the estimate has 0.7 of all depths."""
+    estimate = post_before_a_wall(2.1, 0.7)
+    sonar = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15, cone_rad=math.radians(15))
+    beam = SparseDepth(np.array([[0.0, 0.0, 1.0]]), 0.15)
+    point = aimed(sonar, estimate, CAMERA, 1).points_xyz[0]
+    assert np.linalg.norm(point) == pytest.approx(1.0)
+    column = point[0] / point[2] * CAMERA.fx + CAMERA.cx
+    assert 86 <= round(column) < 92
+    factors = []
+    for sparse in (sonar, beam):
+        scaling = SparseScaler(ScaleModel()).scale(estimate, CAMERA, sparse)
+        assert scaling is not None
+        factors.append(scaling.scale.factor)
+    # One point of 15 % moves the prior's factor of 1 most of the way to 1 / 0.7.
+    assert 1.2 < factors[0] < 1 / 0.7
+    assert factors[1] < 0.7
+
+
+def test_cones_whose_axis_is_not_in_the_image_and_points_stay_where_they_are() -> None:
+    estimate = post_before_a_wall(2.1, 0.7)
+    beside, behind, point = [1.3, 0.0, 1.0], [0.0, 0.0, -1.0], [0.1, 0.0, 1.0]
+    cones = np.radians([30, 30, 0])
+    sparse = SparseDepth(np.array([beside, behind, point]), 0.15, cone_rad=cones)
+    found = aimed(sparse, estimate, CAMERA, 1)
+    np.testing.assert_array_equal(found.points_xyz, sparse.points_xyz)
+    unknown = np.full((120, 160), np.nan, np.float32)
+    ahead = SparseDepth(np.array([[0.0, 0.0, 1.0]]), cone_rad=0.3)
+    np.testing.assert_array_equal(aimed(ahead, unknown, CAMERA, 1).points_xyz, [[0, 0, 1]])
+    strange = SparseDepth(np.array([[math.nan] * 3, [0.0] * 3]), cone_rad=0.3)
+    np.testing.assert_array_equal(
+        aimed(strange, estimate, CAMERA, 1).points_xyz, strange.points_xyz
+    )
 
 
 @pytest.mark.parametrize('model', LENSES)
@@ -288,6 +375,72 @@ def test_points_that_contradict_one_another_are_refused() -> None:
     assert 'of the points agree on a factor' in scaling.scale.refusal
 
 
+@pytest.mark.parametrize('count', [50, 8000])
+@pytest.mark.parametrize('wrong', [0.5, 2.0])
+def test_landmarks_of_arbitrary_scale_do_not_spoil_a_scan(wrong: float, count: int) -> None:
+    """A SLAM with one camera beside a lidar: however many its points, they are one source."""
+    truth = room()
+    row = points_at(truth, 70 * 160 + np.arange(0, 160, 2))
+    scan = SparseDepth(row, 0.015, source='scan')
+    slam = SparseDepth(drawn(truth, count) * wrong, 0.03, source='points')
+    scaler = SparseScaler(ScaleModel())
+    alone = scaler.scale(truth / 1.1, CAMERA, scan)
+    both = scaler.scale(truth / 1.1, CAMERA, SparseDepth.fused([scan, slam]))
+    assert alone is not None
+    assert both is not None
+    np.testing.assert_array_equal(both.field.slope, alone.field.slope)
+    assert both.scale.factor == alone.scale.factor
+    said = f'scan asks for a factor of 1.1, points for {1.1 * wrong:.3g}, which is left out'
+    assert said in both.scale.contradiction
+    assert alone.scale.contradiction == ''
+
+
+def test_of_two_sources_that_contradict_the_one_of_the_frames_before_is_believed() -> None:
+    truth, scaler = room(), SparseScaler(ScaleModel())
+    near, far = (SparseDepth(drawn(truth, 80, n), 0.02, source=s) for n, s in enumerate('ab'))
+    other = SparseDepth(near.points_xyz / 1.9, 0.02, source='a')
+    for frame, sources in enumerate([[far], [far], [far], [other, far]]):
+        sparse = SparseDepth.fused(sources)
+        scaling = scaler.scale(truth / 1.9, CAMERA, sparse, stamp_ns=frame * FRAME_NS)
+        assert scaling is not None
+        # The image alone would say 1, as the other source does.
+        assert scaling.scale.factor == pytest.approx(1.9, rel=0.01)
+        said = 'b asks for a factor of 1.9, a for 1, which is left out'
+        assert (said in scaling.scale.contradiction) == (len(sources) > 1)
+
+
+def test_a_large_cloud_does_not_thin_out_a_scan() -> None:
+    truth = room()
+    cloud = SparseDepth(np.tile(drawn(truth, 5000), (20, 1)), 0.03, source='points')
+    scan = SparseDepth(points_at(truth, 70 * 160 + np.arange(0, 160, 2)), 0.015, source='scan')
+    found = project(SparseDepth.fused([cloud, scan]), CAMERA)
+    assert found.parts is not None
+    assert int(np.count_nonzero(found.parts)) == 80
+    assert 10_000 < len(found) - 80 <= 15_000
+    assert found.skipped == 100_080 - len(found)
+    np.testing.assert_array_equal(
+        found.depth_m[found.parts == 1], scan.points_xyz[:, 2].astype('f4')
+    )
+
+
+def test_sources_count_by_their_points_up_to_a_limit() -> None:
+    parts = np.repeat([0, 1, 2], [200, 40, 1])
+    ratios = np.log(np.repeat([1.0, 2.0, 2.1], [200, 40, 1]))
+    is_believed, said = believed_sources(ratios, parts, ['scan', 'depth', 'range'], 0.0)
+    # 30 votes against 31: the range finder decides.
+    np.testing.assert_array_equal(is_believed, parts > 0)
+    assert said.startswith('depth asks for a factor of 2, scan for 1, which is left out')
+    is_believed, said = believed_sources(ratios[:240], parts[:240], ['scan', 'depth'], 0.1)
+    np.testing.assert_array_equal(is_believed, parts[:240] == 0)
+    assert believed_sources(ratios[200:], parts[200:], ['scan', 'depth', 'range'], 0.0)[1] == ''
+
+
+@pytest.mark.parametrize('parts', [[0], [0, 2], [-1, 0], [0.0, 1.0]])
+def test_parts_that_are_none_are_refused(parts: list[Any]) -> None:
+    with pytest.raises(SparseDepthError, match='part_n must be an index of 2 sources for each'):
+        SparseDepth(np.ones((2, 3)), source='scan+range', part_n=np.array(parts))
+
+
 def test_hidden_points_are_outliers() -> None:
     truth = room()
     points = drawn(truth, 85)
@@ -338,6 +491,15 @@ def test_a_new_room_is_believed_after_three_frames() -> None:
     for factor, points, _ in seen[12:]:
         assert factor == pytest.approx(2.0, rel=0.01)
         assert points == 50
+
+
+def test_a_source_that_contradicts_for_ever_takes_no_more_and_more_memory() -> None:
+    memory = SparseScaleFilter(0.3**2)
+    memory.update(0.0, 1e-4, 1e-4, memory.predict(0))
+    for frame in range(1000):
+        memory.predict(frame * FRAME_NS)
+        assert not memory.accepts(20.0 + frame % 2, 1e-4)
+    assert len(memory._contradictions) == 3
 
 
 def test_without_data_the_scale_stays_and_its_deviation_grows() -> None:

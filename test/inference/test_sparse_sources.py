@@ -23,6 +23,7 @@ from drnet_ros.messages.sparse_reading import (
     read_range,
     read_scan,
 )
+from drnet_ros.messages.sparse_sources import SparseSources
 
 S = 1_000_000_000
 HALF = math.sqrt(0.5)
@@ -111,6 +112,18 @@ def test_a_track_starts_anew_when_time_is_set_back() -> None:
     assert track.at(S)[0, 3] == 2
 
 
+def test_poses_of_before_a_simulation_was_reset_do_not_mix_with_those_of_after() -> None:
+    """It ran for 7 s, and the robot is now 30 cm from where it was at these times."""
+    track = PoseTrack()
+    for tenth in range(70):
+        track.add(tenth * S // 10, shift(0.01 * tenth))
+    for tenth in range(11, 30):
+        track.add(tenth * S // 10, shift(0.01 * tenth - 0.3))
+    assert track.at(29 * S // 10 + S // 20)[0, 3] == pytest.approx(0.295 - 0.3)
+    with pytest.raises(SparseDepthError, match='newer than the newest pose'):
+        track.at(4 * S)
+
+
 def test_a_track_forgets() -> None:
     track = PoseTrack()
     for number in range(1000):
@@ -145,6 +158,9 @@ def test_a_buffer_says_what_is_missing() -> None:
         buffer.lookup('optical', 'sonar', S)
     with pytest.raises(SparseDepthError, match=r'frame_id must be set, got none .* to optical'):
         buffer.lookup('optical', '', S)
+    # Two that name no frame need not be of the same one.
+    with pytest.raises(SparseDepthError, match=r'frame_id must be set, got none .* to any frame'):
+        buffer.lookup('', '', S)
     buffer.add('map', 'person', shift(1))
     with pytest.raises(SparseDepthError, match='two separate trees'):
         buffer.lookup('optical', 'person', S)
@@ -201,8 +217,115 @@ def test_without_a_fixed_frame_only_fresh_readings_are_used_and_less_is_believed
     # 0.5 m/s for 0.1 s are 0.05 m, 2.5 % of 2 m.
     assert moved.sparse_depth.stddev_n[0] == pytest.approx(math.hypot(0.01, 0.025))
     assert moved.note == 'without the motion of the robot: odom is not known'
+    # What was measured together with the image needs no motion.
+    assert bring(reading, ImageMoment(2 * S, 'laser'), image, buffer, 'odom').note == ''
     with pytest.raises(SparseDepthError, match=r'within 0\.2 s of the image.*0\.30 s newer'):
         bring(reading, ImageMoment(2 * S + 3 * S // 10, 'laser'), image, buffer, 'odom')
+
+
+def test_times_of_rays_that_cannot_be_are_named_and_not_used() -> None:
+    """A driver that gives time_increment in milliseconds: 36 s for a scan."""
+    reading = Reading(np.array([[2.0, 0, 0], [2.0, 0, 0]]), 0.01, np.array([0.0, 36.0]))
+    moment = ImageMoment(2 * S, 'laser'), ImageMoment(2 * S, 'optical')
+    moved = bring(reading, *moment, robot(), 'odom')
+    np.testing.assert_allclose(moved.sparse_depth.points_xyz[:, 2], [2.1, 2.1], atol=1e-9)
+    assert 'within 2 s, got 36 s: have the driver set time_increment, in seconds' in moved.note
+
+
+def sources(*names: str, fixed_frame: str = 'odom') -> tuple[SparseSources, TransformBuffer]:
+    buffer = robot()
+    return SparseSources(names, buffer, fixed_frame=fixed_frame), buffer
+
+
+def at(stamp_ns: int, frame_id: str = 'laser') -> SimpleNamespace:
+    stamp = SimpleNamespace(sec=stamp_ns // S, nanosec=stamp_ns % S)
+    return SimpleNamespace(frame_id=frame_id, stamp=stamp)
+
+
+def ranged(stamp_ns: int, frame_id: str, distance: float) -> SimpleNamespace:
+    message = range_message(distance, radiation_type=1, field_of_view=0.0)
+    message.header = at(stamp_ns, frame_id)
+    return message
+
+
+def depths(known: SparseSources, stamp_ns: int) -> list[float]:
+    """Depths of the points that are known for an image."""
+    image = ImageMoment(stamp_ns, 'optical')
+    camera = CameraModel(4, 3, 9.0, 9.0, 1.5, 1.0)
+    found = known.sparse_depth(image, np.zeros((3, 4, 3), np.uint8), camera)
+    return [round(float(z), 9) for z in found.points_xyz[:, 2]]
+
+
+def test_of_several_readings_with_one_stamp_the_last_counts() -> None:
+    known, _ = sources('range')
+    for distance in (2.0, 3.0):
+        known.receive('range', ranged(2 * S, 'laser', distance))
+    assert depths(known, 2 * S) == [3.1]
+
+
+def test_readings_of_before_time_was_set_back_are_forgotten() -> None:
+    """The map of 2.9 s is nearer in time to the image of 2.5 s than that of 1.5 s."""
+    known, _ = sources('points')
+    cloud = np.zeros((1, 1), XYZ)
+    for tenths, x in ((29, 30.0), (15, 4.0)):
+        cloud['x'] = x
+        known.receive('points', point_cloud(cloud, header=at(tenths * S // 10, 'odom')))
+    # The camera is at 1.5 m + 0.1 m.
+    assert depths(known, 25 * S // 10) == [2.4]
+
+
+def test_a_cone_comes_with_the_point_whether_it_is_moved_or_not() -> None:
+    for fixed_frame in ('odom', 'nowhere'):
+        known, _ = sources('range', fixed_frame=fixed_frame)
+        message = range_message(2.0)
+        message.header = at(2 * S)
+        known.receive('range', message)
+        image, camera = ImageMoment(2 * S + S // 10, 'optical'), CameraModel(4, 3, 9, 9, 1.5, 1)
+        found = known.sparse_depth(image, np.zeros((3, 4, 3), np.uint8), camera)
+        np.testing.assert_array_equal(found.cone_n, [0.3])
+        assert found.source == 'range'
+
+
+def test_the_frame_of_the_sensor_that_stopped_is_named() -> None:
+    known, buffer = sources('range')
+    buffer.add('base', 'rear_sonar', shift(0.0))
+    known.receive('range', ranged(S, 'rear_sonar', 2.0))
+    known.receive('range', ranged(2 * S, 'laser', 2.0))
+    assert depths(known, 2 * S) == [2.1]
+    said = 'rear_sonar: data must be within 0.5 s of the image, the nearest are 1.00 s older'
+    assert known.status()['range'].problem == said
+
+
+def odometry(stamp_ns: int, frame_id: str, child: str, x: float) -> SimpleNamespace:
+    pose = SimpleNamespace(
+        position=SimpleNamespace(x=x, y=0.0, z=0.0),
+        orientation=SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    return SimpleNamespace(
+        header=at(stamp_ns, frame_id), child_frame_id=child, pose=SimpleNamespace(pose=pose)
+    )
+
+
+def test_odometry_in_frames_of_its_own_leaves_the_fixed_frame_of_tf_to_other_sources() -> None:
+    """A visual odometry says where `imu` is, which tf has below `base`."""
+    known, buffer = sources('range', 'odometry')
+    buffer.add('base', 'imu', shift(0.0))
+    for tenth in range(21):
+        stamp_ns = S + tenth * S // 10
+        known.receive('odometry', odometry(stamp_ns, 'vio_world', 'imu', tenth / 10))
+    known.receive('range', ranged(S + 6 * S // 10, 'laser', 2.0))
+    # 0.4 m nearer 0.4 s later.
+    assert depths(known, 2 * S) == [1.7]
+    assert known.status()['range'].problem == ''
+
+
+def test_odometry_that_is_not_usable_is_all_that_is_said_of_it() -> None:
+    known, _ = sources('odometry', fixed_frame='nowhere')
+    known.receive('odometry', odometry(S, 'odom', '', 0.0))
+    assert depths(known, S) == []
+    said = known.status()['odometry'].problem
+    assert said.startswith('an odometry message is not usable: ')
+    assert 'no message has come' not in said
 
 
 def test_landmarks_of_the_world_stay_where_they_are() -> None:
@@ -230,7 +353,8 @@ def laser_scan(ranges: list[float], **changed: float) -> SimpleNamespace:
 def test_a_scan_goes_round_counterclockwise_and_drops_what_is_no_measurement() -> None:
     reading = read_scan(laser_scan([2.0, 3.0, math.nan, 4.0]))
     np.testing.assert_allclose(reading.points_xyz, [[2, 0, 0], [0, 3, 0], [0, -4, 0]], atol=1e-6)
-    bad = [0.0, -1.0, 0.05, 11.0, math.inf, -math.inf]
+    # Many drivers give the end of the range where nothing is met.
+    bad = [0.0, -1.0, 0.05, 10.0, 11.0, math.inf, -math.inf]
     assert len(read_scan(laser_scan(bad))) == 0
     assert len(read_scan(laser_scan([]))) == 0
     # A scanner that states no limits measures everything.
@@ -245,12 +369,39 @@ def test_a_scan_of_angles_that_are_no_numbers_is_refused() -> None:
     assert len(read_scan(laser_scan([1.0], angle_increment=0.0))) == 1
 
 
-@pytest.mark.parametrize('distance', [0.0, -1.0, math.nan, math.inf, 5.1, 0.1])
+def range_message(distance: float, **changed: float) -> SimpleNamespace:
+    fields = {'min_range': 0.2, 'max_range': 5.0, 'radiation_type': 0, 'field_of_view': 0.3}
+    return SimpleNamespace(range=distance, **(fields | changed))
+
+
+@pytest.mark.parametrize('distance', [0.0, -1.0, math.nan, math.inf, 5.0, 5.1, 0.1])
 def test_a_range_finder_that_measures_nothing_has_no_point(distance: float) -> None:
-    message = SimpleNamespace(range=distance, min_range=0.2, max_range=5.0, radiation_type=0)
+    message = range_message(distance)
     assert len(read_range(message)) == 0
     message.range = 2.0
     np.testing.assert_array_equal(read_range(message).points_xyz, [[2, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ('radiation_type', 'field_of_view', 'cone_rad', 'stddev'),
+    [
+        (0, 0.3, 0.3, 0.15),
+        (0, 0.0, math.radians(15), 0.15),  # a sonar whose driver states none
+        (0, math.nan, math.radians(15), 0.15),
+        (1, 0.44, 0.44, 0.15),  # an infrared sensor of time of flight
+        (1, 0.05, 0.0, 0.05),
+        (1, 0.0, 0.0, 0.05),
+        (1, -1.0, 0.0, 0.05),
+        (1, 1e9, math.pi, 0.15),
+    ],
+)
+def test_a_range_finder_with_a_cone_is_believed_less_than_a_beam(
+    radiation_type: int, field_of_view: float, cone_rad: float, stddev: float
+) -> None:
+    reading = read_range(
+        range_message(2.0, radiation_type=radiation_type, field_of_view=field_of_view)
+    )
+    assert (reading.cone_rad, reading.relative_stddev) == (cone_rad, stddev)
 
 
 def point_cloud(array: Any, **changed: Any) -> SimpleNamespace:
@@ -309,6 +460,10 @@ def test_a_large_cloud_is_read_in_part_from_all_of_it(shape: tuple[int, int]) ->
         ({'point_step': 2**32 - 1}, r'must have \d+ bytes'),
         ({'row_step': 1}, 'in rows of'),
         ({'fields': []}, 'got no fields'),
+        (
+            {'fields': [SimpleNamespace(name='x', offset=0, datatype=5)]},
+            'float32 or float64, got x of int32',
+        ),
     ],
 )
 def test_a_cloud_that_claims_what_it_has_not_is_refused(

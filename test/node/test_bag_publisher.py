@@ -438,6 +438,7 @@ def test_a_qos_override_that_is_none_is_one_line(start_program: ProgramFactory, 
     ('arguments', 'code', 'message'),
     [
         (('/nowhere',), 1, 'a recording must exist, got /nowhere'),
+        (('',), 2, 'argument bag: is empty, as of a shell variable that is not set'),
         (('--rate', '0', 'x'), 2, 'must be positive'),
         ((EMPTY,), 1, 'a recording must have a topic to publish'),
         ((), 2, 'usage: bag_publisher'),

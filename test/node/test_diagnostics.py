@@ -330,6 +330,23 @@ def test_k_of_another_size_than_camera_info_states_is_a_warning(
     assert ('width and height of camera_info must be those that K is of' in text) is is_said
 
 
+@pytest.mark.parametrize(('fy', 'is_said'), [(60.0, False), (85.0, False), (120.0, True)])
+def test_focal_lengths_that_differ_by_far_are_a_warning(fy: float, *, is_said: bool) -> None:
+    check = InputCheck()
+    check.look_at_camera_info('', camera_info(), CameraModel(64, 48, 60.0, fy, 31.5, 23.5))
+    text = check.problems().get('focal lengths', '')
+    assert ('fx and fy, 60 and 120 px, differ by a factor of 2' in text) is is_said
+
+
+@pytest.mark.parametrize('encoding', ['mono8', 'rgb8'])
+def test_rows_of_another_encoding_are_a_warning(encoding: str) -> None:
+    check = InputCheck()
+    image = rgb_image(np.full((48, 160, 3), 90, np.uint8))
+    image.encoding = encoding
+    check.look(image, np.full((48, 160, 3), 90, np.uint8), is_filtered=False)
+    assert ('rows' in check.problems()) is (encoding == 'mono8')
+
+
 @pytest.mark.parametrize(
     ('columns', 'said'),
     [(0, []), (160, []), (288, ['the cloud lacks 90% of the pixels that have depth'])],

@@ -49,6 +49,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             "engine must be one of auto, torch, openvino, onnxruntime, tensorrt, got 'tflite'",
         ),
         ('lazy:=3', 'lazy must be true or false, got 3'),
+        ('use_sim_time:=yes_please', "'use_sim_time' to 'yes_please' of type 'STRING', expecting"),
     ],
 )
 def test_bad_parameters_or_weights_are_one_fatal_line_and_exit_code_1(
@@ -69,6 +70,8 @@ def test_bad_parameters_or_weights_are_one_fatal_line_and_exit_code_1(
         ('--ros-args', '-r', 'a:=1 2'),
         ('--ros-args', '-r', 'image:=a//b'),
         ('--ros-args', '-p', 'weights:=/no\udce9.safetensors'),
+        ('--ros-args', '--log-level=debug'),
+        ('--ros-args', '--params-file', '/dev/null'),
     ],
 )
 def test_bad_ros_arguments_are_one_fatal_line_and_exit_code_1(

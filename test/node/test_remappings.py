@@ -62,6 +62,17 @@ def test_others_have_no_effect_and_are_named(
     assert line.startswith(f'remapping {rule} has no effect: there is no {name}; {advice}')
 
 
+@pytest.mark.parametrize(
+    ('option', 'rule'), [('-r', 'depth_nod:image:=/a'), ('-p', 'depthnode:max_depth:=5.0')]
+)
+def test_a_node_of_almost_that_name_is_pointed_out(node: Node, option: str, rule: str) -> None:
+    (line,) = without_effect(['--ros-args', option, rule], names_of(['']), node)
+    name = rule.partition(':')[0]
+    assert line == f'{rule} has no effect: there is no node {name}; did you mean depth_node?'
+    other = rule.replace(name, 'camera_driver')
+    assert without_effect(['--ros-args', option, other], names_of(['']), node) == []
+
+
 def test_the_programs_say_so(start_program: ProgramFactory, tmp_path: Path) -> None:
     words = '--ros-args', '-r', 'depth/image:=/depth', '-p', 'weights:=/no.safetensors'
     process = start_program('drnet_ros.node.program', *words)

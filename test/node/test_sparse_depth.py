@@ -231,6 +231,59 @@ def test_frames_that_are_not_connected_or_jump_leave_the_image_alone(
     assert 'jump' in robot.problem('odometry')
 
 
+def test_points_that_the_camera_cannot_see_are_said_to_be_elsewhere(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    """The axes of a lidar under the name of the optical frame: x forward, z up."""
+    robot = Robot(graph, start_node, sparse_depth_sources=['points'])
+    diagnostics = graph.diagnostics()
+    z_behind, z_beside = [[2.0, 0.1, -0.3]] * 3, [[2.0, 0.1, 0.3]] * 4
+    clouds = robot.source(PointCloud2, 'sparse_points')
+    robot.send(clouds, cloud(np.array([*z_behind, *z_beside]), at(1000)), 'points')
+    _, scale = robot.take(1000)
+    assert (scale['dropped_invalid'], scale['dropped_outside']) == ('3', '4')
+    said = (
+        'the scale is that of the image alone: of the points 4 are beside the image, 3 are behind '
+        'the camera or no numbers; check the transform, and that header.frame_id of the images is '
+        'the optical frame (z forward)'
+    )
+    graph.wait(
+        lambda: any(
+            said in values_of(array, 'camera').get('message', '') for array in diagnostics.messages
+        ),
+        f'diagnostics with {said!r}',
+    )
+
+
+def test_a_source_that_contradicts_another_is_left_out_and_named(
+    graph: Graph, start_node: NodeFactory
+) -> None:
+    robot = Robot(
+        graph,
+        start_node,
+        sparse_depth_sources=['scan', 'points'],
+        sparse_depth_extrinsics=[BASE_TO_OPTICAL],
+    )
+    diagnostics = graph.diagnostics()
+    send_scan(robot)
+    clouds = robot.source(PointCloud2, 'sparse_points')
+    robot.send(clouds, cloud(true_points() / 2, at(1000)), 'points')
+    depth, scale = robot.take(1000)
+    said = (
+        'scan asks for a factor of 1.4, points for 0.7, which is left out: check its unit, scale'
+    )
+    assert scale['message'].startswith(said)
+    assert (scale['level'], scale['source']) == ('1', 'scan+points')
+    assert scale['dropped_contradicted'] == str(len(true_points()))
+    assert error_of(depth) < 0.02
+    graph.wait(
+        lambda: any(
+            said in values_of(array, 'camera').get('message', '') for array in diagnostics.messages
+        ),
+        f'diagnostics with {said!r}',
+    )
+
+
 def hostile() -> list[tuple[str, Any]]:
     """Messages that nobody should send, by source."""
     stamp = at(1000, BASE)

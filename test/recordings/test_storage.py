@@ -119,7 +119,9 @@ def test_metadata_that_says_little_or_wrong_things_costs_no_message(
 
 
 @PLUGINS
-@pytest.mark.parametrize('content', [None, b'', b'- a list', b'a: [1', b'\xff\xfe\x00'])
+@pytest.mark.parametrize(
+    'content', [None, b'', b'- a list', b'a: [1', b'\xff\xfe\x00', 9999 * b'[']
+)
 def test_metadata_that_is_missing_or_damaged_costs_no_message(
     tmp_path: Path, plugin: StoragePlugin, content: bytes | None
 ) -> None:
@@ -311,3 +313,24 @@ def test_names_may_hold_any_bytes(tmp_path: Path, plugin: StoragePlugin, name: b
     assert read(renamed) == TEXTS
     with pytest.raises(RecordingError, match=re.escape('which is missing')):
         read(odd)  # metadata.yaml has the old name
+
+
+@PLUGINS
+def test_links_to_nothing_are_named_and_pipes_are_not_waited_for(
+    tmp_path: Path, plugin: StoragePlugin
+) -> None:
+    bag = write(tmp_path / 'bag', plugin)
+    (bag / 'metadata.yaml').unlink()
+    os.mkfifo(bag / 'metadata.yaml')
+    assert read(bag) == TEXTS
+    file = next(bag.glob('bag*'))
+    part = file.with_name(f'part{file.suffix}')
+    part.symlink_to('elsewhere')
+    with pytest.raises(RecordingError, match=rf'{part.name} is no file, or a link to nothing'):
+        read(bag)
+    file.unlink()
+    with pytest.raises(RecordingError, match=r'must have a \.mcap or \.db3 file, got none'):
+        read(bag)
+    os.mkfifo(file)
+    with pytest.raises(RecordingError, match=r'must be a folder or a file, got .*: write it to a'):
+        read(file)

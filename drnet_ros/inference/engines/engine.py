@@ -7,6 +7,7 @@ cloud. So an engine on a GPU can do all of it there, and callers never see where
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference.frames import DepthFrame, Frame
     from drnet_ros.inference.settings import Settings
 
-__all__ = ['Engine', 'MappedPending', 'Pending', 'check_batch']
+__all__ = ['Engine', 'MappedPending', 'OwnProcess', 'Pending', 'check_batch']
 
 
 class Pending(ABC):
@@ -51,6 +52,27 @@ class Pending(ABC):
         On an engine that runs one batch at a time, one submitted earlier only grows old in its
         queue while newer images come in. Raises nothing: a failure is raised by `result`.
         """
+
+
+class OwnProcess:
+    """Remembers the process it was made in: threads and devices do not live on in a forked one."""
+
+    def __init__(self) -> None:
+        """Remember this process."""
+        self._number = os.getpid()
+
+    def check(self) -> None:
+        """Refuse to be used in another process, where work would never end.
+
+        Raises:
+            EngineError: This is another process.
+        """
+        if os.getpid() != self._number:
+            msg = (
+                'an estimator must be used in the process that made it, which a forked one is '
+                'not: make one in each process, such as with the start method spawn'
+            )
+            raise EngineError(msg)
 
 
 class MappedPending(Pending):

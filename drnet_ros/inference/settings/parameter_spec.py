@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 import numpy as np
 
 from drnet_ros.errors import SettingsError
+from drnet_ros.errors import shown as shortened
 
 __all__ = ['Kind', 'ParameterInfo', 'ParameterSpec', 'Value', 'specs_of']
 
@@ -159,12 +160,12 @@ class ParameterSpec(ParameterInfo):
         return f'; did you mean {near[0]}?' if near else ''
 
     def _refused(self, value: object, rule: str, advice: str = '') -> SettingsError:
-        shown: object = value
+        got: object = value
         if isinstance(value, tuple | array):
-            shown = list(value)
+            got = list(value)
         elif isinstance(value, np.ndarray | np.generic):
-            shown = value.tolist()
-        return SettingsError(f'{self.name} must {rule}, got {shown!r}{advice}')
+            got = value.tolist()
+        return SettingsError(f'{self.name} must {rule}, got {shortened(repr(got))}{advice}')
 
 
 def specs_of(settings_class: type) -> tuple[ParameterSpec, ...]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drnet_ros.inference.sparse_depth.agreement import AGREEMENT, believed_sources
 from drnet_ros.inference.sparse_depth.kernel import Observations
 from drnet_ros.inference.sparse_depth.robust import consensus
+from drnet_ros.inference.sparse_depth.thinning import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +34,6 @@ _LOG_LIMITS = math.log(MIN_FACTOR), math.log(MAX_FACTOR)
 _MAX_COMPARED = 3000
 # Sides of the cells that keep one point each, in widths of the image.
 _CELL_SIDES = np.geomspace(1 / 160, 1 / 4, 16)
-# Points of one scene agree within a factor of 1.5 or so, however wrong the estimate is.
-_AGREEMENT = math.log(1.5)
 _LEAST_AGREEING = 0.4
 _FEW = 4
 
@@ -47,10 +47,13 @@ class Selection:
         centre: The log ratio that most agree on; 0 without points.
         dropped: How many were left out, by reason: 'invalid', 'outside', 'skipped' (of a very
             large cloud), 'no_estimate' (the estimate has a gap there), 'factor' (beyond
-            `MIN_FACTOR` to `MAX_FACTOR`) and 'redundant' (another point is close by).
+            `MIN_FACTOR` to `MAX_FACTOR`), 'contradicted' (of a source that others contradict) and
+            'redundant' (another point is close by).
         refusal: Why none is used though some lie in the image, in words; '' otherwise.
         residual: Root mean square of the log ratios about `centre`, of all points in the image
-            that could be compared, none of which counts more than ln 1.5; None if there are none.
+            that could be compared and whose source is believed, none of which counts more than
+            ln 1.5; None if there are none.
+        contradiction: Which sources are left out, and why, in words; '' if none is.
     """
 
     points: Observations
@@ -58,6 +61,7 @@ class Selection:
     dropped: Mapping[str, int]
     refusal: str = ''
     residual: float | None = None
+    contradiction: str = ''
 
 
 def observe(
@@ -81,43 +85,61 @@ def observe(
     estimate = depth_hw[rows, columns]
     with np.errstate(invalid='ignore', divide='ignore'):
         log_ratio = np.log(points.depth_m / estimate)
-    known = np.flatnonzero(np.isfinite(log_ratio))
-    dropped = {
-        'invalid': points.invalid,
-        'outside': points.outside,
-        'skipped': points.skipped,
-        'no_estimate': len(points) - len(known),
-    }
-    if len(known) > _MAX_COMPARED:
-        step = -(-len(known) // _MAX_COMPARED)
-        dropped['skipped'] += len(known) - len(known[::step])
-        known = known[::step]
+    known, dropped = _known(points, log_ratio)
     if not len(known):
         return Selection(_none(), 0.0, dropped)
+    is_believed, contradiction = _believed(points, known, log_ratio, expected)
+    dropped['contradicted'] = int(np.count_nonzero(~is_believed))
+    known = known[is_believed]
     ratios = log_ratio[known]
     centre = consensus(ratios, expected)
     residual = _residual(ratios, centre)
     refusal = _refusal(ratios, centre)
     if refusal:
-        return Selection(_none(), 0.0, dropped | {'factor': len(known)}, refusal, residual)
+        dropped['factor'] = len(known)
+        return Selection(_none(), 0.0, dropped, refusal, residual, contradiction)
     known = known[(ratios >= _LOG_LIMITS[0]) & (ratios <= _LOG_LIMITS[1])]
     dropped['factor'] = len(ratios) - len(known)
     kept = known[_spread_out(rows[known], columns[known], log_ratio[known], width)]
     dropped['redundant'] = len(known) - len(kept)
     edge = model.point_edge_noise * coarse.spread_at(rows[kept], columns[kept])
     variance = points.relative_stddev[kept] ** 2 + model.noise_stddev**2 + edge**2
-    u, v = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
-    chosen = _observations(u, v, np.log(estimate[kept]), log_ratio[kept], variance)
-    return Selection(chosen, centre, dropped, residual=residual)
+    place = ((pixels[kept] + 0.5) / width for pixels in (columns, rows))
+    chosen = _observations(*place, np.log(estimate[kept]), log_ratio[kept], variance)
+    return Selection(chosen, centre, dropped, '', residual, contradiction)
+
+
+def _known(
+    points: ImagePoints, log_ratio: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], dict[str, int]]:
+    """Return which points are compared, and how many others there are, by reason."""
+    known = np.flatnonzero(np.isfinite(log_ratio))
+    parts = None if points.parts is None else points.parts[known]
+    compared = known[thinned(len(known), parts, _MAX_COMPARED)]
+    return compared, {
+        'invalid': points.invalid,
+        'outside': points.outside,
+        'skipped': points.skipped + len(known) - len(compared),
+        'no_estimate': len(points) - len(known),
+    }
+
+
+def _believed(
+    points: ImagePoints, known: NDArray[np.intp], log_ratio: NDArray[np.float32], expected: float
+) -> tuple[NDArray[np.bool_], str]:
+    """Return which of the known points are of sources to believe, and what is said of others."""
+    if points.parts is None:
+        return np.ones(len(known), bool), ''
+    return believed_sources(log_ratio[known], points.parts[known], points.names, expected)
 
 
 def _residual(ratios: NDArray[np.float32], centre: float) -> float:
-    away = np.minimum(np.abs(ratios - centre), _AGREEMENT)
+    away = np.minimum(np.abs(ratios - centre), AGREEMENT)
     return math.sqrt(float(np.mean(away**2)))
 
 
 def _refusal(ratios: NDArray[np.float32], centre: float) -> str:
-    agreeing = float(np.mean(np.abs(ratios - centre) < _AGREEMENT))
+    agreeing = float(np.mean(np.abs(ratios - centre) < AGREEMENT))
     if len(ratios) > _FEW and agreeing < _LEAST_AGREEING:
         return (
             f'{agreeing:.0%} of the points agree on a factor, at least {_LEAST_AGREEING:.0%} '

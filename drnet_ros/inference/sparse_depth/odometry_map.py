@@ -43,6 +43,10 @@ _AGEING = 0.1 / _MAX_AGE_FRAMES
 _CELL_SHARE = 1 / 20  # of the image's width; one point for each
 _FIELD = 2.0  # further from the axis than so many widths of the image no point is kept
 _ORTHOGONAL = 1e-3
+# Where most corners are so far from where they must be, the pose jumped by less than can be told
+# from its speed: a correction of a SLAM, a wheel that slipped.
+_TORN_PX = 5.0
+_LEAST_TORN = 20
 
 
 class OdometryMap:
@@ -58,8 +62,10 @@ class OdometryMap:
         self._rays = RaySums()
         self._shape: tuple[int, ...] = ()
         self._frame = 0
-        self._corners = np.empty((0, 4))  # x, y, z in the world, relative deviation
-        self._map = np.empty((0, 5))  # x, y, z in the world, relative deviation, frame
+        # Of the world that is kept: far from the world's own, in UTM say, digits would be lost.
+        self._origin: NDArray[np.float64] | None = None
+        self._corners = np.empty((0, 4))  # x, y, z from the origin, relative deviation
+        self._map = np.empty((0, 5))  # x, y, z from the origin, relative deviation, frame
 
     def feed(
         self,
@@ -89,14 +95,44 @@ class OdometryMap:
         if small.shape != self._shape:
             self.reset()
             self._shape = small.shape
+        if self._origin is None:
+            self._origin = pose[:3, 3].copy()
+        pose[:3, 3] -= self._origin
         self._frame += 1
         seen = camera.scaled_to(*small.shape)
         is_found = self._tracker.follow(small)
+        directions = _directions(self._tracker.pixels, seen) @ pose[:3, :3].T
+        focal_px = seen.focal_at(*small.shape)
+        if self._is_torn(is_found, pose[:3, 3], directions, focal_px):
+            self._unlearn()
         self._remember(~is_found)
-        self._rays.keep(is_found, len(self._tracker.pixels) - int(np.count_nonzero(is_found)))
-        self._rays.add(pose[:3, 3], _directions(self._tracker.pixels, seen) @ pose[:3, :3].T)
-        self._corners = self._triangulate(pose[:3, 3], seen.focal_at(*small.shape))
+        self._rays.keep(is_found, len(directions) - int(np.count_nonzero(is_found)))
+        self._rays.add(pose[:3, 3], directions)
+        self._corners = self._triangulate(pose[:3, 3], focal_px)
         return self._seen(pose, seen)
+
+    def _is_torn(
+        self,
+        is_found: NDArray[np.bool_],
+        centre: NDArray[np.float64],
+        directions: NDArray[np.float64],
+        focal_px: float,
+    ) -> bool:
+        """Return whether corners are not seen where they must be from this pose."""
+        towards = self._corners[is_found, :3] - centre
+        missed = np.cross(towards, directions[: len(towards)])
+        is_known = np.isfinite(missed).all(axis=1) & np.isfinite(self._corners[is_found, 3])
+        if np.count_nonzero(is_known) < _LEAST_TORN:
+            return False
+        distance = np.linalg.norm(towards[is_known], axis=1)
+        angle = np.linalg.norm(missed[is_known], axis=1) / distance
+        return bool(np.median(angle) * focal_px > _TORN_PX)
+
+    def _unlearn(self) -> None:
+        """Forget where corners are, and go on to follow them."""
+        self._corners[:] = np.nan
+        self._map = self._map[:0]
+        self._rays.keep(np.zeros(len(self._corners), bool), len(self._corners))
 
     def _triangulate(self, centre: NDArray[np.float64], focal_px: float) -> NDArray[np.float64]:
         """Return place and relative deviation of each corner, (N, 4); NaN where unknown."""
@@ -154,7 +190,7 @@ def _check_type(name: str, value: object, kind: type) -> None:
 
 def _checked_pose(pose: NDArray[np.floating]) -> NDArray[np.float64]:
     try:
-        matrix = np.asarray(pose, np.float64)
+        matrix = np.array(pose, np.float64)
     except (TypeError, ValueError) as error:
         msg = f'world_from_camera must be an array of numbers, got {type(pose).__name__}'
         raise SparseDepthError(msg) from error

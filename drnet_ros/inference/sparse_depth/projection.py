@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_ros.inference.distortion import distort, undistort
+from drnet_ros.inference.sparse_depth.points import VAGUEST
+from drnet_ros.inference.sparse_depth.thinning import thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +36,10 @@ class ImagePoints:
         rows: Nearest pixel's row, (N,).
         depth_m: Depth along the optical axis, (N,), float32.
         relative_stddev: One standard deviation of `depth_m` divided by it, (N,), float32.
-        invalid: Points left out as they are not finite, or not in front of the camera.
+        parts: Index of each point's source in `names`, (N,); None if it is one source.
+        names: The sources.
+        invalid: Points left out as they are not finite, not in front of the camera, or of no
+            usable deviation.
         outside: Points left out as they are not in the image.
         skipped: Points of a large cloud that were not looked at.
     """
@@ -43,6 +48,8 @@ class ImagePoints:
     rows: NDArray[np.intp]
     depth_m: NDArray[np.float32]
     relative_stddev: NDArray[np.float32]
+    parts: NDArray[np.intp] | None = None
+    names: tuple[str, ...] = ()
     invalid: int = 0
     outside: int = 0
     skipped: int = 0
@@ -62,18 +69,20 @@ def project(sparse_depth: SparseDepth, camera: CameraModel) -> ImagePoints:
     Returns:
         Those that lie in the image, and how many do not.
     """
-    every = slice(None, None, -(-len(sparse_depth) // _MAX_PROJECTED) or 1)
+    parts = sparse_depth.part_n
+    every = thinned(len(sparse_depth), parts, _MAX_PROJECTED)
     points = sparse_depth.points_xyz[every].astype(np.float64)
     stddev = sparse_depth.stddev_n[every]
     skipped = len(sparse_depth) - len(points)
     with np.errstate(all='ignore'):
         is_valid = np.isfinite(points).all(axis=1) & (points[:, 2] >= _NEAREST_M)
-        is_valid &= np.isfinite(stddev) & (stddev > 0)
+        is_valid &= (stddev > 0) & (stddev <= VAGUEST)
         points, stddev = points[is_valid], stddev[is_valid]
         ray_x, ray_y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
         columns, rows = _to_pixels(camera, ray_x, ray_y)
         is_inside = (columns >= -0.5) & (columns < camera.width - 0.5)
         is_inside &= (rows >= -0.5) & (rows < camera.height - 0.5)
+        depth_m = points[:, 2].astype(np.float32)
     inside = np.flatnonzero(is_inside)
     if camera.d:
         is_same = _is_same_ray(camera, columns[inside], rows[inside], ray_x[inside], ray_y[inside])
@@ -81,8 +90,10 @@ def project(sparse_depth: SparseDepth, camera: CameraModel) -> ImagePoints:
     return ImagePoints(
         _nearest(columns[inside], camera.width),
         _nearest(rows[inside], camera.height),
-        points[inside, 2].astype(np.float32),
+        depth_m[inside],
         stddev[inside].astype(np.float32),
+        None if parts is None else parts[every][is_valid][inside],
+        sparse_depth.names,
         invalid=int(np.count_nonzero(~is_valid)),
         outside=len(points) - len(inside),
         skipped=skipped,

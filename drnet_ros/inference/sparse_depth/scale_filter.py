@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 __all__ = ['FactorPrior', 'SparseScaleFilter']
@@ -56,7 +57,7 @@ class SparseScaleFilter:
         self._variance = self._unknown_variance
         self._stamp_ns: int | None = None
         self._used_ns: int | None = None
-        self._contradictions: list[float] = []
+        self._contradictions: deque[float] = deque(maxlen=_REOPEN_FRAMES)
 
     def predict(self, stamp_ns: int) -> FactorPrior:
         """Go on to the time of a frame.
@@ -85,7 +86,7 @@ class SparseScaleFilter:
             self._contradictions.clear()
             return True
         self._contradictions.append(log_ratio)
-        last = self._contradictions[-_REOPEN_FRAMES:]
+        last = self._contradictions
         if len(last) < _REOPEN_FRAMES or max(last) - min(last) > _AGREEMENT:
             return False
         stamp_ns = self._stamp_ns

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drnet_ros.inference.sparse_depth.coarse import CoarseDepth
+from drnet_ros.inference.sparse_depth.cones import aimed
 from drnet_ros.inference.sparse_depth.depth_scale import DepthScale
 from drnet_ros.inference.sparse_depth.observations import Selection, observe
 from drnet_ros.inference.sparse_depth.projection import project
@@ -97,9 +98,8 @@ class SparseScaler:
             return Scaling(uniform_scale_field(coarse, self.model, 0.0, variance), coarse, scale)
         memory = self._memory(stream, stamp_ns)
         prior = memory.predict(stamp_ns or 0)
-        selection = observe(
-            project(sparse_depth, camera), depth_hw, coarse, self.model, prior.log_factor
-        )
+        points = project(aimed(sparse_depth, depth_hw, camera, coarse.step), camera)
+        selection = observe(points, depth_hw, coarse, self.model, prior.log_factor)
         refusal = selection.refusal
         if len(selection.points) and not refusal:
             refusal, prior = self._gate(memory, selection, prior, stamp_ns or 0)
@@ -117,6 +117,7 @@ class SparseScaler:
             sparse_depth.source,
             0.0,
             residual=selection.residual,
+            contradiction=selection.contradiction,
         )
         return Scaling(found, coarse, scale)
 
@@ -159,6 +160,7 @@ class SparseScaler:
             prior.age_s,
             refusal,
             selection.residual,
+            selection.contradiction,
         )
         uniform = uniform_scale_field(coarse, self.model, prior.log_factor, prior.variance)
         return Scaling(uniform, coarse, scale)

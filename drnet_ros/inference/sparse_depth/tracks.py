@@ -28,18 +28,11 @@ class CornerTracker:
 
     Attributes:
         pixels: Where the corners are in the last image, float32 (N, 2).
-        ids: A number for each that no other corner ever had, (N,).
     """
 
     def __init__(self) -> None:
         """Follow nothing as yet."""
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all corners."""
         self.pixels = np.empty((0, 2), np.float32)
-        self.ids = np.empty(0, np.int64)
-        self._next_id = 0
         self._before: NDArray[np.uint8] | None = None
 
     def follow(self, gray_hw: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -61,7 +54,7 @@ class CornerTracker:
             is_found = found & found_back & (gap < _MAX_RETURN_PX)
             height, width = gray_hw.shape
             is_found &= ((forth >= 0) & (forth <= (width - 1, height - 1))).all(axis=1)
-            self.pixels, self.ids = forth[is_found], self.ids[is_found]
+            self.pixels = forth[is_found]
         if len(self.pixels) < _REFILL_BELOW:
             self._refill(gray_hw)
         return is_found
@@ -73,11 +66,8 @@ class CornerTracker:
         new: NDArray[np.float32] | None = cv2.goodFeaturesToTrack(  # type: ignore[assignment]
             gray_hw, _CORNERS - len(self.pixels), _QUALITY, _SPACING_PX, mask=mask
         )
-        if new is None:
-            return
-        self.pixels = np.concatenate([self.pixels, new.reshape(-1, 2)])
-        self.ids = np.concatenate([self.ids, self._next_id + np.arange(len(new))])
-        self._next_id += len(new)
+        if new is not None:
+            self.pixels = np.concatenate([self.pixels, new.reshape(-1, 2)])
 
 
 def _flow(

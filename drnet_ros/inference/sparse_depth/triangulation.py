@@ -46,10 +46,7 @@ class RaySums:
 
     def __init__(self) -> None:
         """Have no points."""
-        self._a = np.zeros((0, 3, 3))
-        self._b = np.zeros((0, 3))
-        self._c = np.zeros(0)
-        self._weight = np.zeros(0)
+        self._sums = np.zeros((0, 14))  # A, b, the sum of squares and the weight of all rays
         self._count = np.zeros(0)
 
     def keep(self, is_kept: NDArray[np.bool_], new: int) -> None:
@@ -59,10 +56,8 @@ class RaySums:
             is_kept: Which to keep, (N,).
             new: How many to append.
         """
-        names = ('_a', '_b', '_c', '_weight', '_count')
-        for name in names:
-            kept = getattr(self, name)[is_kept]
-            setattr(self, name, np.concatenate([kept, np.zeros((new, *kept.shape[1:]))]))
+        self._sums = np.concatenate([self._sums[is_kept], np.zeros((new, 14))])
+        self._count = np.concatenate([self._count[is_kept], np.zeros(new)])
 
     def add(self, centre: NDArray[np.float64], directions: NDArray[np.float64]) -> None:
         """Add one ray for each point.
@@ -76,10 +71,8 @@ class RaySums:
         across = np.eye(3) - d[:, :, None] * d[:, None, :]
         across *= is_known[:, None, None]
         onto = across @ centre
-        self._a = _FADING * self._a + across
-        self._b = _FADING * self._b + onto
-        self._c = _FADING * self._c + onto @ centre
-        self._weight = _FADING * self._weight + is_known
+        self._sums *= _FADING
+        self._sums += np.column_stack([across.reshape(-1, 9), onto, onto @ centre, is_known])
         self._count += is_known
 
     def triangulate(self, centre: NDArray[np.float64]) -> Triangulated:
@@ -88,18 +81,19 @@ class RaySums:
         Args:
             centre: Where the last rays start, (3,), metres.
         """
-        weight = np.maximum(self._weight, 1e-9)
-        # About the last centre: far from the origin of the world digits would be lost.
-        b = self._b - self._a @ centre
-        c = self._c - 2 * self._b @ centre + (self._a @ centre) @ centre
-        is_fixed = np.asarray(np.linalg.det(self._a) > _SINGULAR * weight**3)
-        a = np.where(is_fixed[:, None, None], self._a, np.eye(3))
-        offset = np.linalg.solve(a, b[:, :, None])[:, :, 0]
+        a = self._sums[:, :9].reshape(-1, 3, 3)
+        b, c, weight = self._sums[:, 9:12], self._sums[:, 12], np.maximum(self._sums[:, 13], 1e-9)
+        # About the last centre.
+        c = c - 2 * b @ centre + (a @ centre) @ centre
+        b = b - a @ centre
+        is_fixed = np.asarray(np.linalg.det(a) > _SINGULAR * weight**3)
+        solvable = np.where(is_fixed[:, None, None], a, np.eye(3))
+        offset = np.linalg.solve(solvable, b[:, :, None])[:, :, 0]
         offset[~is_fixed] = np.nan
         distance = np.linalg.norm(offset, axis=1)
         with np.errstate(invalid='ignore', divide='ignore'):
             ray = offset / distance[:, None]
-            parallax2 = np.einsum('ni,nij,nj->n', ray, self._a, ray) / weight
+            parallax2 = np.einsum('ni,nij,nj->n', ray, a, ray) / weight
             missed2 = np.maximum(0, c - np.einsum('ni,ni->n', b, offset)) / weight
             residual = np.sqrt(missed2) / distance
         parallax = np.sqrt(np.maximum(0, parallax2))

@@ -127,6 +127,7 @@ def main() -> None:
 
 def _run() -> None:
     """Run the command; one whose output nobody reads any more ends as SIGPIPE ends programs."""
+    _check_words(sys.argv[1:])
     try:
         app()
     except SystemExit as error:
@@ -143,6 +144,15 @@ def _run() -> None:
         sys.exit(_UNREAD)
 
 
+def _check_words(words: list[str]) -> None:
+    """Refuse empty words: as a path they would be the folder that the command runs in."""
+    for word in words:
+        if not word or (word.startswith('--') and word.endswith('=')):
+            name = word.rstrip('=') or 'an argument'
+            msg = f'{name} is empty, as of a shell variable that is not set: say what it is'
+            raise OfflineError(msg)
+
+
 def _discard(*streams: int) -> None:
     """Let what Python still writes to a stream at its end go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -151,8 +161,17 @@ def _discard(*streams: int) -> None:
 
 
 def _named(error: Exception) -> Exception:
-    """Return an error that says what did not fit on a disk: files say their names themselves."""
-    if isinstance(error, OSError) and error.filename is None and error.errno in DISK_FULL:
+    """Return an error that says what the system could not do, and with which file."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return error
+    if error.filename is not None:
+        advice = ''
+        if isinstance(error, FileNotFoundError):  # what is named on the command line is refused
+            advice = ': it was deleted while this command ran; run it again'
+        return OfflineError(f'{os.fsdecode(error.filename)}: {error.strerror}{advice}')
+    if isinstance(error, FileNotFoundError):  # as of os.getcwd
+        return OfflineError('the folder that this command runs in was deleted: go to another')
+    if error.errno in DISK_FULL:
         _discard(1)
         return OfflineError(f'what this command prints cannot be written: {error.strerror}')
     return error

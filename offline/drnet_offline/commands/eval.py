@@ -75,7 +75,7 @@ def evaluate_command(
     from drnet_offline.outputs.stopping import stopping  # noqa: PLC0415
 
     with stopping(lambda: _UNSAVED), ExitStack() as held:
-        has_paper = _prepare(data, json_, pictures, held)
+        has_paper = _prepare(data, sparse or [], json_, pictures, held)
         # PyTorch comes with these: what is refused is refused before.
         from drnet_offline.evaluation.protocols import PROTOCOLS  # noqa: PLC0415
         from drnet_offline.evaluation.tables import tabulate  # noqa: PLC0415
@@ -131,12 +131,17 @@ def _choose_metrics(rules: Protocol, *, edges: bool, ranges: bool) -> dict[str, 
     return {**chosen, 'ranges': RangeMetrics(rules)} if ranges else chosen
 
 
-def _prepare(data: Path, json_: Path | None, pictures: Path | None, held: ExitStack) -> bool:
-    """Refuse what cannot be read or written, and hold outputs; return whether data is NYU's."""
+def _prepare(
+    data: Path, sparse: list[str], json_: Path | None, pictures: Path | None, held: ExitStack
+) -> bool:
+    """Refuse what cannot be read, drawn or written, hold outputs; return whether data is NYU's."""
     from drnet_offline.datasets.opening import is_nyu  # noqa: PLC0415
+    from drnet_offline.evaluation.sparse_draws import parse_kind  # noqa: PLC0415
     from drnet_offline.outputs.files import check_json, make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import locked_outputs  # noqa: PLC0415
 
+    for kind in sparse:
+        parse_kind(kind)
     if json_ is not None:
         check_json(json_)
     has_paper = is_nyu(data)

@@ -90,6 +90,7 @@ def _predict_all(
     if said:
         console.print(said, markup=False, highlight=False)
     done = 0
+    written: list[Input] = []
     with (
         stopping(lambda: f'after {done} of {len(inputs)}; the same command does the others'),
         Progress(console=console) as progress,
@@ -100,9 +101,13 @@ def _predict_all(
             with problems.collected():
                 line = prediction.predict(item, partial(_show, progress, frames))
                 done += 1
+                written.append(item)
                 console.print(line, markup=False, highlight=False)
             progress.remove_task(frames)
             progress.advance(whole)
+    for item in written:
+        with problems.collected():
+            prediction.check_kept(item)
 
 
 def _show(progress: Progress, task: TaskID, count: int, total: int) -> None:

@@ -146,7 +146,9 @@ def sparse_topics_of(
                 f"out, or add --set 'sparse_depth_sources=[{source}]'"
             )
             raise OfflineError(msg)
-    return choose_sparse_topics(recording.topics, tuple(names), choice, given)
+    return choose_sparse_topics(
+        recording.topics, tuple(names), choice, given, tf_may_be_odometry=True
+    )
 
 
 def source_topics_of(words: Sequence[str] | None) -> dict[str, str]:

@@ -99,14 +99,18 @@ def vo(
 
 
 def _check_whole(damage: str, problems: Counter[str]) -> None:
-    """Raise if the paths are not of the whole recording."""
+    """Say what is doubtful; raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
-    from drnet_offline.replay.frames import EXPOSURE_KINDS  # noqa: PLC0415
+    from drnet_offline.replay.frames import DOUBTFUL_KINDS  # noqa: PLC0415
 
+    console = Console(stderr=True, soft_wrap=True)
+    for kind in DOUBTFUL_KINDS:
+        if count := problems[kind]:
+            console.print(f'warning: {count} frames: {kind}', markup=False, highlight=False)
     if damage:
         raise RecordingError(damage)
     listed = Problems()
-    unusable = {kind: n for kind, n in problems.items() if kind not in EXPOSURE_KINDS}
+    unusable = {kind: n for kind, n in problems.items() if kind not in DOUBTFUL_KINDS}
     listed.lines += [f'{count} frames: {kind}' for kind, count in unusable.items()]
     listed.check(f'{sum(unusable.values())} messages could not be used; paths are without them')
 

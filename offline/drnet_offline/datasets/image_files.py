@@ -140,6 +140,9 @@ def read_depth(
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            msg = f'{path} must be a file, got a pipe or a device'
+            raise DatasetError(msg)
         return path.read_bytes()
     except OSError as error:
         msg = f'cannot read {path}: {error.strerror}'
@@ -218,7 +221,8 @@ def read_cameras_focal_px(path: Path) -> dict[str, float]:
                 for row in csv.DictReader(file)
             }
     except (OSError, KeyError, TypeError, ValueError) as error:
-        msg = f'{path} must have columns index, fx and fy with numbers in pixels: {error!r}'
+        got = f'no column {error}' if isinstance(error, KeyError) else str(error)
+        msg = f'{path} must have columns index, fx and fy with numbers in pixels, got: {got}'
         raise DatasetError(msg) from error
     for name, focal_px in focals.items():
         if not (math.isfinite(focal_px) and focal_px > 0):

@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save
 from drnet_offline.errors import DatasetError
 from drnet_offline.evaluation.scoring import pinhole
 from drnet_offline.evaluation.sparse_draws import draw_sparse_depth
-from drnet_ros.errors import WeightsError
+from drnet_offline.outputs.files import write_bytes
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 from drnet_ros.network.metadata import read_metadata, to_header
@@ -122,18 +122,11 @@ def store_scale_model(path: Path, model: ScaleModel) -> None:
     """Write a scale model into the metadata of a weights file; its tensors stay as they are.
 
     Raises:
-        WeightsError: If the file is not ours or cannot be written.
+        OfflineError: It cannot be written.
+        WeightsError: It is not ours.
     """
     metadata = replace(read_metadata(path), scale_model=model.to_dict())
-    part = path.with_name(path.name + '.part')
-    try:
-        part.write_bytes(with_tensor_sum(save(load_file(path), metadata=to_header(metadata))))
-        part.replace(path)
-    except OSError as error:
-        msg = f'cannot write {path}: {error}'
-        raise WeightsError(msg) from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, with_tensor_sum(save(load_file(path), metadata=to_header(metadata))))
 
 
 def _measure(

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
     from drnet_ros.inference import CameraModel
 
-__all__ = ['KINDS', 'draw_sparse_depth']
+__all__ = ['KINDS', 'draw_sparse_depth', 'parse_kind']
 
 KINDS = 'scan, points:N, tof:ROWSxCOLUMNS or range'
 """What can be drawn, for messages."""
 
 _SCAN_STDDEV, _POINT_STDDEV, _TOF_STDDEV, _RANGE_STDDEV = 0.01, 0.03, 0.03, 0.02
+# What the node says of a range finder with a cone, of which it does not know what it met.
+_STATED_RANGE_STDDEV = 0.15
 _SCAN_STEP = math.radians(0.25)
 _TOF_ANGLE, _RANGE_ANGLE = math.radians(45.0), math.radians(7.0)
 _TOF_RANGE_M, _RANGE_RANGE_M = 4.0, 4.0
@@ -41,7 +43,7 @@ def draw_sparse_depth(
     - `tof:ROWSxCOLUMNS`: zones of a time-of-flight sensor 45 degrees wide and high; the median of
       each, up to 4 m, 3 % noise.
     - `range`: a range finder with a cone of 7 degrees about the optical axis: the nearest tenth in
-      it, up to 4 m, 2 % noise.
+      it, up to 4 m, 2 % noise; its cone is stated, and the deviation that the node states.
 
     Args:
         kind: One of these.
@@ -59,35 +61,51 @@ def draw_sparse_depth(
     directions = rays(camera)
     is_known = np.isfinite(depth_hw) & (depth_hw > 0) & np.isfinite(directions[..., 0])
     is_drawn = np.zeros(depth_hw.shape, bool)
-    count = re.fullmatch(r'points:([1-9]\d{0,6})', kind)
-    zones = re.fullmatch(r'tof:([1-9]\d?)x([1-9]\d?)', kind)
+    sensor, *numbers = parse_kind(kind)
     depths: NDArray[np.floating]
-    if kind == 'scan':
+    if sensor == 'scan':
         pixels, stddev = _scanned(is_known, camera), _SCAN_STDDEV
         depths = depth_hw.ravel()[pixels]
-    elif count:
+    elif sensor == 'points':
         known = np.flatnonzero(is_known)
-        number = min(int(count[1]), len(known))
+        number = min(int(numbers[0]), len(known))
         pixels, stddev = generator.choice(known, number, replace=False), _POINT_STDDEV
         depths = depth_hw.ravel()[pixels]
-    elif zones:
-        shape = int(zones[1]), int(zones[2])
+    elif sensor == 'tof':
+        shape = int(numbers[0]), int(numbers[1])
         pixels, depths = _zones(depth_hw, is_known, camera, shape, _TOF_ANGLE, 0.5, _TOF_RANGE_M)
         stddev = _TOF_STDDEV
-    elif kind == 'range':
+    else:
         pixels, depths = _zones(
             depth_hw, is_known, camera, (1, 1), _RANGE_ANGLE, 0.1, _RANGE_RANGE_M
         )
         stddev = _RANGE_STDDEV
-    else:
-        msg = f'sparse depth must be {KINDS}, got {kind!r}'
-        raise OfflineError(msg)
-    if kind == 'scan' or count:
+    if sensor in {'scan', 'points'}:
         is_drawn.ravel()[pixels] = True
     noisy = depths * np.exp(generator.normal(0.0, stddev, len(depths)))
     ray = directions.reshape(-1, 2)[pixels]
     points = np.column_stack([ray * noisy[:, None], noisy])
-    return SparseDepth(points, stddev, source=kind.partition(':')[0]), is_drawn
+    if sensor == 'range':
+        stated, cone_rad = _STATED_RANGE_STDDEV, _RANGE_ANGLE
+    else:
+        stated, cone_rad = stddev, 0.0
+    return SparseDepth(points, stated, source=sensor, cone_rad=cone_rad), is_drawn
+
+
+def parse_kind(kind: str) -> tuple[str, ...]:
+    """Return the name of what is to be drawn, and its numbers.
+
+    Args:
+        kind: As of `draw_sparse_depth`.
+
+    Raises:
+        OfflineError: If it is unknown.
+    """
+    found = re.fullmatch(r'(scan|range)|(points):([1-9]\d{0,6})|(tof):([1-9]\d?)x([1-9]\d?)', kind)
+    if found is None:
+        msg = f'sparse depth must be {KINDS}, got {kind!r}'
+        raise OfflineError(msg)
+    return tuple(group for group in found.groups() if group is not None)
 
 
 def _scanned(is_known: NDArray[np.bool_], camera: CameraModel) -> NDArray[np.intp]:

@@ -56,6 +56,8 @@ def origin_of(path: Path) -> dict[str, object] | None:
     Args:
         path: Any path, also of nothing.
     """
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open('rb') as file:
             head = file.read(_MOST_BYTES)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    'cannot_write',
     'check_file',
     'check_json',
     'check_space',
@@ -44,7 +45,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a path to write to, which takes the place of the file once all is written.
 
     Args:
-        path: The file to be written, or written anew.
+        path: The file to be written, or written anew. Its folder is made again where it was
+            deleted during hours of work.
 
     Yields:
         A path in the same folder, with the same suffix.
@@ -55,11 +57,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     target = path if is_stream(path) else Path(os.path.realpath(path))  # links stay links
     part = target if is_stream(path) else target.with_name(f'.{os.getpid()}.part{path.suffix}')
     try:
+        if part != target and not target.parent.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
         yield part
         if part != target:
             part.replace(target)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         if part != target:
             with suppress(OSError):
@@ -162,7 +166,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
     write_bytes(folder / '.drnet_probe', bytes(_PROBE_BYTES))
     with suppress(OSError):
         (folder / '.drnet_probe').unlink()
@@ -182,7 +186,7 @@ def named_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in DISK_FULL:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         raise
 
 
@@ -205,7 +209,13 @@ def check_space(path: Path, needed_bytes: int) -> None:
         raise OfflineError(msg)
 
 
-def _cannot_write(path: Path, error: OSError) -> OfflineError:
+def cannot_write(path: Path, error: OSError) -> OfflineError:
+    """Return what is said of a file or folder that cannot be written.
+
+    Args:
+        path: What was to be written.
+        error: Why it cannot be.
+    """
     return OfflineError(
         f'cannot write {path}: {error.strerror or error}; free or mend this place, or name another'
     )

@@ -84,6 +84,9 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
                 raise DatasetError(msg)
         elif path.is_file():
             found.inputs.append(Input(path, Path(path.stem)))
+        elif path.exists():
+            msg = f'{path} must be a file or a folder, got a pipe or a device: write it to a file'
+            raise DatasetError(msg)
         else:
             msg = f'there is no image, video or folder {path}'
             raise DatasetError(msg)
@@ -94,6 +97,11 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
 def _take(found: FoundInputs, folder: Path, file: Path) -> None:
     """Sort in a file of a folder."""
     name = file.relative_to(folder).with_suffix('')
+    if not file.is_file():  # a pipe would be waited for
+        if is_image(file) or is_video(file):
+            got = 'a link to nothing' if file.is_symlink() else 'a pipe or a device'
+            found.unread.append(f'{file} must be a file, got {got}')
+        return
     if _is_ours(file):
         return
     if is_image(file) or is_video(file):
@@ -150,5 +158,4 @@ def _files(folder: Path, unread: list[str]) -> Iterator[Path]:
         seen.add((about.st_dev, about.st_ino))
         folders[:] = sorted(name for name in folders if is_new and not name.startswith('.'))
         if is_new:
-            files = (Path(top, name) for name in sorted(names) if not name.startswith('.'))
-            yield from (file for file in files if file.is_file())
+            yield from (Path(top, name) for name in sorted(names) if not name.startswith('.'))

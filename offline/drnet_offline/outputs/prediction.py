@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from drnet_offline.datasets.image_files import Photo, read_photo
-from drnet_offline.errors import DatasetError
+from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.outputs.depth_file import is_depth_file, origin_of, refuse_foreign, write_depth
 from drnet_offline.outputs.depth_picture import depth_picture
 from drnet_offline.outputs.files import make_folder, write_image
@@ -30,6 +30,7 @@ CameraOf = Callable[[int, int], CameraModel]
 """Gives the camera of images of a height and width."""
 
 _UNKNOWN = 'camera unknown (--fov, --camera)'
+_DELETED = 'its depth was deleted while this ran: the same command makes it anew'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,30 @@ class Prediction:
                 origin_of(path) == self._origin(item)
                 for path in sorted(self._target(item, '').glob('*.png'))[:1]
             )
-        wanted = [self._preview_path(item)]
-        if self.wants_ply:
-            wanted.append(self._target(item, '.ply'))
-        return origin_of(self._target(item, '.png')) == self._origin(item) and all(
-            path.is_file() for path in wanted
-        )
+        is_same = origin_of(self._target(item, '.png')) == self._origin(item)
+        return is_same and self._is_there(item)
+
+    def _is_there(self, item: Input) -> bool:
+        """Return whether the files that an input was given are there."""
+        results = [self._preview_path(item), self._target(item, '.png')]
+        if is_video(item.path):
+            results = [self._video_path(item), self._target(item, '')]
+        elif self.wants_ply:
+            results.append(self._target(item, '.ply'))
+        return all(path.exists() for path in results)
+
+    def check_kept(self, item: Input) -> None:
+        """See to it at the end that the results of an input are still there.
+
+        Args:
+            item: An input that was done without an error.
+
+        Raises:
+            DatasetError: They were deleted meanwhile.
+        """
+        if not self._is_there(item):
+            msg = f'{item.path}: {_DELETED}'
+            raise DatasetError(msg)
 
     def predict(self, item: Input, on_frame: Callable[[int, int], None]) -> str:
         """Write the depth of an image or a video.
@@ -78,7 +97,7 @@ class Prediction:
 
         Raises:
             DatasetError: It cannot be read, is of a shape that the network can make nothing of,
-                or depth would overwrite it.
+                depth would overwrite it, or what is written of it is deleted meanwhile.
             OfflineError: A file cannot be written.
         """
         try:
@@ -90,6 +109,11 @@ class Prediction:
             raise DatasetError(msg) from error
         except RecordingError as error:  # it costs no more than itself
             raise DatasetError(str(error)) from error
+        except OfflineError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                msg = f'{item.path}: {_DELETED}'
+                raise DatasetError(msg) from error
+            raise
 
     def _predict_image(self, item: Input) -> str:
         target = self._target(item, '.png')

@@ -10,6 +10,7 @@ import numpy as np
 
 from drnet_offline.outputs.wording import counted
 from drnet_ros.inference.depth import depth_range
+from drnet_ros.inference.images.doubts import stretch_doubt
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.limits import MAX_PIXELS
 
@@ -46,6 +47,8 @@ def remarks_on(photo: Photo, camera: CameraModel | None) -> list[str]:
             f'the principal point {camera.cx:.0f}, {camera.cy:.0f} is far from the middle of '
             f'{width} x {height}: are the intrinsics of this size?'
         )
+    if camera is not None and (doubt := stretch_doubt(camera)):
+        remarks.append(doubt)
     return remarks
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.files import cannot_write
 from drnet_ros.closing import Closing
 from drnet_ros.inference.arrays import UInt8Array
 from drnet_ros.recordings.video import opencv_name
@@ -63,16 +64,23 @@ class VideoFile(Closing):
 
         Raises:
             OfflineError: It is not whole, and removed: OpenCV does not say that a disk is full.
+                Or it was deleted meanwhile.
         """
         if self._writer is None:
             return
         self._writer.release()
         self._writer = None
-        if _frames_of(self._part) < self._count:
-            self._part.unlink(missing_ok=True)
-            msg = f'cannot write {self._path}: its disk may be full; free space, or name another'
-            raise OfflineError(msg)
-        self._part.replace(self._path)
+        try:
+            self._part.stat()
+            if _frames_of(self._part) < self._count:
+                self._part.unlink(missing_ok=True)
+                msg = (
+                    f'cannot write {self._path}: its disk may be full; free space, or name another'
+                )
+                raise OfflineError(msg)
+            self._part.replace(self._path)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
 
     def __exit__(
         self,

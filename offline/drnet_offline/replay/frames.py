@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from drnet_offline.replay.headers import header_of
 from drnet_ros.errors import CameraError, ImageError, RecordingError
+from drnet_ros.inference.images.doubts import ROWS_DOUBT, rows_doubt
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel
     from drnet_ros.recordings.recording import RecordedMessage
 
-__all__ = ['EXPOSURE_KINDS', 'RecordedFrame', 'middle_image', 'read_frames']
+__all__ = ['DOUBTFUL_KINDS', 'RecordedFrame', 'middle_image', 'read_frames']
 
-EXPOSURE_KINDS = ('black image', 'white image')
-"""Kinds of problems of images that can be used, though they show nothing."""
+_EMPTY_DEPTH = 'recorded depth without a valid pixel'
+DOUBTFUL_KINDS = ('black image', 'white image', ROWS_DOUBT, _EMPTY_DEPTH)
+"""Kinds of problems of messages that can be read, though they show nothing or something else."""
 
 ArrayT = TypeVar('ArrayT')
 
@@ -197,12 +200,14 @@ class _Reader:
         problems = ['late_depth'] if is_late else []
         truth = info = camera = None
         gap_s = 0.0
-        rgb = self._read(image, 'image', decode_image_message, problems)
+        rgb = self._read(image, 'image', partial(_decode_image, problems), problems)
         if rgb is not None and (exposure := exposure_problem(rgb)):
             problems.append(f'{exposure} image')
         if depth is not None:
             gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
             truth = self._read(depth, 'depth', decode_depth_message, problems)
+            if truth is not None and not np.isfinite(truth).any():
+                problems.append(_EMPTY_DEPTH)
             if truth is not None and _is_beyond_rooms(truth):
                 problems.append(_IN_MILLIMETRES)
                 truth = None
@@ -228,9 +233,19 @@ class _Reader:
         )
 
 
+def _decode_image(problems: list[str], message: Any) -> UInt8Array:
+    """Decode an image, and note what speaks against its encoding."""
+    rgb_hwc = decode_image_message(message)
+    if rows_doubt(message):
+        problems.append(ROWS_DOUBT)
+    return rgb_hwc
+
+
 def _kind(error: ImageError, message: Any) -> str:
     if error.kind != 'unknown_encoding':
         return error.kind
+    if not len(message.data):
+        return 'without data'
     name = message.encoding if hasattr(message, 'encoding') else message.format
     return f'{error.kind} {name[:_LONGEST_NAME]!r}'
 

@@ -12,7 +12,7 @@ from drnet_offline.replay.frames import RecordedFrame, read_frames
 from drnet_offline.replay.sparse_player import SparsePlayer
 from drnet_offline.replay.sparse_topics import SparseTopics
 from drnet_ros.closing import Closing
-from drnet_ros.errors import CameraError, ImageError, RecordingError, SettingsError
+from drnet_ros.errors import CameraError, ImageError, RecordingError, SettingsError, one_line
 from drnet_ros.inference import DepthEstimator, DepthFrame, Frame
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Playback(Closing):
                 sources.append({} if player is None else player.status())
                 pending.append(estimator.submit([one]))
         except ImageError as error:
-            return _UnderWay(frame, problem=f'image: {error.kind}')
+            return _UnderWay(frame, problem=f'image: {one_line(error)}')
         return _UnderWay(frame, pending, sources=sources)
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from drnet_ros.errors import CameraError
+from drnet_ros.inference.images.doubts import stretch_doubt
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
@@ -65,7 +66,7 @@ def index_warnings(index: Index) -> list[str]:
         warnings.append('camera_info has no message: depth is in the scale of the training camera')
     if index.cameras.problem:
         warnings.append(index.cameras.problem)
-    warnings += _centre_warnings(index)
+    warnings += _matrix_warnings(index)
     warnings += _frame_warnings(index)
     for name, topic in (('images', index.images), ('depth images', index.depths)):
         if topic.unstamped:
@@ -77,18 +78,21 @@ def index_warnings(index: Index) -> list[str]:
     return warnings
 
 
-def _centre_warnings(index: Index) -> list[str]:
-    """Return what to say of K where it can be that of another size, in whole sentences."""
+def _matrix_warnings(index: Index) -> list[str]:
+    """Return what to say of K where it can be that of another image, in whole sentences."""
     found = index.cameras.find(index.images.stamps_ns[0])
-    if found is None or not found[1].is_off_centre or found[0].roi.width:
+    if found is None:
         return []
     camera = found[1]
+    stretch = stretch_doubt(camera)
+    if not camera.is_off_centre or found[0].roi.width:
+        return [stretch] if stretch else []
     text = (
         f'the principal point of camera_info lies at {camera.cx:.0f}, {camera.cy:.0f}, far from '
         f'the middle of {camera.width} x {camera.height}: width and height of camera_info must be '
         'those that K is of, and a cropped image must have its ROI; otherwise the scale is wrong'
     )
-    return [text]
+    return [text, stretch] if stretch else [text]
 
 
 def _frame_warnings(index: Index) -> list[str]:

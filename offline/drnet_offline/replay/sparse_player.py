@@ -42,7 +42,9 @@ class SparsePlayer:
         )
         self._topics = topics
         wanted = (*names, 'camera_info') if 'depth' in names else names
-        self._source_of = {topics.by_source[name]: name for name in wanted}
+        self._source_of = {
+            topics.by_source[name]: name for name in wanted if name in topics.by_source
+        }
 
     def receive(self, messages: Sequence[tuple[str, Any]]) -> list[str]:
         """Take what was recorded since the image before, in that order.

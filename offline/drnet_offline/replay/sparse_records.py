@@ -37,6 +37,8 @@ def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus])
         'factor_stddev': scale.relative_stddev,
         'residual': scale.residual,
         'refusal': scale.refusal,
+        'unseen': scale.unseen,
+        'contradiction': scale.contradiction,
         'source_problems': {name: status.problem for name, status in sources.items()},
     }
 
@@ -110,16 +112,19 @@ def _scale_errors(own: Columns, alone: Columns | None) -> dict[str, float] | Non
 
 
 def _problems(records: Iterable[Mapping[str, Any]], variant: int) -> dict[str, Any]:
-    """Return how often points were refused, and a source had a problem, and of which kinds."""
-    refused: list[str] = []
+    """Return how often points were refused or unseen, or a source had a problem, by kind."""
+    of_points: dict[str, list[str]] = {'refusal': [], 'unseen': [], 'contradiction': []}
     sources: dict[str, list[str]] = {}
     for record in records:
         figures = record['variants'][variant] if variant < len(record['variants']) else {}
-        refused.append(figures.get('refusal') or '')
+        for kind, texts in of_points.items():
+            texts.append(figures.get(kind) or '')
         for name, problem in figures.get('source_problems', {}).items():
             sources.setdefault(name, []).append(problem)
     return {
-        'refused': _by_kind(refused),
+        'refused': _by_kind(of_points['refusal']),
+        'unseen': _by_kind(of_points['unseen']),
+        'contradictions': _by_kind(of_points['contradiction']),
         'source_problems': {name: _by_kind(texts) for name, texts in sources.items()},
     }
 

@@ -53,7 +53,7 @@ class SparseTopics:
     @property
     def all(self) -> tuple[str, ...]:
         """All these topics; none if there is no source."""
-        return (*self.by_source.values(), *self.transforms) if self.by_source else ()
+        return (*self.by_source.values(), *self.transforms)
 
 
 def choose_sparse_topics(
@@ -61,6 +61,8 @@ def choose_sparse_topics(
     names: Sequence[str],
     choice: TopicChoice,
     given: Mapping[str, str],
+    *,
+    tf_may_be_odometry: bool = False,
 ) -> SparseTopics:
     """Choose the topics of sources by type; what is given is kept.
 
@@ -69,6 +71,8 @@ def choose_sparse_topics(
         names: The sources that are set.
         choice: Images and depth of the recording, which are no source.
         given: Topics by the names of `SOURCE_TYPES`, if known.
+        tf_may_be_odometry: Whether the source 'odometry' may do without a topic of its own where
+            transforms are recorded, as in the node.
 
     Returns:
         The choice.
@@ -80,14 +84,17 @@ def choose_sparse_topics(
         return SparseTopics()
     for name, topic in given.items():
         _check(topics, name, topic, choice)
+    transforms = tuple(
+        sorted(topic.name for topic in topics.values() if topic.msgtype == _TRANSFORMS_TYPE)
+    )
+    if tf_may_be_odometry and transforms and not given.get('odometry'):
+        is_recorded = any(each.msgtype == SOURCE_TYPES['odometry'] for each in topics.values())
+        names = [name for name in names if name != 'odometry' or is_recorded]
     by_source = {name: given.get(name) or _found(topics, name, choice) for name in names}
     if 'depth' in by_source:
         info = given.get('camera_info') or f'{dirname(by_source["depth"])}/camera_info'
         _check(topics, 'camera_info', info, choice)
         by_source['camera_info'] = info
-    transforms = tuple(
-        sorted(topic.name for topic in topics.values() if topic.msgtype == _TRANSFORMS_TYPE)
-    )
     return SparseTopics(by_source, transforms)
 
 

@@ -51,10 +51,11 @@ def cloud_of_points(points_hwc: FloatArray, name: str) -> dict[str, Any]:
     points = points_hwc[every, every]
     with np.errstate(invalid='ignore'):
         bearings = points[..., 0] / points[..., 2]
-        spacing = np.nanmedian(np.abs(np.diff(bearings, axis=1)))
+        steps = np.abs(np.diff(bearings, axis=1))
+    steps = steps[np.isfinite(steps)]
     packed = np.ascontiguousarray(points[..., 3]).view(np.uint32)
     colours = np.dstack([packed >> shift & 0xFF for shift in (16, 8, 0)]).astype(np.uint8)
-    cloud = _encoded(points[..., :3], colours, float(np.nan_to_num(spacing)))
+    cloud = _encoded(points[..., :3], colours, float(np.median(steps)) if steps.size else 0.0)
     return {'clouds': [{'name': name, **cloud}]}
 
 

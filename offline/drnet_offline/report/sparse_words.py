@@ -42,8 +42,12 @@ def sparse_problems(about: dict[str, Any]) -> list[str]:
     Args:
         about: What `sparse_records.summarise_sparse` returned for a variant.
     """
-    refused = about['refused']
-    found = {'points refused': refused, **about['source_problems']}
+    of_points = {
+        'points refused': about['refused'],
+        'no point seen': about['unseen'],
+        'sources contradict': about['contradictions'],
+    }
+    found = {**of_points, **about['source_problems']}
     return [
         f'{what} in {kind["frames"]} frames: {kind["example"]}'
         for what, problem in found.items()

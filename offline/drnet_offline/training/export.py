@@ -8,6 +8,7 @@ program must know is in the file: `describe` says what.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -109,16 +110,17 @@ def export_openvino(weights: Path, path: Path, size_hw: tuple[int, int]) -> None
     model.output(0).set_names({'depth'})
     for name, text in describe(read_metadata(weights), size_hw).items():
         model.set_rt_info(text, [_SECTION, name])
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export_') as folder:
-        whole = Path(folder) / path.name
+    target = Path(os.path.realpath(path))  # links stay links
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix='.export_') as folder:
+        whole = Path(folder) / target.name
         try:
             save_model(model, whole)
         except RuntimeError as error:  # in the words of a C++ stream: basic_ios::clear
             free_mb = shutil.disk_usage(folder).free / 1e6
             msg = f'cannot write {path}: {free_mb:.0f} MB free, got: {one_line(error)}'
             raise OfflineError(msg) from error
-        whole.with_suffix('.bin').replace(path.with_suffix('.bin'))
-        whole.replace(path)
+        whole.with_suffix('.bin').replace(target.with_suffix('.bin'))
+        whole.replace(target)
 
 
 def difference_m(weights: Path, path: Path, size_hw: tuple[int, int]) -> float:

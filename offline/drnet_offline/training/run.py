@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import lightning
 import torch
-from lightning.pytorch import callbacks, loggers
+from lightning.pytorch import callbacks
 
 from drnet_offline.datasets.mixture import Mixture, open_mixture
 from drnet_offline.datasets.opening import is_nyu
@@ -24,6 +24,7 @@ from drnet_offline.training.output_check import check_training_folder
 from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
+    KeptTensorBoardLogger,
     ResumedCSVLogger,
     WholeCheckpoints,
     check_checkpoint,
@@ -91,6 +92,7 @@ def train(
         DatasetError: The data cannot be read, have no depth, depth that cannot be metres, or none
             that counts in validation.
         DivergedError: The network estimates depth that is no number.
+        OfflineError: The best weights were deleted meanwhile.
     """
     checkpoint = output / 'last.ckpt'
     layout = find_processes(devices, nodes)
@@ -112,13 +114,17 @@ def train(
     if resume:
         check_checkpoint(checkpoint, module, layout.processes)
         step = read_step(checkpoint)
-    used = _build_callbacks(config, output, _describe(module), data)
+    writer = WeightsWriter(output, _describe(module))
+    used = [writer, *_build_callbacks(config, output, data)]
     trainer = _build_trainer(config, output, used, layout, step)
     with warnings.catch_warnings():
         for text in _MEANT:
             warnings.filterwarnings('ignore', text)
         _fit(trainer, module, data, checkpoint if resume else None)
-    return output / 'best.safetensors' if trainer.is_global_zero else None
+    if not trainer.is_global_zero:
+        return None
+    writer.check_kept()
+    return output / 'best.safetensors'
 
 
 def _name_images(mixture: Mixture) -> str:
@@ -217,7 +223,7 @@ def _build_trainer(
         plugins=[WholeCheckpoints(), *([SharedBatchNorm()] if config.sync_batchnorm else [])],
         gradient_clip_val=config.optimizer.clip_norm or None,
         check_val_every_n_epoch=config.validate_every,
-        logger=[ResumedCSVLogger(output, step), loggers.TensorBoardLogger(output, 'tb', '')],
+        logger=[ResumedCSVLogger(output, step), KeptTensorBoardLogger(output, 'tb', '')],
         callbacks=used,
         log_every_n_steps=20,
         num_sanity_val_steps=0,
@@ -228,9 +234,9 @@ def _build_trainer(
 
 
 def _build_callbacks(
-    config: TrainConfig, output: Path, metadata: WeightsMetadata, data: DepthData
+    config: TrainConfig, output: Path, data: DepthData
 ) -> list[callbacks.Callback]:
-    built: list[callbacks.Callback] = [WeightsWriter(output, metadata)]
+    built: list[callbacks.Callback] = []
     if config.pictures:
         built.append(ValidationPictures(output, data.val, config.pictures))
     built += [

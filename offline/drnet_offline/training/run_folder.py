@@ -15,6 +15,7 @@ import yaml
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch import loggers
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities import rank_zero_only
 
 from drnet_offline.errors import ConfigError
 from drnet_offline.outputs.files import write_bytes, write_text
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from drnet_offline.training.preset import TrainConfig
 
 __all__ = [
+    'KeptTensorBoardLogger',
     'ResumedCSVLogger',
     'WholeCheckpoints',
     'check_checkpoint',
@@ -220,3 +222,20 @@ class ResumedCSVLogger(loggers.CSVLogger):
             writer.metrics = [{k: v for k, v in row.items() if v} for row in rows]
             writer.save()
         return self._experiment
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the new rows; a folder that was deleted meanwhile is made again."""
+        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+        super().save()
+
+
+class KeptTensorBoardLogger(loggers.TensorBoardLogger):
+    """Makes its folder again where that was deleted meanwhile, which ends TensorBoard's writer."""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The writer, whose folder is there."""
+        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+        return super().experiment

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import callbacks
 
+from drnet_offline.errors import OfflineError
 from drnet_ros.network.checkpoint import save_network
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class WeightsWriter(callbacks.Callback):
         self._folder = folder
         self._metadata = metadata
         self._best = float('inf')
+        self._best_path = folder / 'best.safetensors'
+        self._lost_in: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training must know."""
@@ -55,6 +58,10 @@ class WeightsWriter(callbacks.Callback):
         metrics = pl_module.validation_figures()
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
+        self._folder.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
+        if self._best < float('inf') and not self._best_path.is_file():
+            # The best of what is to come is better than none.
+            self._best, self._lost_in = float('inf'), trainer.current_epoch
         figures = {**metrics, 'protocol': 'eigen', 'epoch': trainer.current_epoch}
         metadata = replace(self._metadata, metrics=figures)
         names = ['last']
@@ -64,3 +71,19 @@ class WeightsWriter(callbacks.Callback):
         for name in names:
             path = self._folder / f'{name}.safetensors'
             save_network(path, pl_module.network, metadata, dtype=torch.float16)
+
+    def check_kept(self) -> None:
+        """See to it at the end that the best weights of the whole training are there.
+
+        Raises:
+            OfflineError: They were deleted meanwhile.
+        """
+        if not self._best_path.is_file():
+            msg = f'{self._best_path} was deleted while this training ran'
+            raise OfflineError(msg)
+        if self._lost_in is not None:
+            msg = (
+                f'{self._best_path} was deleted while this training ran: what is there now is the '
+                f'best of epoch {self._lost_in} and those after it'
+            )
+            raise OfflineError(msg)

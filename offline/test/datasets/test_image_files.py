@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from written_datasets import SIZE, write_rgb
 
-from drnet_offline.datasets.image_files import read_depth, read_photo, read_rgb
+from drnet_offline.datasets.image_files import (
+    read_cameras_focal_px,
+    read_depth,
+    read_photo,
+    read_rgb,
+)
 from drnet_offline.errors import DatasetError
 
 
@@ -184,3 +190,20 @@ def test_a_tiff_with_damaged_data_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data[:at] + bytes(300) + data[at + 300 :])
     with pytest.raises(DatasetError, match=r'a\.tif is cut short'):
         read_rgb(path)
+
+
+@pytest.mark.parametrize('read', [read_photo, read_rgb, read_depth])
+def test_a_pipe_is_refused_and_not_waited_for(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    pipe = tmp_path / 'a.png'
+    os.mkfifo(pipe)
+    with pytest.raises(DatasetError, match=r'a\.png must be a file, got a pipe or a device'):
+        read(pipe)
+
+
+def test_a_list_of_cameras_without_a_column_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / 'cameras.csv'
+    path.write_text('name,fx,fy\n00001,525,525\n')
+    with pytest.raises(DatasetError, match=r"in pixels, got: no column 'index'$"):
+        read_cameras_focal_px(path)

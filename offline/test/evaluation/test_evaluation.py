@@ -15,7 +15,7 @@ import pytest
 
 from drnet_offline.datasets.folder import FolderDataset
 from drnet_offline.datasets.sample import DepthSample
-from drnet_offline.errors import DatasetError
+from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.evaluation.scale import ScaleMetrics
@@ -199,6 +199,18 @@ def test_summary_of_eval_is_plain_numbers(
     assert 'depth edges of 0 images: accuracy none' in printed
     assert 'by true depth, means over images' in printed
     assert (tmp_path / 'worst' / 'worst.jpg').is_file()
+
+
+def test_sparse_depth_that_cannot_be_drawn_is_refused_before_images_are_scored(
+    write_folder: WriteFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from drnet_offline.commands.cli import app  # noqa: PLC0415
+
+    data = write_folder(tmp_path / 'data', 2)
+    words = ['eval', '--data', str(data), '--sparse', 'scan', '--sparse', 'lidar']
+    with pytest.raises(OfflineError, match=r"must be scan, points:N, .* got 'lidar'"):
+        app(words, standalone_mode=False)
+    assert 'images' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('command', ['predict', 'eval'])

@@ -128,6 +128,12 @@ def test_the_scale_model_is_stored_and_the_tensors_stay(tmp_path: Path) -> None:
     store_scale_model(path, model)
     assert ScaleModel.from_dict(read_metadata(path).scale_model) == model
     assert [each.name for each in tmp_path.iterdir()] == ['weights.safetensors']
+    link = tmp_path / 'link.safetensors'
+    link.symlink_to(path.name)
+    store_scale_model(link, ScaleModel(stddev_factor=0.5))
+    assert link.is_symlink()
+    assert ScaleModel.from_dict(read_metadata(path).scale_model).stddev_factor == 0.5
+    store_scale_model(path, model)
     before, after = load_file(resolve_weights('embedded')), load_file(path)
     assert before.keys() == after.keys()
     for name, tensor in before.items():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from known_scenes import FOCAL, HW, ROS2, RunInProcess, Scene, info, known_depth, load, raw, write
@@ -16,6 +17,7 @@ from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.headers import header_of, read_header
 from drnet_offline.replay.index import index_recording
 from drnet_ros.errors import RecordingError
+from drnet_ros.inference.images.doubts import ROWS_DOUBT
 from drnet_ros.recordings.recording import RecordedMessage, Recording
 from drnet_ros.recordings.topics import choose_topics
 
@@ -146,6 +148,39 @@ def test_camera_info_of_another_size_than_its_k_is_warned_of(
     assert code == 0
     text = 'width and height of camera_info must be those that K is of'
     assert (text in said) is is_said
+
+
+def test_focal_lengths_that_differ_by_far_are_warned_of(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    height, width = HW
+    k = np.array([50.0, 0, (width - 1) / 2, 0, 150.0, (height - 1) / 2, 0, 0, 1])
+    code, said = drnet('bag', write_unstamped(tmp_path / 'bag', k=k, p=np.zeros(12)))
+    assert code == 0
+    assert 'the focal lengths fx and fy, 50 and 150 px, differ by a factor of 3' in said
+
+
+def test_a_mask_of_another_shape_is_named_in_words(tmp_path: Path, drnet: RunInProcess) -> None:
+    mask = np.full((HW[0], 3 * HW[1]), 255, np.uint8)
+    mask[:, :9] = 0
+    (tmp_path / 'mask.png').write_bytes(cv2.imencode('.png', mask)[1].tobytes())
+    bag = write(tmp_path / 'bag', Scene.make(2))
+    code, said = drnet('bag', bag, '--set', f'mask=[{tmp_path}/mask.png]')
+    assert code == 1
+    assert '2 frames: image: the mask must have the shape of the image, got a mask of' in said
+
+
+def test_rows_of_another_encoding_are_warned_of(tmp_path: Path, drnet: RunInProcess) -> None:
+    color = ROS2.types['sensor_msgs/msg/Image']
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection('/image_raw', color.__msgtype__, typestore=ROS2)
+        for stamp_ns in range(1, 4):
+            pixels = np.random.default_rng(stamp_ns).integers(0, 255, (*HW, 3), np.uint8)
+            image = raw(ROS2, stamp_ns, 'camera', 'mono8', pixels)
+            writer.write(topic, stamp_ns, ROS2.serialize_cdr(image, color.__msgtype__))
+    code, said = drnet('bag', tmp_path / 'bag')
+    assert code == 0
+    assert f'3 frames: {ROWS_DOUBT}' in said
 
 
 def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:

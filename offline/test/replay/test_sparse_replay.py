@@ -168,6 +168,27 @@ def test_recorded_odometry_reaches_its_source(tmp_path: Path, drnet: RunInProces
     assert variant['figures']['full']['rel'] == pytest.approx(1 - 1 / FACTOR, abs=1e-3)
 
 
+def test_odometry_that_only_tf_records_is_used_as_the_node_does(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    scene, before = slanted_wall(), []
+    for stamp in scene.stamps:
+        message = transform(stamp)
+        message.transforms[0].header.frame_id = 'odom'
+        message.transforms[0].child_frame_id = 'optical'
+        before.append((('/tf', message),))
+    source = ('--set', 'sparse_depth_sources=[odometry]')
+    bag, out = write(tmp_path / 'bag', replace(scene, before=tuple(before))), tmp_path / 'out.json'
+    code, said = drnet('bag', bag, '--json', out, *source)
+    assert code == 0, said
+    problem = load(out)['variants'][0]['sparse_depth']['source_problems']['odometry']
+    assert problem['frames'] == COUNT
+    assert 'no depth from the motion so far' in problem['kinds'][0]['example']
+    code, said = drnet('bag', write(tmp_path / 'plain', scene), *source)
+    assert code == 1
+    assert 'the source odometry must have one topic of type' in said
+
+
 def test_without_the_setting_sensors_in_the_recording_change_nothing(
     tmp_path: Path, drnet: RunInProcess
 ) -> None:
@@ -199,6 +220,14 @@ def test_what_keeps_a_source_from_being_used_is_said(tmp_path: Path, drnet: RunI
     assert [kind['frames'] for kind in problem['kinds']] == [COUNT]
     assert 'laser must be connected to optical by tf' in problem['kinds'][0]['example']
     assert f'scan in {COUNT} frames: laser must be connected' in said
+    high = '[optical laser 0 -50 0 0.5 -0.5 0.5 0.5]'  # 50 m above the camera
+    mounted = ('--set', f'sparse_depth_extrinsics={high}')
+    code, said = drnet('bag', unmounted, '--json', out, *source, *mounted)
+    assert code == 0, said
+    about = load(out)['variants'][0]['sparse_depth']
+    assert (about['frames_with_points'], about['unseen']['frames']) == (0, COUNT)
+    assert 'are beside the image' in about['unseen']['kinds'][0]['example']
+    assert f'no point seen in {COUNT} frames: of the points ' in said
 
 
 def test_each_reason_of_a_source_is_said_and_the_most_frequent_first(

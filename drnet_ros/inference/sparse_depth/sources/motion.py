@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,7 @@ _UNKNOWN_SPEED_M_PER_S = 0.5
 _LONGEST_WORLD_S = 30.0
 # A scan takes a tenth of a second, in which the robot turns: its rays move in so many groups.
 _GROUPS = 8
+_LONGEST_SCAN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,13 @@ def bring(
     pose = transforms.lookup(image.frame_id, taken.frame_id, image.stamp_ns)
     _check_age(taken, image, _LONGEST_UNMOVED_S, f' without the motion of the robot ({note})')
     still = _transformed(reading, pose)
+    if not gap_s and reading.delay_s is None:  # measured together with the image
+        return Moved(still)
     unknown_m = _UNKNOWN_SPEED_M_PER_S * abs(gap_s)
     with np.errstate(all='ignore'):
         stddev = np.hypot(still.stddev_n, unknown_m / still.points_xyz[:, 2])
-    return Moved(SparseDepth(still.points_xyz, stddev), f'without the motion of the robot: {note}')
+    vague = replace(still, relative_stddev=stddev)
+    return Moved(vague, f'without the motion of the robot: {note}')
 
 
 def _check_age(
@@ -131,6 +135,13 @@ def _moved(
     delay_s = reading.delay_s
     if delay_s is None or not len(reading):
         return _transformed(reading, at(taken.stamp_ns))
+    longest_s = float(np.abs(delay_s).max())
+    if longest_s > _LONGEST_SCAN_S:
+        msg = (
+            f'the rays of a scan must be measured within {_LONGEST_SCAN_S:g} s, '
+            f'got {longest_s:.3g} s: have the driver set time_increment, in seconds'
+        )
+        raise SparseDepthError(msg)
     groups = np.array_split(np.arange(len(reading)), min(_GROUPS, len(reading)))
     points = [
         _apply(
@@ -143,7 +154,8 @@ def _moved(
 
 
 def _transformed(reading: Reading, pose: Pose) -> SparseDepth:
-    return SparseDepth(_apply(pose, reading.points_xyz), reading.relative_stddev)
+    points = _apply(pose, reading.points_xyz)
+    return SparseDepth(points, reading.relative_stddev, cone_rad=reading.cone_rad)
 
 
 def _apply(pose: Pose, points_xyz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate
 if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.rigid import Pose
 
-__all__ = ['PoseTrack', 'is_jump']
+__all__ = ['PoseTrack', 'is_jump', 'is_set_back']
 
-NS_PER_S = 1e9
+_NS_PER_S = 1e9
 _KEPT_S = 10.0
+# Messages overtake one another by less.
+_SET_BACK_S = 1.0
 _MOST_POSES = 20_000
 # Poses come a little later than the images they are needed for: so far they are continued, with
 # the velocity of at least the last `_BASE_S`, and at most so many times as long as that is.
@@ -50,12 +52,11 @@ class PoseTrack:
         """Take a pose, in any order.
 
         Args:
-            stamp_ns: When it held. One that is older than all that is kept means that time was set
-                back, so that the track starts anew.
+            stamp_ns: When it held. If time was set back, the track starts anew.
             pose: The pose.
         """
         stamps = self._stamps_ns
-        if stamps and stamp_ns < stamps[-1] - _KEPT_S * NS_PER_S:
+        if stamps and is_set_back(stamp_ns, stamps[-1]):
             stamps.clear()
             self._poses.clear()
         place = bisect.bisect_left(stamps, stamp_ns)
@@ -64,7 +65,7 @@ class PoseTrack:
             return
         stamps.insert(place, stamp_ns)
         self._poses.insert(place, pose)
-        oldest_ns = stamps[-1] - _KEPT_S * NS_PER_S
+        oldest_ns = stamps[-1] - _KEPT_S * _NS_PER_S
         old = max(bisect.bisect_left(stamps, oldest_ns), len(stamps) - _MOST_POSES)
         # In bulk, since taking from the front moves the rest.
         if old > len(stamps) // 4:
@@ -89,22 +90,22 @@ class PoseTrack:
         if place == len(stamps):
             return self._continued(stamp_ns)
         if place == 0:
-            if stamps[0] - stamp_ns <= _CONTINUED_S * NS_PER_S:
+            if stamps[0] - stamp_ns <= _CONTINUED_S * _NS_PER_S:
                 return poses[0]
-            msg = f'it is {(stamps[0] - stamp_ns) / NS_PER_S:.2f} s older than the oldest pose'
+            msg = f'it is {(stamps[0] - stamp_ns) / _NS_PER_S:.2f} s older than the oldest pose'
             raise SparseDepthError(msg)
         return self._between(place - 1, place, stamp_ns)
 
     def _continued(self, stamp_ns: int) -> Pose:
         stamps, poses = self._stamps_ns, self._poses
-        ahead_s = (stamp_ns - stamps[-1]) / NS_PER_S
+        ahead_s = (stamp_ns - stamps[-1]) / _NS_PER_S
         if ahead_s > _CONTINUED_S:
             msg = f'it is {ahead_s:.2f} s newer than the newest pose'
             if not stamps[-1]:
                 msg = 'poses have no stamp: have their publisher set header.stamp'
             raise SparseDepthError(msg)
-        base = max(0, bisect.bisect_right(stamps, stamps[-1] - _BASE_S * NS_PER_S) - 1)
-        base_s = (stamps[-1] - stamps[base]) / NS_PER_S
+        base = max(0, bisect.bisect_right(stamps, stamps[-1] - _BASE_S * _NS_PER_S) - 1)
+        base_s = (stamps[-1] - stamps[base]) / _NS_PER_S
         if not 0 < ahead_s <= _MOST_BASES * base_s:
             return poses[-1]
         return self._between(base, len(stamps) - 1, stamp_ns)
@@ -115,10 +116,20 @@ class PoseTrack:
         if is_jump(poses[first], poses[second], gap_ns):
             msg = 'the poses around it jump'
             raise SparseDepthError(msg)
-        if gap_ns > _WIDEST_GAP_S * NS_PER_S and is_jump(poses[first], poses[second], 0):
-            msg = f'the poses around it are {gap_ns / NS_PER_S:.1f} s apart'
+        if gap_ns > _WIDEST_GAP_S * _NS_PER_S and is_jump(poses[first], poses[second], 0):
+            msg = f'the poses around it are {gap_ns / _NS_PER_S:.1f} s apart'
             raise SparseDepthError(msg)
         return interpolate(poses[first], poses[second], (stamp_ns - stamps[first]) / gap_ns)
+
+
+def is_set_back(stamp_ns: int, newest_ns: int) -> bool:
+    """Return whether time was set back: a simulation was reset, or a recording begins anew.
+
+    Args:
+        stamp_ns: Stamp of a message.
+        newest_ns: The newest stamp of those before.
+    """
+    return stamp_ns < newest_ns - _SET_BACK_S * _NS_PER_S
 
 
 def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
@@ -129,7 +140,7 @@ def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
         second: A later pose.
         gap_ns: The time between them in nanoseconds.
     """
-    gap_s = max(0.0, gap_ns / NS_PER_S)
+    gap_s = max(0.0, gap_ns / _NS_PER_S)
     moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
     return (
         moved_m > _JITTER_M + _FASTEST_M_PER_S * gap_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,11 @@ MAX_POINTS = 30_000
 
 # Laser scanners: 2 cm and 1 % of the range, of data sheets of small ones.
 _SCAN_STDDEV_M, _SCAN_RELATIVE_STDDEV = 0.02, 0.01
-# A sonar hears the nearest thing within its cone, which need not lie on the axis.
-_SONAR_RELATIVE_STDDEV, _INFRARED_RELATIVE_STDDEV = 0.15, 0.05
+# A range finder measures the nearest thing within its cone, of which only the estimate says where
+# it is; a beam meets what is on its axis.
+_CONE_RELATIVE_STDDEV, _BEAM_RELATIVE_STDDEV = 0.15, 0.05
+_WIDEST_BEAM_RAD = math.radians(3.0)
+_SONAR_CONE_RAD = math.radians(15.0)  # where the driver states none
 _CLOUD_RELATIVE_STDDEV = 0.03
 # Time of flight: 1 cm and 2 %.
 _DEPTH_STDDEV_M, _DEPTH_RELATIVE_STDDEV = 0.01, 0.02
@@ -45,11 +49,14 @@ class Reading:
             scalar.
         delay_s: How long after the stamp each point was measured, (N,), sorted; None if all were
             measured at once.
+        cone_rad: Whole angle within which the point is the nearest thing; 0 if its direction is
+            known.
     """
 
     points_xyz: NDArray[np.floating[Any]]
     relative_stddev: NDArray[np.floating[Any]] | float
     delay_s: NDArray[np.float64] | None = None
+    cone_rad: float = 0.0
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -70,14 +77,15 @@ def scan_reading(
         ranges: Distances in metres, (N,).
         angle_min: Angle of the first ray about the z axis, in radians; 0 is along the x axis.
         angle_increment: Angle between rays.
-        limits_m: The least and the greatest range that is a measurement.
+        limits_m: The least range that is a measurement, and the end of the range, which many
+            drivers give where nothing is met.
         time_increment_s: Time between rays.
     """
     index = np.arange(len(ranges))[:: _stride(len(ranges))]
     distance = np.asarray(ranges)[index].astype(np.float64)
     with np.errstate(invalid='ignore'):
         is_valid = np.isfinite(distance) & (distance > 0)
-        is_valid &= (distance >= limits_m[0]) & (distance <= limits_m[1])
+        is_valid &= (distance >= limits_m[0]) & (distance < limits_m[1])
     index, distance = index[is_valid], distance[is_valid]
     angles = angle_min + angle_increment * index
     points = np.stack(
@@ -88,17 +96,26 @@ def scan_reading(
     return Reading(points, stddev, delay)
 
 
-def range_reading(distance: float, *, limits_m: tuple[float, float], is_sonar: bool) -> Reading:
+def range_reading(
+    distance: float, *, limits_m: tuple[float, float], is_sonar: bool, field_of_view_rad: float
+) -> Reading:
     """Return the point of a range finder, on its axis; none if it measures nothing.
 
     Args:
         distance: Metres along the x axis.
-        limits_m: The least and the greatest range that is a measurement.
-        is_sonar: Whether it is ultrasound, with its wide cone, and not infrared.
+        limits_m: The least range that is a measurement, and the end of the range, which many
+            drivers give where nothing is met.
+        is_sonar: Whether it is ultrasound, which has a wide cone, and not infrared.
+        field_of_view_rad: Angle of its cone; 0 or NaN if unknown.
     """
-    is_valid = np.isfinite(distance) and distance > 0 and limits_m[0] <= distance <= limits_m[1]
+    is_valid = np.isfinite(distance) and distance > 0 and limits_m[0] <= distance < limits_m[1]
     points = np.array([[distance, 0.0, 0.0]] if is_valid else [], np.float64).reshape(-1, 3)
-    return Reading(points, _SONAR_RELATIVE_STDDEV if is_sonar else _INFRARED_RELATIVE_STDDEV)
+    cone_rad = min(field_of_view_rad, math.pi) if field_of_view_rad > 0 else 0.0
+    if is_sonar and not cone_rad:
+        cone_rad = _SONAR_CONE_RAD
+    if cone_rad <= _WIDEST_BEAM_RAD:
+        return Reading(points, _BEAM_RELATIVE_STDDEV)
+    return Reading(points, _CONE_RELATIVE_STDDEV, cone_rad=cone_rad)
 
 
 def cloud_reading(points_xyz: NDArray[np.floating[Any]]) -> Reading:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drnet_ros.errors import DrnetError, SparseDepthError
-from drnet_ros.inference.sparse_depth.points import SparseDepth
 from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment, bring
+from drnet_ros.inference.sparse_depth.sources.pose_track import is_set_back
 
 if TYPE_CHECKING:
+    from drnet_ros.inference.sparse_depth.points import SparseDepth
     from drnet_ros.inference.sparse_depth.sources.readings import Reading
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
@@ -79,7 +80,7 @@ class SensorSource:
         """Take a reading.
 
         Args:
-            stamp_ns: Its stamp.
+            stamp_ns: Its stamp. If time was set back, those before it are forgotten.
             frame_id: Frame of its sensor.
             read: Makes the reading; called when it is first used.
         """
@@ -88,6 +89,8 @@ class SensorSource:
             if frame_id not in self._kept and len(self._kept) >= _MOST_FRAMES:
                 self._kept.pop(next(iter(self._kept)))
             kept = self._kept.setdefault(frame_id, deque(maxlen=_KEPT_READINGS))
+            if any(is_set_back(stamp_ns, entry.moment.stamp_ns) for entry in kept):
+                kept.clear()
             kept.append(_Kept(ImageMoment(stamp_ns, frame_id), read))
 
     def at(
@@ -106,7 +109,8 @@ class SensorSource:
         with self._lock:
             received = self._received
             nearest = [
-                min(kept, key=lambda entry: abs(entry.moment.stamp_ns - image.stamp_ns))
+                # Of several with one stamp, the last that came.
+                min(reversed(kept), key=lambda entry: abs(entry.moment.stamp_ns - image.stamp_ns))
                 for kept in self._kept.values()
             ]
         found: list[SparseDepth] = []
@@ -115,14 +119,10 @@ class SensorSource:
             try:
                 moved = bring(entry.get(), entry.moment, image, transforms, fixed_frame)
             except DrnetError as error:
-                problems.append(str(error))
+                where = f'{entry.moment.frame_id}: ' if len(nearest) > 1 else ''
+                problems.append(f'{where}{error}')
                 continue
-            moved_points = moved.sparse_depth
-            found.append(
-                SparseDepth(
-                    moved_points.points_xyz, moved_points.relative_stddev, source=self._name
-                )
-            )
+            found.append(replace(moved.sparse_depth, source=self._name))
             if moved.note:
                 problems.append(moved.note)
         points = sum(map(len, found))

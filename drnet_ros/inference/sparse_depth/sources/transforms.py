@@ -117,11 +117,11 @@ class TransformBuffer:
             SparseDepthError: If the frames are not connected, or not at that time.
         """
         target, source = frame_name(target), frame_name(source)
-        if target == source:
+        if target and target == source:
             return np.eye(4)
         with self._lock:
             up_target, up_source = self._ancestors(target), self._ancestors(source)
-            common = next((name for name in up_source if name in up_target), None)
+            common = next((name for name in up_source if name and name in up_target), None)
             if common is None:
                 raise SparseDepthError(self._unconnected(target, source))
             to_common = self._climb(up_source[: up_source.index(common)], stamp_ns)
