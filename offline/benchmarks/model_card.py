@@ -4,9 +4,9 @@
 
 Scores the validation images of the preset `lite2_mixture` (of NYU Depth v2 and of the rendered
 worlds those blocks that training never saw, and the sources that are held out whole) and every
-fifth frame of tum_fr1_rpy, all of ../shared/data, with the estimator of the node. Prints Markdown
-tables, one column group for each file; with --write, those of the first file go into
-drnet_ros/weights/README.md.
+fifth frame of tum_fr1_rpy, all below --data, with the estimator of the node. What is not there is
+named. Prints Markdown tables, one column group for each file; with --write, those of the
+first file go into drnet_ros/weights/README.md.
 """
 
 from __future__ import annotations
@@ -84,36 +84,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--weights', nargs='+', default=['embedded'])
     parser.add_argument('--write', action='store_true', help='write the tables into the card')
+    parser.add_argument('--data', type=Path, default=DATA, help='folder of the sources')
     options = parser.parse_args()
-    if not DATA.is_dir():
-        sys.exit(f'the data of the card must be in {DATA}')
+    if not (options.data / TUM).is_dir():
+        sys.exit(f'the data of the card must be in {options.data}')
     texts: dict[str, str] = {}
     for weights in options.weights:
-        tables = tabulate(score(weights))
+        tables = tabulate(score(weights, options.data))
         print(f'# {weights}', *tables.values(), sep='\n\n', end='\n\n', flush=True)
         texts = texts or tables
     if options.write:
         write_between_markers(CARD, texts)
 
 
-def list_sources() -> Iterator[tuple[str, DepthDataset, Path]]:
+def list_sources(data: Path) -> Iterator[tuple[str, DepthDataset, Path]]:
     """Yield name, images and folder of all that is scored."""
     for source in load_config('lite2_mixture').data.sources:
-        path = DATA / source.path
-        if source.held_out:
+        path = data / source.path
+        if not path.is_dir():
+            print(f'{path} is not there', file=sys.stderr)
+        elif source.held_out:
             yield path.name, open_dataset(path), path
         elif source.validation_blocks:
             blocks = source.validation_blocks
             yield path.name, open_dataset(path, part='val', validation_blocks=blocks), path
-    yield TUM, Thinned(open_dataset(DATA / TUM)), DATA / TUM
+    yield TUM, Thinned(open_dataset(data / TUM)), data / TUM
 
 
-def score(weights: str) -> Score:
+def score(weights: str, data: Path) -> Score:
     """Score one file of weights on everything."""
     found = Score()
     settings = Settings(weights=weights, min_depth=0.001, max_depth=80.0, points=False)
     with DepthEstimator(settings) as estimator:
-        for name, dataset, path in track(list(list_sources()), str(weights)):
+        for name, dataset, path in track(list(list_sources(data)), str(weights)):
             score_source(found, estimator, name, dataset, read_heights(path))
     return found
 
@@ -146,12 +149,13 @@ def score_source(
 
 
 def read_heights(path: Path) -> dict[str, float]:
-    """Return the camera's height above the floor by image, of rendered worlds; else nothing."""
+    """Return the camera's height above the floor by image where that is known."""
     cameras = path / 'cameras.csv'
     if not cameras.is_file():
         return {}
     with cameras.open(encoding='utf-8', newline='') as file:
-        return {row['index']: float(row['height_m']) for row in csv.DictReader(file)}
+        rows = [row for row in csv.DictReader(file) if 'height_m' in row]
+        return {row['index']: float(row['height_m']) for row in rows}
 
 
 def tabulate(found: Score) -> dict[str, str]:
