@@ -16,7 +16,7 @@ import numpy as np
 from random_interiors import model_interior
 from render_room import add_camera, point_camera, set_up_colour
 
-ROOMS, VIEWS = 64, 2
+ROOMS, VIEWS = 48, 2
 WIDTH, HEIGHT = 384, 288
 FOCAL_PX = (250.0, 400.0)
 DARK_BYTES = 4000
