@@ -72,4 +72,4 @@ def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
 
 def test_the_rendered_rooms_come_with_the_repository() -> None:
     check_replay_data(ROOMS)
-    assert len(list(ROOMS.glob('*.jpg'))) == 61
+    assert len(list(ROOMS.glob('*.jpg'))) == 94
