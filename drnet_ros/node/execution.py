@@ -15,11 +15,14 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from drnet_ros.allocator import return_large_blocks
 from drnet_ros.errors import DrnetError
 from drnet_ros.node import parameter_files, remappings
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
-from drnet_ros.node.environment import log_arguments, use_large_message_profile
+from drnet_ros.node.environment import (
+    log_arguments,
+    return_large_blocks,
+    use_large_message_profile,
+)
 from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 

@@ -25,13 +25,12 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import rclpy
-from node_client import Client
+from node_client import Client, keep_freed_memory
 from node_figures import evenness, quantiles, rate, rate_of_times, spread
 from node_session import IMAGE_HW, Session, await_depth
 from node_sources import measure_sources
 from node_under_test import NodeProcess, cpu_seconds
 
-from drnet_ros.allocator import keep_freed_memory
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.node.environment import use_large_message_profile
 from drnet_ros.node.ros_domain import stay_apart
@@ -250,8 +249,6 @@ def main() -> None:
     if unknown:
         parser.error(f'what must be of {", ".join(MEASUREMENTS)}, got {", ".join(unknown)}')
     stay_apart()
-    # Each cloud of 5 MB would otherwise be fresh memory, whose page faults take more of the cores
-    # than all else that the load does.
     keep_freed_memory()
     use_large_message_profile()
     rclpy.init()

@@ -144,7 +144,6 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
     from drnet_offline.training.adaptation.opening import check_sources  # noqa: PLC0415
     from drnet_offline.training.adaptation.plan import WEIGHTS_NAME  # noqa: PLC0415
     from drnet_offline.training.adaptation.state import State  # noqa: PLC0415
-    from drnet_ros.allocator import keep_freed_memory  # noqa: PLC0415
     from drnet_ros.weights import resolve_weights  # noqa: PLC0415
 
     weights_file = resolve_weights(plan.weights)
@@ -165,7 +164,6 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
         )
         if state.is_resumed:
             progress.console.print(f'going on with {state.folder}', markup=False)
-        keep_freed_memory()
         # PyTorch is imported after what can be refused.
         from drnet_offline.training.adaptation.outputs import print_outcome, write_outputs  # noqa: PLC0415
         from drnet_offline.training.adaptation.run import Adaptation  # noqa: PLC0415

@@ -62,7 +62,6 @@ def train(
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
     from drnet_offline.training.output_check import check_training_folder  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config, parse_override  # noqa: PLC0415
-    from drnet_ros.allocator import keep_freed_memory  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
@@ -72,7 +71,6 @@ def train(
         check_training_folder(output, resume=resume)
     make_folder(output)
     with OutputLock(output) if _is_first() else nullcontext():
-        keep_freed_memory()
         # PyTorch is imported only by the commands that need it, after what can be refused.
         from drnet_offline.training.run import train as run  # noqa: PLC0415
 
