@@ -61,7 +61,7 @@ def test_a_folder_that_is_deleted_again_and_again_ends_no_training(
     is_over = Event()
 
     def delete() -> None:
-        while not is_over.wait(0.005):
+        while not is_over.wait(0.3):
             shutil.rmtree(output, ignore_errors=True)
 
     deleting = Thread(target=delete)
