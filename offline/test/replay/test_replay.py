@@ -218,6 +218,8 @@ def test_the_work_of_another_run_is_not_deleted(tmp_path: Path) -> None:
         (('--versus', 'lazy=false'), 'lazy must be left out'),
         (('--set', 'scan_rows=4'), 'scan_rows must be left out: it is for the running node'),
         (('--set', 'point_voxel=0.1'), 'point_voxel must be left out: only the messages of'),
+        (('--set', 'outlier_min_neighbors=3'), 'it has no effect without outlier_radius'),
+        (('--set', 'sparse_depth_fixed_frame=map'), 'no effect without sparse_depth_sources'),
         (('--versus', 'depth_encoding=16UC1'), 'depth_encoding must be left out'),
         (('--set', 'max_depth=6', '--set', 'max_depth=8'), 'max_depth must be given once'),
         (('--set', 'temporal_filter=1', '--temporal-filter', '2'), 'must be given once, got 1.0'),
