@@ -67,6 +67,11 @@ class KeptTensorBoardLogger(loggers.TensorBoardLogger):
             self._experiment = _SummaryWriter(self.log_dir)
         return self._experiment
 
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the new events, and hparams.yaml where it is not there."""
+        write_kept(Path(self.log_dir), super().save)
+
 
 class _SummaryWriter(SummaryWriter):
     """PyTorch's, with another file."""
