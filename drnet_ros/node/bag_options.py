@@ -33,7 +33,9 @@ def parse_arguments(arguments: Iterable[str]) -> argparse.Namespace:
         help='intrinsics of a video or camera, for camera_info',
     )
     parser.add_argument('--rate', type=_positive, default=1.0, help='speed (default 1.0)')
-    parser.add_argument('--loop', action='store_true', help='begin again at the end')
+    parser.add_argument(
+        '--loop', action='store_true', help='begin again at the end, 10 times a second at most'
+    )
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='TOPIC', help='publish only these'
     )

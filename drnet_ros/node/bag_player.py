@@ -31,6 +31,8 @@ __all__ = ['PlayOptions', 'Player', 'run']
 _POLL_S = 0.05
 _PROGRESS_PERIOD_S = 0.2
 _DELIVERY_TIMEOUT_S = 2.0
+# A recording of a single message would be published thousands of times a second.
+_SHORTEST_PASS_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class PlayOptions:
 
     Attributes:
         rate: Speed; 2.0 is twice as fast as it was recorded.
-        is_looped: Whether to begin again at the end, until stopped.
+        is_looped: Whether to begin again at the end, ten times a second at most, until stopped.
         delay_s: Time to wait before the first message, for discovery.
         wait_s: Longest time to wait, before that, until an image has subscribers.
         subscribers: How many it must have.
@@ -92,9 +94,11 @@ class Player:
         self._await_subscriber()
         self._stop.wait(self._options.delay_s)
         while not self._stop.is_set():
+            end_s = time.monotonic() + _SHORTEST_PASS_S
             self._play_once()
             if not self._options.is_looped or self._published == 0:
                 break
+            self._stop.wait(max(0.0, end_s - time.monotonic()))
         self._await_delivery()
         if sys.stderr.isatty():
             sys.stderr.write('\n')

@@ -203,7 +203,8 @@ class Camera:
         self._scale = result.scale
         self.input_check.look_at_depth(result, settings)
         if received is not None:
-            self.input_check.look_at_camera_info(header.frame_id, received, result.camera)
+            size = frame.rgb_hwc.shape[0], frame.rgb_hwc.shape[1]
+            self.input_check.look_at_camera_info(header.frame_id, size, received, result.camera)
         self.output.publish(result, frame, header, received, settings)
         if self.calibration is not None:
             self.calibration.add(result.scale, settings.scale_factor)

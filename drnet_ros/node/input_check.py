@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drnet_ros.inference.camera import rays
-from drnet_ros.inference.images.doubts import rows_doubt, stretch_doubt
+from drnet_ros.inference.images.doubts import (
+    REGION_DOUBT,
+    has_whole_size,
+    rows_doubt,
+    stretch_doubt,
+)
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.inference.temporal_filter import LONGEST_GAP_S
 from drnet_ros.messages.reading import stamp_ns
@@ -116,12 +121,17 @@ class InputCheck:
                 )
 
     def look_at_camera_info(
-        self, image_frame: str, received: CameraInfo, camera: CameraModel | None
+        self,
+        image_frame: str,
+        image_hw: tuple[int, int],
+        received: CameraInfo,
+        camera: CameraModel | None,
     ) -> None:
         """Look at the CameraInfo that is taken for that of an image.
 
         Args:
             image_frame: frame_id of the image.
+            image_hw: Its rows and columns.
             received: The CameraInfo.
             camera: What was made of it, at the size of the depth image.
         """
@@ -135,6 +145,8 @@ class InputCheck:
                 'width and height of camera_info must be those that K is of, and a cropped image '
                 'must have its ROI; otherwise scale and cloud are wrong',
             )
+        if has_whole_size(received, image_hw):
+            self._note('region', REGION_DOUBT)
         if camera is not None and (text := stretch_doubt(camera)):
             self._note('focal lengths', text)
         if all(frames) and frames[0] != frames[1]:

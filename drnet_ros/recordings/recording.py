@@ -14,13 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rosbags.highlevel import AnyReader
 from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_ros.closing import Closing
 from drnet_ros.errors import RecordingError, known_names, one_line
+from drnet_ros.recordings.readers import Readers
 from drnet_ros.recordings.storage import check_parts, decompressed, find_storage
+from drnet_ros.recordings.translation import Translation
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -91,23 +92,23 @@ class Recording(Closing):
         with self._readable(), ExitStack() as opened:
             self._storage = find_storage(self.path, opened)
             self._states = {file: _state(file) for file in self._storage.files}
-            self._reader = AnyReader(self._storage.files, default_typestore=self._typestore)
-            self._reader.open()
-            opened.callback(self._reader.close)
-            check_parts(self.path, self._storage, self._reader.readers)
+            self._readers = Readers(self._storage.files, opened)
+            check_parts(self.path, self._storage, self._readers.readers)
+            recorded = self._readers.types()
             self._typestore.register(
                 {
                     name: fields
-                    for name, fields in self._reader.typestore.fielddefs.items()
+                    for name, fields in recorded.fielddefs.items()
                     if name not in self._typestore.fielddefs
                 }
             )
+            self._translation = Translation(self._typestore, recorded, is2=self._readers.is2)
             self.topics = MappingProxyType(
-                _topics(self._reader.connections, self._storage.latched)
+                _topics(self._readers.connections, self._storage.latched)
             )
             has_messages = any(topic.count for topic in self.topics.values())
-            self.start_ns = self._reader.start_time if has_messages else 0
-            self.end_ns = self._reader.end_time - 1 if has_messages else 0  # it is exclusive
+            self.start_ns = self._readers.start_ns if has_messages else 0
+            self.end_ns = self._readers.end_ns if has_messages else 0
             self._opened = opened.pop_all()  # it stays open from here on, until `close`
 
     def close(self) -> None:
@@ -134,18 +135,16 @@ class Recording(Closing):
                 metadata.yaml or in the storage, a file is missing, or one was changed meanwhile.
         """
         self.require(topics)
-        wanted = [
-            connection
-            for connection in self._reader.connections
-            if not topics or connection.topic in topics
-        ]
         read: Counter[str] = Counter()
         with self._readable():
-            for connection, stamp_ns, raw in self._reader.messages(wanted) if wanted else ():
+            for connection, stamp_ns, raw in self._readers.messages(list(topics or self.topics)):
+                try:
+                    data = bytes(self._translation.cdr(decompressed(raw), connection))
+                # The library raises KeyError and errors of its own for what it cannot translate.
+                except Exception:  # noqa: BLE001, S112
+                    continue  # it costs itself alone, and is counted in the end
                 read[connection.topic] += 1
-                is2 = self._reader.is2
-                data = decompressed(raw) if is2 else self._cdr(raw, connection.msgtype)
-                yield RecordedMessage(stamp_ns, connection.topic, connection.msgtype, bytes(data))
+                yield RecordedMessage(stamp_ns, connection.topic, connection.msgtype, data)
         self._check_complete(read, topics)
 
     def deserialize(self, message: RecordedMessage) -> Any:
@@ -191,10 +190,11 @@ class Recording(Closing):
             ROS 1 bags, types as ROS 2 has them). Topics whose type cannot be told are left out.
         """
         added: dict[str, Connection] = {}
-        for connection in self._reader.connections:
+        for connection in self._readers.connections:
             if connection.topic in added:
                 continue
-            about = _definition(connection) if self._reader.is2 else {}
+            is_kept = self._readers.is2 and not self._translation.differs(connection)
+            about = _definition(connection) if is_kept else {}
             try:
                 added[connection.topic] = writer.add_connection(
                     connection.topic,
@@ -225,10 +225,6 @@ class Recording(Closing):
         if problems:
             msg = f'{self.path} is not complete: {"; ".join(problems)}'
             raise RecordingError(msg)
-
-    def _cdr(self, raw: bytes, msgtype: str) -> memoryview:
-        # By the definitions of ROS 2, so that the header loses its sequence number.
-        return self._typestore.ros1_to_cdr(raw, msgtype)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:

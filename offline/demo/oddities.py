@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drnet_offline.outputs.wording import counted
+from drnet_offline.replay.frames import middle_image
 from drnet_offline.replay.index import index_recording
 from drnet_offline.replay.registration import index_warnings, registration_warnings
 from drnet_ros.errors import RecordingError
+from drnet_ros.inference.images.doubts import REGION_DOUBT, has_whole_size
 
 if TYPE_CHECKING:
     from drnet_ros.recordings.recording import Recording
@@ -38,4 +40,8 @@ def oddities(recording: Recording, choice: TopicChoice) -> tuple[list[str], list
     problems = [
         f'{counted(count, "message")}: {text}' for text, count in index.camera_problems.items()
     ]
-    return index_warnings(index) + depth, problems
+    region = []
+    if found is not None and (rgb_hwc := middle_image(index)) is not None:
+        height, width = rgb_hwc.shape[:2]
+        region = [REGION_DOUBT] if has_whole_size(found[0], (height, width)) else []
+    return [*index_warnings(index), *region, *depth], problems

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from known_scenes import Scene, write, write_with_odd_records
+from known_scenes import FOCAL, HW, ROS2, Scene, info, raw, write, write_with_odd_records
 from plyfile import PlyData
+from rosbags.rosbag2 import StoragePlugin, Writer
 
+from drnet_ros.inference.images.doubts import REGION_DOUBT
 from drnet_ros.node.ros_domain import claim_domain
 from drnet_ros.recordings.recording import Recording
 from drnet_ros.recordings.topics import choose_topics
@@ -357,3 +359,20 @@ def test_oddities_of_a_recording_are_told(collector: Collector, tmp_path: Path) 
     plain = write(tmp_path / 'plain', Scene.make(3))
     with Recording(plain) as recording:
         assert oddities(recording, choose_topics(recording.topics)) == ([], [])
+
+
+def test_an_roi_beside_images_of_the_whole_sensor_is_told(
+    collector: Collector, tmp_path: Path
+) -> None:
+    assert collector is not None  # the demo's folder is on the path
+    from oddities import oddities  # noqa: PLC0415
+
+    camera = info(ROS2, 1, 'optical', HW, FOCAL)
+    camera.roi.width, camera.roi.height = HW[1] // 2, HW[0] // 2
+    pixels = raw(ROS2, 1, 'optical', 'rgb8', np.full((*HW, 3), 90, np.uint8))
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for name, content in {'/cam/camera_info': camera, '/cam/image_raw': pixels}.items():
+            topic = writer.add_connection(name, content.__msgtype__, typestore=ROS2)
+            writer.write(topic, 1, ROS2.serialize_cdr(content, content.__msgtype__))
+    with Recording(tmp_path / 'bag') as recording:
+        assert oddities(recording, choose_topics(recording.topics)) == ([REGION_DOUBT], [])

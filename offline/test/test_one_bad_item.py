@@ -127,6 +127,20 @@ def test_calibrate_measures_the_others(
     assert copy.read_bytes() != weights.read_bytes()
 
 
+def test_calibrate_without_an_image_that_can_be_read_says_why(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 4)
+    for broken in (data / 'rgb').iterdir():
+        broken.write_bytes(broken.read_bytes()[:99])
+    copy = tmp_path / 'copy.safetensors'
+    copy.write_bytes(weights.read_bytes())
+    code, said = drnet('calibrate', copy, '--data', data, '--engine', 'torch')
+    assert (code, '00001.png is cut short' in said) == (1, True), said
+    assert 'images with valid depth, got too few' in said
+    assert copy.read_bytes() == weights.read_bytes()
+
+
 def test_eval_refuses_a_folder_for_pictures_before_the_work(
     write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
 ) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drnet_offline.errors import DatasetError
+from drnet_offline.outputs import prediction
 from drnet_offline.outputs.depth_file import is_depth_file, write_depth
 from drnet_offline.outputs.inputs import Input, find_inputs
 from drnet_offline.outputs.prediction import Prediction
@@ -281,6 +282,30 @@ def test_a_file_that_is_deleted_while_it_is_written_costs_itself_alone(
     code, said = predict(images, '--output', output)
     assert (code, '1 of 2 inputs have no depth' in said) == (1, True)
     assert f'- {images}/a.png: its depth was deleted while this ran' in said
+    assert (output / 'b.png').is_file()
+
+
+@pytest.mark.parametrize('moment', ['read', 'known'])
+def test_images_that_vanish_meanwhile_are_said_to_be_gone(
+    tmp_path: Path, predict: RunInProcess, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """As of a memory stick that is pulled out; it was said that their depth was deleted."""
+    images, output = tmp_path / 'images', tmp_path / 'out'
+    for name in 'ab':
+        write_photo(images / f'{name}.png')
+    name = 'read_photo' if moment == 'read' else 'check_shape'
+    call = getattr(prediction, name)
+
+    def delete_and_call(*arguments: object) -> object:
+        (images / 'a.png').unlink(missing_ok=True)
+        monkeypatch.undo()
+        return call(*arguments)
+
+    monkeypatch.setattr(prediction, name, delete_and_call)
+    code, said = predict(images, '--output', output)
+    assert (code, '1 of 2 inputs have no depth' in said) == (1, True), said
+    assert f'- cannot read {images}/a.png: No such file or directory' in said
+    assert 'was deleted while this ran' not in said
     assert (output / 'b.png').is_file()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ from std_msgs.msg import String
 
 from drnet_ros.node.bag_outlets import create_outlets
 from drnet_ros.node.bag_pace import Pace
+from drnet_ros.node.bag_player import Player, PlayOptions
 from drnet_ros.recordings.recording import RecordedTopic, Recording
 
 pytestmark = pytest.mark.slow
@@ -181,6 +183,28 @@ def test_rate_loop_topics_and_a_clean_end_in_mid_play(
     assert process.returncode == 0, output
     assert 'stopped after' in output
     assert 'Traceback' not in output
+
+
+def test_a_single_message_is_looped_ten_times_a_second_at_most(tmp_path: Path) -> None:
+    kind = 'std_msgs/msg/String'
+    with Writer(tmp_path / 'one', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        note = writer.add_connection('/note', kind, typestore=get_typestore(Stores.LATEST))
+        writer.write(note, 10**9, serialize_message(String(data='again')))
+
+    class Counted:
+        is_image, subscriber_count, times = False, 0, 0
+
+        def publish(self, _message: object) -> bool:
+            self.times += 1
+            return True
+
+    stop, outlet = threading.Event(), Counted()
+    with Recording(tmp_path / 'one') as recording:
+        outlets: dict[str, Any] = {'/note': outlet}
+        player = Player(recording, outlets, PlayOptions(is_looped=True), stop)
+        threading.Timer(0.55, stop.set).start()
+        player.play()
+    assert 2 <= outlet.times <= 6
 
 
 def test_decompress_publishes_raw_images_and_depth(

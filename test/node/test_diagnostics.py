@@ -325,7 +325,7 @@ def test_k_of_another_size_than_camera_info_states_is_a_warning(
     check, received = InputCheck(), camera_info()
     if is_cropped:
         received.roi.width, received.roi.height = 64, 48
-    check.look_at_camera_info('', received, CameraModel(64, 48, 60.0, 60.0, *center))
+    check.look_at_camera_info('', (48, 64), received, CameraModel(64, 48, 60.0, 60.0, *center))
     text = check.problems().get('principal point', '')
     assert ('width and height of camera_info must be those that K is of' in text) is is_said
 
@@ -333,9 +333,29 @@ def test_k_of_another_size_than_camera_info_states_is_a_warning(
 @pytest.mark.parametrize(('fy', 'is_said'), [(60.0, False), (85.0, False), (120.0, True)])
 def test_focal_lengths_that_differ_by_far_are_a_warning(fy: float, *, is_said: bool) -> None:
     check = InputCheck()
-    check.look_at_camera_info('', camera_info(), CameraModel(64, 48, 60.0, fy, 31.5, 23.5))
+    camera = CameraModel(64, 48, 60.0, fy, 31.5, 23.5)
+    check.look_at_camera_info('', (48, 64), camera_info(), camera)
     text = check.problems().get('focal lengths', '')
     assert ('fx and fy, 60 and 120 px, differ by a factor of 2' in text) is is_said
+
+
+@pytest.mark.parametrize(
+    ('image_hw', 'binning', 'is_said'),
+    [((48, 64), 0, True), ((24, 32), 0, False), ((24, 32), 2, True), ((12, 16), 2, False)],
+)
+def test_images_of_the_whole_sensor_beside_an_roi_are_a_warning(
+    image_hw: tuple[int, int], binning: int, *, is_said: bool
+) -> None:
+    check, received = InputCheck(), camera_info()
+    received.roi.width, received.roi.height, received.binning_x = 32, 24, binning
+    received.binning_y = binning
+    check.look_at_camera_info('', image_hw, received, None)
+    text = check.problems().get('region', '')
+    assert ('has an ROI, and images have the size of the whole sensor' in text) is is_said
+    received.roi.width, received.roi.height = 64, 48  # the whole, as some drivers say it
+    check = InputCheck()
+    check.look_at_camera_info('', image_hw, received, None)
+    assert not check.problems()
 
 
 @pytest.mark.parametrize('encoding', ['mono8', 'rgb8'])

@@ -78,5 +78,5 @@ def test_frames_that_are_unset_or_have_a_slash_say_nothing(
     check = InputCheck()
     received = camera_info()
     received.header.frame_id = info
-    check.look_at_camera_info(image, received, None)
+    check.look_at_camera_info(image, (48, 64), received, None)
     assert ('frames' in check.problems()) is is_said

@@ -11,10 +11,16 @@ from drnet_ros.inference.images.layouts import IMAGE_LAYOUTS
 if TYPE_CHECKING:
     from drnet_ros.inference.camera import CameraModel
 
-__all__ = ['ROWS_DOUBT', 'rows_doubt', 'stretch_doubt']
+__all__ = ['REGION_DOUBT', 'ROWS_DOUBT', 'has_whole_size', 'rows_doubt', 'stretch_doubt']
 
 ROWS_DOUBT = 'rows of images have the bytes of another encoding than the one that is named'
 """What `rows_doubt` returns in words that are the same for all images."""
+
+REGION_DOUBT = (
+    'camera_info has an ROI, and images have the size of the whole sensor: if they are not a part '
+    'of it that was enlarged, leave the ROI at zeros; otherwise scale and cloud are wrong'
+)
+"""What is said of images for which `has_whole_size` is true."""
 
 # A half of a picture of two halves side by side has this many times the bytes of its rows.
 _HALVES = 2
@@ -66,3 +72,18 @@ def stretch_doubt(camera: CameraModel) -> str:
         f'the focal lengths fx and fy, {camera.fx:.4g} and {camera.fy:.4g} px, differ by a factor '
         f'of {ratio:.2g}: both must be of images of this size; otherwise the scale is wrong'
     )
+
+
+def has_whole_size(info: Any, image_hw: tuple[int, int]) -> bool:
+    """Return whether an image has the size of a whole sensor that its camera_info cuts.
+
+    Args:
+        info: Its sensor_msgs/CameraInfo.
+        image_hw: Its rows and columns.
+    """
+    roi, by_y, by_x = info.roi, max(info.binning_y, 1), max(info.binning_x, 1)
+    part_hw, whole_hw = (
+        (rows // by_y, columns // by_x)
+        for rows, columns in ((roi.height, roi.width), (info.height, info.width))
+    )
+    return bool(roi.width and roi.height and image_hw == whole_hw != part_hw)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from drnet_offline.commands.options import Engine, Part
-from drnet_offline.errors import OfflineError
+from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.report.whole_table import print_table
 from drnet_ros.inference import DepthEstimator, Settings
 from drnet_ros.weights import EMBEDDED, resolve_weights
@@ -56,7 +56,11 @@ def calibrate_command(
     problems = Problems()
     settings = _WIDE.changed(weights=str(weights), engine=engine)
     with locked_outputs(weights):
-        found = _measure(settings, [samples for _, samples in named], images, problems)
+        try:
+            found = _measure(settings, [samples for _, samples in named], images, problems)
+        except DatasetError as error:
+            problems.check(str(error))  # lists first which images could not be read
+            raise
     _print(found, [name for name, _ in named])
     problems.check(f'{len(problems.lines)} images could not be read; the others were measured')
 

@@ -54,12 +54,16 @@ class Prediction:
 
     def is_done(self, item: Input) -> bool:
         """Return whether the results are there, of this input, these weights and this camera."""
+        try:
+            origin = self._origin(item)
+        except DatasetError:  # to be said where it is read
+            return False
         if is_video(item.path):
             return self._video_path(item).is_file() and any(
-                origin_of(path) == self._origin(item)
+                origin_of(path) == origin
                 for path in sorted(self._target(item, '').glob('*.png'))[:1]
             )
-        is_same = origin_of(self._target(item, '.png')) == self._origin(item)
+        is_same = origin_of(self._target(item, '.png')) == origin
         return is_same and self._is_there(item)
 
     def _is_there(self, item: Input) -> bool:
@@ -109,6 +113,8 @@ class Prediction:
             raise DatasetError(msg) from error
         except RecordingError as error:  # it costs no more than itself
             raise DatasetError(str(error)) from error
+        except DatasetError:  # it says itself what is not there
+            raise
         except OfflineError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 msg = f'{item.path}: {_DELETED}'
@@ -188,8 +194,16 @@ class Prediction:
         self._check_depth(item, camera, is_valid=depths.count > depths.invalid)
 
     def _origin(self, item: Input) -> dict[str, object]:
-        """Return what the depth of an input depends on."""
-        about = item.path.stat()
+        """Return what the depth of an input depends on.
+
+        Raises:
+            DatasetError: It is not there any more.
+        """
+        try:
+            about = item.path.stat()
+        except OSError as error:
+            msg = f'cannot read {item.path}: {error.strerror}'
+            raise DatasetError(msg) from error
         return {**self.made_with, 'bytes': about.st_size, 'changed_ns': about.st_mtime_ns}
 
     def _check_depth(self, item: Input, camera: CameraModel | None, *, is_valid: bool) -> None:

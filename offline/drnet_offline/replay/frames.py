@@ -11,7 +11,7 @@ import numpy as np
 
 from drnet_offline.replay.headers import header_of
 from drnet_ros.errors import CameraError, ImageError, RecordingError
-from drnet_ros.inference.images.doubts import ROWS_DOUBT, rows_doubt
+from drnet_ros.inference.images.doubts import REGION_DOUBT, ROWS_DOUBT, has_whole_size, rows_doubt
 from drnet_ros.inference.images.exposure import exposure_problem
 from drnet_ros.messages.reading import decode_depth_message, decode_image_message
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ['DOUBTFUL_KINDS', 'RecordedFrame', 'middle_image', 'read_frames']
 
 _EMPTY_DEPTH = 'recorded depth without a valid pixel'
-DOUBTFUL_KINDS = ('black image', 'white image', ROWS_DOUBT, _EMPTY_DEPTH)
+DOUBTFUL_KINDS = ('black image', 'white image', ROWS_DOUBT, REGION_DOUBT, _EMPTY_DEPTH)
 """Kinds of problems of messages that can be read, though they show nothing or something else."""
 
 ArrayT = TypeVar('ArrayT')
@@ -217,6 +217,8 @@ class _Reader:
                 info, camera = found[0], found[1].matching(*rgb.shape[:2])
             except CameraError:
                 problems.append('camera_info: of another aspect ratio')
+            if has_whole_size(found[0], (rgb.shape[0], rgb.shape[1])):
+                problems.append(REGION_DOUBT)
         return RecordedFrame(
             position=waiting.position,
             stamp_ns=header.taken_ns,

@@ -38,6 +38,12 @@ _OF_THE_NODE = (
 _GROUPS_OF_THE_NODE = ('Scan', 'Ground', 'Several cameras')
 # They change the messages that `drnet bag --write` adds, and no figure.
 _OF_MESSAGES = ('points', 'point_stride', 'point_color', 'point_voxel', 'depth_encoding')
+# What has an effect only beside another one.
+_SWITCHED_ON_BY = {
+    'outlier_min_neighbors': 'outlier_radius',
+    'sparse_depth_extrinsics': 'sparse_depth_sources',
+    'sparse_depth_fixed_frame': 'sparse_depth_sources',
+}
 _SWITCHES = {'true': True, 'false': False}
 _KINDS = {
     'bool': 'true or false',
@@ -154,9 +160,20 @@ def parse_variants(base: Settings, others: Sequence[str]) -> tuple[Variant, ...]
         is_weights = len(words) == 1 and '=' not in words[0]
         changes = {'weights': words[0]} if is_weights else parse_settings(words)
         named.append(Variant(_plain_name(base, text), base.changed(**changes)))
+    _check_effects([variant.settings for variant in named])
     for variant in named:  # before a long recording is read
         resolve_weights(variant.settings.weights)
     return _lettered(named) if len(named) > 1 else tuple(named)
+
+
+def _check_effects(settings: Sequence[Settings]) -> None:
+    """Refuse what is set for something that no variant has switched on."""
+    for name, switch in _SWITCHED_ON_BY.items():
+        is_set = any(getattr(each, name) != _SPECS[name].default for each in settings)
+        is_on = any(getattr(each, switch) != _SPECS[switch].default for each in settings)
+        if is_set and not is_on:
+            msg = f'{name} must be left out: it has no effect without {switch}'
+            raise OfflineError(msg)
 
 
 def with_image_alone(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:

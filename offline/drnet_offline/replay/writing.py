@@ -87,7 +87,8 @@ def _merge(
     ours = add_topics(writer, f'{namespace}/')
     computed = _Computed(replay.parts)
     position = 0
-    for message in replay.index.recording.messages():
+    topics = {*sources, replay.index.choice.image}
+    for message in replay.index.recording.messages(topics):
         on_message()
         if message.topic in sources:
             writer.write(sources[message.topic], message.stamp_ns, message.data)

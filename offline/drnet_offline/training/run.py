@@ -19,13 +19,12 @@ from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedB
 from drnet_offline.training.data import DepthData, message_of_loader
 from drnet_offline.training.depth_check import check_counted, check_depth, validation_protocols
 from drnet_offline.training.distributed import ProcessLayout, find_processes
+from drnet_offline.training.logs import KeptTensorBoardLogger, ResumedCSVLogger
 from drnet_offline.training.module import DepthModule
 from drnet_offline.training.output_check import check_training_folder
 from drnet_offline.training.preset import list_sources
 from drnet_offline.training.progress import TrainingProgress
 from drnet_offline.training.run_folder import (
-    KeptTensorBoardLogger,
-    ResumedCSVLogger,
     WholeCheckpoints,
     check_checkpoint,
     check_preset,

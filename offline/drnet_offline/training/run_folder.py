@@ -1,8 +1,7 @@
-"""What the folder of a training holds beside the weights: preset, checkpoint and log."""
+"""What the folder of a training holds beside the weights: preset and checkpoint."""
 
 from __future__ import annotations
 
-import csv
 import io
 import zipfile
 import zlib
@@ -12,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
-from lightning.fabric.loggers.logger import rank_zero_experiment
-from lightning.pytorch import loggers
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from lightning.pytorch.utilities import rank_zero_only
 
 from drnet_offline.errors import ConfigError
 from drnet_offline.outputs.files import write_bytes, write_text
+from drnet_offline.training.kept_folder import write_kept
 from drnet_offline.training.preset_reader import load_config, to_plain
 from drnet_ros.errors import one_line
 
@@ -26,15 +23,7 @@ if TYPE_CHECKING:
     from drnet_offline.training.module import DepthModule
     from drnet_offline.training.preset import TrainConfig
 
-__all__ = [
-    'KeptTensorBoardLogger',
-    'ResumedCSVLogger',
-    'WholeCheckpoints',
-    'check_checkpoint',
-    'check_preset',
-    'read_step',
-    'write_preset',
-]
+__all__ = ['WholeCheckpoints', 'check_checkpoint', 'check_preset', 'read_step', 'write_preset']
 
 _PRESET = 'preset.yaml'
 
@@ -193,49 +182,5 @@ class WholeCheckpoints(TorchCheckpointIO):
         del storage_options
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        write_bytes(Path(path), buffer.getvalue())
-
-
-class ResumedCSVLogger(loggers.CSVLogger):
-    """Goes on with the log of an interrupted training, which Lightning's own deletes.
-
-    Args:
-        folder: Where csv/metrics.csv lies.
-        step: Rows from this step on are dropped: the resumed training writes them anew.
-    """
-
-    def __init__(self, folder: Path, step: int) -> None:
-        super().__init__(folder, 'csv', '')
-        self._step = step
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> Any:
-        """The writer of metrics.csv."""
-        if self._experiment is None:
-            path = Path(self.log_dir) / 'metrics.csv'
-            rows = []
-            if path.is_file():
-                with path.open(encoding='utf-8', newline='') as file:
-                    rows = [row for row in csv.DictReader(file) if int(row['step']) < self._step]
-            writer = super().experiment
-            writer.metrics = [{k: v for k, v in row.items() if v} for row in rows]
-            writer.save()
-        return self._experiment
-
-    @rank_zero_only
-    def save(self) -> None:
-        """Write the new rows; a folder that was deleted meanwhile is made again."""
-        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
-        super().save()
-
-
-class KeptTensorBoardLogger(loggers.TensorBoardLogger):
-    """Makes its folder again where that was deleted meanwhile, which ends TensorBoard's writer."""
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> Any:
-        """The writer, whose folder is there."""
-        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
-        return super().experiment
+        target = Path(path)
+        write_kept(target.parent, lambda: write_bytes(target, buffer.getvalue()))

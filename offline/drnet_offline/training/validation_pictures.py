@@ -8,6 +8,7 @@ from lightning.pytorch import callbacks, loggers
 
 from drnet_offline.evaluation.pictures import PictureRow, draw_rows
 from drnet_offline.outputs.files import write_image
+from drnet_offline.training.kept_folder import write_kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +61,8 @@ class ValidationPictures(callbacks.Callback):
                 )
             )
         sheet = draw_rows(rows)
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f'epoch_{trainer.current_epoch:03d}.png'
-        write_image(path, sheet)
+        write_kept(self._folder, lambda: write_image(path, sheet))
         for logger in trainer.loggers:
             if isinstance(logger, loggers.TensorBoardLogger):
                 logger.experiment.add_image(

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import callbacks
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.training.kept_folder import write_kept
 from drnet_ros.network.checkpoint import save_network
 
 if TYPE_CHECKING:
@@ -58,7 +59,6 @@ class WeightsWriter(callbacks.Callback):
         metrics = pl_module.validation_figures()
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)  # it may have been deleted meanwhile
         if self._best < float('inf') and not self._best_path.is_file():
             # The best of what is to come is better than none.
             self._best, self._lost_in = float('inf'), trainer.current_epoch
@@ -68,9 +68,13 @@ class WeightsWriter(callbacks.Callback):
         if metrics['criterion'] < self._best:
             self._best = metrics['criterion']
             names.append('best')
-        for name in names:
-            path = self._folder / f'{name}.safetensors'
-            save_network(path, pl_module.network, metadata, dtype=torch.float16)
+
+        def write() -> None:
+            for name in names:
+                path = self._folder / f'{name}.safetensors'
+                save_network(path, pl_module.network, metadata, dtype=torch.float16)
+
+        write_kept(self._folder, write)
 
     def check_kept(self) -> None:
         """See to it at the end that the best weights of the whole training are there.

@@ -208,6 +208,16 @@ def write(path: Path, scene: Scene, kind: str = 'mcap', encoding: str = '16UC1')
     return path
 
 
+def write_ros1(writer: Ros1Writer, scene: Scene) -> None:
+    """Write a scene into a recording of ROS 1, at the times of its stamps."""
+    connections: dict[str, Any] = {}
+    for stamp, topic, content in messages_of(ROS1, scene, '16UC1'):
+        kind = content.__msgtype__
+        if topic not in connections:
+            connections[topic] = writer.add_connection(topic, kind, typestore=ROS1)
+        writer.write(connections[topic], stamp, ROS1.serialize_ros1(content, kind))
+
+
 ODD_RECORDS = {('/cam/image_raw', 2): b'\0\1\0\0\0\0', ('/cam/camera_info', 3): b'\0\1\0\0\0\0'}
 
 

@@ -17,7 +17,7 @@ from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.headers import header_of, read_header
 from drnet_offline.replay.index import index_recording
 from drnet_ros.errors import RecordingError
-from drnet_ros.inference.images.doubts import ROWS_DOUBT
+from drnet_ros.inference.images.doubts import REGION_DOUBT, ROWS_DOUBT
 from drnet_ros.recordings.recording import RecordedMessage, Recording
 from drnet_ros.recordings.topics import choose_topics
 
@@ -181,6 +181,22 @@ def test_rows_of_another_encoding_are_warned_of(tmp_path: Path, drnet: RunInProc
     code, said = drnet('bag', tmp_path / 'bag')
     assert code == 0
     assert f'3 frames: {ROWS_DOUBT}' in said
+
+
+def test_images_of_the_whole_sensor_beside_an_roi_are_warned_of(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    camera = info(ROS2, 1, 'camera', HW, FOCAL)
+    camera.roi.width, camera.roi.height = HW[1] // 2, HW[0] // 2
+    pixels = np.full((*HW, 3), 90, np.uint8)
+    messages = {'/camera_info': camera, '/image_raw': raw(ROS2, 1, 'camera', 'rgb8', pixels)}
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for name, content in messages.items():
+            topic = writer.add_connection(name, content.__msgtype__, typestore=ROS2)
+            writer.write(topic, 1, ROS2.serialize_cdr(content, content.__msgtype__))
+    code, said = drnet('bag', tmp_path / 'bag')
+    assert code == 0, said
+    assert f'1 frames: {REGION_DOUBT}' in said
 
 
 def test_what_cannot_be_right_is_said(tmp_path: Path, drnet: RunInProcess) -> None:

@@ -19,7 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from small_training import configure
-from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
+from tensorboard.backend.event_processing import event_accumulator
 
 from drnet_offline.errors import ConfigError, DatasetError, DivergedError
 from drnet_offline.training.module import DepthModule

@@ -10,11 +10,12 @@ from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
+from drnet_offline.training.adaptation.dataset_frames import DatasetFrames
 from drnet_offline.training.adaptation.pictures import check_replay_data
 from drnet_offline.training.adaptation.pinned import PinnedDepth
 from drnet_offline.training.adaptation.projected import ProjectedDepth
 from drnet_offline.training.adaptation.sources import (
-    DatasetFrames,
+    TOLERANCE_S,
     FrameSource,
     RecordedDepth,
     registration_problem,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ['check_sources', 'open_source']
 
-_TOLERANCE_S = 0.02
 _SENSORS = ('scan', 'points', 'depth', 'range')
 
 
@@ -86,7 +86,7 @@ def open_source(
         return DatasetFrames(path.name, open_dataset(path))
     recording = opened.enter_context(Recording(path))
     topics, choice = plan.topics, _choose_topics(recording, plan)
-    index = index_recording(recording, choice, _TOLERANCE_S, on_message=on_message)
+    index = index_recording(recording, choice, TOLERANCE_S, on_message=on_message)
     settings = Settings.from_mapping({'weights': plan.weights, **parse_settings(topics.settings)})
     chosen = _choose_labels(index, labels, settings, dict(topics.sources))
     names: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from drnet_offline.report.whole_table import print_table
 from drnet_offline.training.adaptation.label_errors import label_errors
 from drnet_offline.training.adaptation.model_card import model_card
 from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, sha256_of
+from drnet_offline.training.adaptation.preparing import problem_lines
 from drnet_offline.training.adaptation.report import write_report
 from drnet_ros.network.checkpoint import save_network
 from drnet_ros.weights import resolve_weights
@@ -105,6 +106,7 @@ def _unread(outcome: Outcome) -> list[str]:
         if unreadable := about.get('images_unreadable'):
             count = f'{unreadable} of {about["images"]} images'
             lines.append(f'{about["name"]}: {count} cannot be read; the others were used')
+        lines += [f'{about["name"]}: {line}' for line in problem_lines(about)]
     return lines
 
 

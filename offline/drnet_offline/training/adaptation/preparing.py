@@ -13,7 +13,7 @@ from drnet_offline.training.adaptation.frame_store import FrameStore, stored_siz
 from drnet_offline.training.adaptation.selection import choose_frames, survey_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,12 +29,14 @@ __all__ = [
     'prepare_again',
     'prepare_all',
     'prepare_frames',
+    'problem_lines',
 ]
 
 LEAST_LEARNED = 24
 """With fewer different frames there is nothing to learn."""
 
 _LEAST_LABELLED = 0.01  # share of the pixels of a frame
+_MOST_KINDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,23 @@ def _store(
     on_frame: Callable[[], None],
 ) -> FrameStore:
     """Store the frames at some positions, each with the number of its block."""
-    stored = _counted(_usable(source.frames(wanted)), on_frame)
-    return write_frames(folder, stored, len(wanted), size_hw, about)
+    return write_frames(
+        folder, _read(source, wanted, about, on_frame), len(wanted), size_hw, about
+    )
+
+
+def _read(
+    source: FrameSource,
+    wanted: dict[int, int],
+    about: dict[str, Any],
+    on_frame: Callable[[], None],
+) -> Iterator[LabelledFrame]:
+    """Yield the frames that have a label; after them, `about` says what was wrong with others."""
+    for frame in source.frames(wanted):
+        if np.isfinite(frame.depth_hw).mean() >= _LEAST_LABELLED:
+            yield frame
+            on_frame()
+    about['problems'] = dict(source.problems.most_common(_MOST_KINDS))
 
 
 def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> dict[str, Any]:
@@ -176,12 +193,6 @@ def _about(source: FrameSource, survey: Survey, labelled: NDArray[np.bool_]) -> 
         'image_hw': list(survey.image_hw),
         'path_widths': float(survey.path[-1]) if len(survey) else 0.0,
     }
-
-
-def _usable(frames: Iterable[LabelledFrame]) -> Iterator[LabelledFrame]:
-    for frame in frames:
-        if np.isfinite(frame.depth_hw).mean() >= _LEAST_LABELLED:
-            yield frame
 
 
 def _counted(items: Iterable[Any], on_item: Callable[[], None]) -> Iterator[Any]:
@@ -209,6 +220,7 @@ def check_enough(stores: Sequence[FrameStore]) -> None:
         f'{store.about["name"]}: {store.about["images"]} images in '
         f'{store.about["duration_s"]:.1f} s, {store.about["images_with_data"]} with data, '
         f'picture moved by {store.about["path_widths"]:.1f} of its widths'
+        + ''.join(f', {line}' for line in problem_lines(store.about))
         for store in stores
     )
     msg = (
@@ -217,3 +229,12 @@ def check_enough(stores: Sequence[FrameStore]) -> None:
         f'frames, got {learned} frames and {blocks} blocks ({about}): record longer, and move'
     )
     raise DatasetError(msg)
+
+
+def problem_lines(about: Mapping[str, Any]) -> list[str]:
+    """Return what was wrong with frames, a few words for each kind.
+
+    Args:
+        about: As a `FrameStore` has it.
+    """
+    return [f'{count} frames: {kind}' for kind, count in about.get('problems', {}).items()]

@@ -1,7 +1,8 @@
-"""Where frames come from: recordings and data sets, with the depth that was recorded."""
+"""Where frames come from: recordings, with the depth that was recorded."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -20,14 +21,13 @@ from drnet_ros.recordings.topics import TopicChoice
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drnet_offline.datasets.sample import DepthDataset, DepthSample
     from drnet_offline.replay.index import Index
     from drnet_ros.inference import Settings
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
 
 __all__ = [
-    'DatasetFrames',
+    'TOLERANCE_S',
     'FrameSource',
     'RecordedDepth',
     'RecordedFrames',
@@ -37,8 +37,9 @@ __all__ = [
 
 # Of longer recordings every n-th image is looked at: that is still 3 a second for half an hour.
 _MOST_SURVEYED = 6000
-# Data sets have no stamps.
-_FRAMES_PER_S = 30.0
+TOLERANCE_S = 0.02
+"""Largest time between an image and its depth."""
+
 _LEAST_VIEW, _WIDEST_VIEW = 15.0, 170.0
 
 
@@ -51,12 +52,14 @@ class FrameSource(Protocol):
         labels: What the labels are, in words.
         follows_network: Whether labels have the shape that the network sees: better weights make
             better labels.
+        problems: What is wrong with images and labels that `frames` has read, counted by kind.
     """
 
     name: str
     kind: str
     labels: str
     follows_network: bool
+    problems: Counter[str]
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -81,58 +84,6 @@ class FrameSource(Protocol):
         ...
 
 
-class DatasetFrames:
-    """A data set with depth, whose images follow each other in time."""
-
-    damage = ''
-    warnings = ()
-    kind = 'depth'
-    labels = 'depth of the data set'
-    follows_network = False
-
-    def __init__(self, name: str, samples: DepthDataset) -> None:
-        """Keep what is read later."""
-        self.name = name
-        self._samples = samples
-
-    def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
-        """Yield position, time at 30 images a second, and image."""
-        for position in self._surveyed():
-            sample = self._read(position)
-            rgb_hwc = None if sample is None else sample.rgb_hwc
-            yield position, position / _FRAMES_PER_S, rgb_hwc
-
-    def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return that all have one."""
-        return np.ones(len(positions), np.bool_)
-
-    def frames(self, blocks: Mapping[int, int]) -> Iterator[LabelledFrame]:
-        """Yield the samples at some positions."""
-        for position, block in sorted(blocks.items()):
-            sample = self._read(position)
-            if sample is None:
-                continue
-            yield LabelledFrame(
-                sample.name,
-                position,
-                position / _FRAMES_PER_S,
-                block,
-                sample.rgb_hwc,
-                sample.focal_px,
-                sample.depth_hw,
-            )
-
-    def _read(self, position: int) -> DepthSample | None:
-        """Return a sample, None if it cannot be read: the others can."""
-        try:
-            return self._samples[position]
-        except DatasetError:
-            return None
-
-    def _surveyed(self) -> range:
-        return range(0, len(self._samples), -(-len(self._samples) // _MOST_SURVEYED) or 1)
-
-
 class RecordedFrames:
     """The images of a recording.
 
@@ -141,6 +92,7 @@ class RecordedFrames:
         index: The index of the recording, which must stay open.
         settings: `image_is_rectified` and the sources of sparse depth are read.
         follows_network: As of `FrameSource`.
+        problems: As of `FrameSource`.
     """
 
     follows_network = False
@@ -154,6 +106,7 @@ class RecordedFrames:
         self.name = index.recording.path.name
         self.index = index
         self.settings = settings
+        self.problems: Counter[str] = Counter()
 
     @property
     def damage(self) -> str:
@@ -163,7 +116,13 @@ class RecordedFrames:
     @property
     def warnings(self) -> Sequence[str]:
         """What is odd about the recording, in whole sentences."""
-        return registration.index_warnings(self.index)
+        found = registration.index_warnings(self.index)
+        if len(self.index.depths.stamps_ns) and not self.index.pairs:
+            found.append(
+                f'depth on {self.index.choice.depth} is not learned: no depth image lies within '
+                f'{TOLERANCE_S} s of an image'
+            )
+        return found
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
@@ -238,6 +197,7 @@ class RecordedDepth(RecordedFrames):
             DatasetError: If a camera does not fit.
         """
         for frame in read_frames(self.index, positions=blocks):
+            self.problems.update(frame.problems)
             if frame.rgb_hwc is not None and frame.truth_hw is not None:
                 yield self.labelled(frame, blocks[frame.position], frame.truth_hw)
 
