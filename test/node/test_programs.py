@@ -240,11 +240,11 @@ import hashlib, sys
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
 
 signals = EndSignals(float(sys.argv[2]))
+if sys.argv[1] == 'failing':  # before the first signal, which would be why it ends
+    signals.end(1)
 print('ready', flush=True)
 if sys.argv[1] == 'native':  # the main thread never gets to run Python again
     hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)
-if sys.argv[1] == 'failing':
-    signals.end(1)
 signals.ended.wait()
 leave_at_once(signals.exit_code)
 """

@@ -205,12 +205,7 @@ class _Reader:
             problems.append(f'{exposure} image')
         if depth is not None:
             gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
-            truth = self._read(depth, 'depth', decode_depth_message, problems)
-            if truth is not None and not np.isfinite(truth).any():
-                problems.append(_EMPTY_DEPTH)
-            if truth is not None and _is_beyond_rooms(truth):
-                problems.append(_IN_MILLIMETRES)
-                truth = None
+            truth = self._read_depth(depth, problems)
         found = self._index.cameras.find(header.taken_ns)
         if rgb is not None and found is not None:
             try:
@@ -233,6 +228,18 @@ class _Reader:
             side_messages=waiting.side_messages,
             problems=tuple(problems),
         )
+
+    def _read_depth(self, depth: RecordedMessage, problems: list[str]) -> FloatArray | None:
+        """Decode recorded depth, and note what speaks against it; None if it is of no use."""
+        truth_hw = self._read(depth, 'depth', decode_depth_message, problems)
+        if truth_hw is None:
+            return None
+        if not np.isfinite(truth_hw).any():
+            problems.append(_EMPTY_DEPTH)
+        if _is_beyond_rooms(truth_hw):
+            problems.append(_IN_MILLIMETRES)
+            return None
+        return truth_hw
 
 
 def _decode_image(problems: list[str], message: Any) -> UInt8Array:
