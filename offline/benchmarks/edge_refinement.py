@@ -63,7 +63,7 @@ def score_rows() -> list[list[str]]:
     )
     rows = []
     with DepthEstimator(plain) as off, DepthEstimator(refined) as on:
-        for name, dataset, _ in track(list(list_sources())):
+        for name, dataset, _ in track(list(list_sources(DATA))):
             before, after = (score(estimator, name, dataset) for estimator in (off, on))
             pairs = [f'{a} -> {b}' if a else '' for a, b in zip(before, after, strict=True)]
             rows.append([name, str(len(dataset)), *pairs])
