@@ -80,7 +80,7 @@ class RandomCorridor(LampRows):
         """Leaves the way free."""
 
     def _add_door(self, spot: tuple[float, float], turn: float) -> None:
-        """Adds a closed or an ajar door with its frame, flush with the wall."""
+        """Adds a closed door with its frame, in front of the wall."""
         rng, palette, group = self._rng, self._palette, add_group('door', (*spot, 0.0), turn)
         for left, right in ((-0.52, -0.45), (0.45, 0.52)):
             add_box('frame', (left, -0.03, 0.0), (right, 0.0, 2.1), palette['trim'], group)

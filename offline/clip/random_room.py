@@ -40,7 +40,7 @@ def optical_pose(
     """Returns the pose of an optical frame in the room, 4x4.
 
     Args:
-        at: Where the camera is.
+        at: Where the camera is, metres.
         yaw: Left of +x, radians.
         pitch: Up from level, radians.
         roll: Clockwise, radians.
@@ -58,8 +58,8 @@ class RandomRoom:
     """A living room whose size, surfaces, light and furniture depend on a seed.
 
     Attributes:
-        lowest_size_m: Length, width and height are drawn from here.
-        highest_size_m: To here.
+        lowest_size_m: The least length, width and height that are drawn, metres.
+        highest_size_m: The greatest ones.
     """
 
     lowest_size_m, highest_size_m = (3.0, 2.8, 2.3), (7.5, 6.0, 3.0)
