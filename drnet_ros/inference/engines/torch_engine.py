@@ -222,7 +222,7 @@ class TorchNetwork:
 
 def _cast_convolutions(network: DRNet, dtype: torch.dtype) -> None:
     """Cast once what autocast would cast in each run: a graph would do so in each replay."""
-    kept = [module for module in network.modules() if isinstance(module, GuidedUpsampler)]
+    kept: list[nn.Module] = [m for m in network.modules() if isinstance(m, GuidedUpsampler)]
     if network.backbone.is_stem_exact:
         kept.append(network.backbone.stages[0])
     exact = {module for each in kept for module in each.modules()}

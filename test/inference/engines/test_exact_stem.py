@@ -32,10 +32,14 @@ def estimates(engine: str, precision: str) -> list[NDArray[np.float32]]:
     except EngineError as refusal:  # this CPU does not compute in that precision
         pytest.skip(str(refusal))
     with estimator:
-        return [
-            estimator.estimate(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)).depth_hw
-            for path in PICTURES
-        ]
+        return [estimator.estimate(read(path)).depth_hw for path in PICTURES]
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    """Colours of a picture."""
+    bgr = cv2.imread(str(path))
+    assert bgr is not None
+    return np.ascontiguousarray(bgr[..., ::-1], np.uint8)
 
 
 @pytest.mark.slow
