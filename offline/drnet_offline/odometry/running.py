@@ -18,9 +18,11 @@ from drnet_offline.replay.sparse_topics import SparseTopics
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from drnet_offline.replay.frames import RecordedFrame
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
+    from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['RECORDED', 'RESCALED', 'Path3D', 'follow_camera']
 
@@ -144,21 +146,24 @@ class _Pass:
             Path3D(source, is_rescaled, method) for source in sources for method in methods
         ]
         self._followed: list[_Followed] = []
-        self._rectifier: Rectifier | None = None
+        self._stamps_ns: set[int] = set()
+        self._first: CameraModel | None = None
+        self._last: tuple[CameraModel, Rectifier] | None = None
 
     def add(self, estimated: Estimated, depths: dict[str, FloatArray | None]) -> None:
         frame = estimated.frame
-        if frame.rgb_hwc is None or not estimated.results:
+        # A message that was recorded twice is one frame: a path has one pose at a time.
+        is_new = frame.stamp_ns not in self._stamps_ns
+        if frame.rgb_hwc is None or not estimated.results or not is_new:
             return
-        if self._rectifier is None:
-            if frame.camera is None:
-                msg = 'odometry needs the camera: the recording must have a usable camera_info'
-                raise OfflineError(msg)
-            camera = frame.camera.rectified() if self._is_rectified else frame.camera
-            self._rectifier = Rectifier(camera)
-            k = self._rectifier.k
+        rectifier = self._rectifier_of(frame)
+        if rectifier is None:
+            return
+        self._stamps_ns.add(frame.stamp_ns)
+        if not self._followed:
+            k = rectifier.k
             self._followed = [_Followed(p, create_tracker(p.method, k)) for p in self.paths]
-        gray = self._rectifier.image(frame.rgb_hwc)
+        gray = rectifier.image(frame.rgb_hwc)
         rectified: dict[str, FloatArray] = {}
         for followed in self._followed:
             source = followed.path.source
@@ -166,8 +171,28 @@ class _Pass:
             # A frame without recorded depth is left out of that path, not taken for standing.
             if depth is not None:
                 if source not in rectified:
-                    rectified[source] = self._rectifier.depth(depth)
+                    rectified[source] = rectifier.depth(depth)
                 followed.add(frame.stamp_ns / 1e9, gray, rectified[source])
+
+    def _rectifier_of(self, frame: RecordedFrame) -> Rectifier | None:
+        """Return what makes a frame one of the first frame's camera, which trackers follow.
+
+        Intrinsics and size may change in a recording. A frame without a camera of its own, which
+        its problems say, is left out.
+
+        Raises:
+            OfflineError: The first frame has no camera.
+        """
+        if frame.camera is None:
+            if self._first is None:
+                msg = 'odometry needs the camera: the recording must have a usable camera_info'
+                raise OfflineError(msg)
+            return None
+        camera = frame.camera.rectified() if self._is_rectified else frame.camera
+        self._first = self._first or camera
+        if self._last is None or self._last[0] != camera:
+            self._last = camera, Rectifier(camera, self._first)
+        return self._last[1]
 
 
 def _estimated(
