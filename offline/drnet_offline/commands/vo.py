@@ -158,9 +158,8 @@ def _index(
     from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
 
     index = index_recording(recording, choice, tolerance_s)
-    console = Console(stderr=True, soft_wrap=True)
     for text in index_warnings(index):
-        console.print(f'warning: {text}', markup=False, highlight=False)
+        _warn(text)
     return index, Counter(index.camera_problems)
 
 
@@ -183,4 +182,10 @@ def _follow(
             lambda: progress.advance(task),
             sparse_topics,
             lambda kind: problems.update([kind]),
+            _warn,
         )
+
+
+def _warn(text: str) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f'warning: {text}', markup=False, highlight=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
 from drnet_offline.odometry.rectifying import Rectifier
 from drnet_offline.odometry.trackers import Tracker, create_tracker
 from drnet_offline.replay.playback import Estimated, Playback
@@ -80,6 +81,7 @@ def follow_camera(
     on_frame: Callable[[], None] = lambda: None,
     sparse_topics: SparseTopics = _NO_TOPICS,
     on_problem: Callable[[str], None] = lambda _kind: None,
+    on_warning: Callable[[str], None] = lambda _text: None,
 ) -> tuple[list[Path3D], dict[str, float]]:
     """Run odometry with recorded depth, with estimated depth, and with that rescaled.
 
@@ -93,6 +95,7 @@ def follow_camera(
         on_frame: Called for each frame of each pass.
         sparse_topics: Where the sources of sparse depth of all variants are recorded.
         on_problem: Called with the kind of each thing that is wrong with a frame.
+        on_warning: Called with what is doubtful about the whole recording, in a sentence.
 
     Returns:
         The paths, and the factor of each variant by name (none without recorded depth).
@@ -105,6 +108,7 @@ def follow_camera(
     is_rectified = variants[0].settings.image_is_rectified
     first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    differences: list[float] = []
     for estimated in _estimated(index, variants, sparse_topics):
         for kind in estimated.frame.problems:
             on_problem(kind)
@@ -114,8 +118,12 @@ def follow_camera(
             depths[variant.name] = _fitted(estimated, result.depth_hw)
             if (scale := _scale(truth, depths[variant.name])) is not None:
                 scales[variant.name].append(scale)
+        differences.append(_difference(truth, depths.get(variants[0].name)))
         first.add(estimated, depths)
         on_frame()
+    known = [each for each in differences if np.isfinite(each)]
+    if known and (text := own_depth_warning(float(np.median(known)))):
+        on_warning(text)
     factors = {name: float(np.median(values)) for name, values in scales.items() if values}
     if not factors:
         return first.paths, {}
@@ -219,6 +227,10 @@ def _scale(truth: FloatArray | None, depth: FloatArray | None) -> float | None:
     ratios = truth / depth
     ratios = ratios[np.isfinite(ratios)]
     return float(np.median(ratios)) if ratios.size else None
+
+
+def _difference(truth: FloatArray | None, depth: FloatArray | None) -> float:
+    return float('nan') if truth is None or depth is None else shape_difference(depth, truth)
 
 
 def _times(depth: FloatArray | None, factor: float | None) -> FloatArray | None:

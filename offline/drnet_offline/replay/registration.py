@@ -9,6 +9,7 @@ import numpy as np
 
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.images.doubts import stretch_doubt
+from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
@@ -101,12 +102,44 @@ def _frame_warnings(index: Index) -> list[str]:
         {name.lstrip('/') for name in names} - {''}
         for names in (index.cameras.frame_ids, index.images.frame_ids)
     )
-    if not infos or not images or infos & images:
-        return []
+    mixed = [
+        f'{what} on {topic} are of the frames {_names(names)}: those of several cameras mix there, '
+        'so that an image may have the intrinsics of another; give each camera its own topics'
+        for what, topic, names in (
+            ('images', index.choice.image, images),
+            ('messages', index.choice.camera_info, infos),
+        )
+        if len(names) > 1
+    ]
+    if mixed or not infos or not images or infos & images:
+        return mixed + _neighbour_warnings(index)
     text = (
         f'camera_info on {index.choice.camera_info} is of the frame {_names(infos)}, images of '
         f'{_names(images)}: the intrinsics of another camera make the scale wrong; name the right '
         'topic by --camera-info-topic'
+    )
+    return [text]
+
+
+def _neighbour_warnings(index: Index) -> list[str]:
+    """Return what to say of a CameraInfo that was recorded beside another camera's images."""
+    choice = index.choice
+    if choice.camera_info is None:
+        return []
+    own = base_topic(choice.image)
+    folder = choice.camera_info.rpartition('/')[0]
+    others = {
+        base_topic(name)
+        for name, topic in index.recording.topics.items()
+        if topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE}
+    }
+    neighbour = f'{folder}/{own.rpartition("/")[2]}'
+    if neighbour == own or neighbour not in others:
+        return []
+    text = (
+        f'camera_info on {choice.camera_info} seems to be that of {neighbour}, and images are those '
+        f'of {own}: the intrinsics of another camera make the scale wrong; name the right topic by '
+        '--camera-info-topic'
     )
     return [text]
 
