@@ -81,3 +81,14 @@ def test_a_message_that_was_recorded_twice_is_one_frame(
     row = recorded_row(write_changing(tmp_path / 'bag', FRAMES - 1, 2), tmp_path, drnet)
     assert (row['poses'], row['lost']) == (FRAMES, 0)
     assert row['ape_m'] < 0.003
+
+
+def test_depth_of_the_network_itself_is_warned_of(tmp_path: Path, drnet: RunInProcess) -> None:
+    path, out = write_clip_start(tmp_path / 'whole', FRAMES), tmp_path / 'out.mcap'
+    own = 'warning: recorded depth has the shape of the estimate'
+    code, said = drnet('vo', path, '--method', 'features')
+    assert (code, own in said) == (0, False), said
+    assert drnet('bag', path, '--write', out)[0] == 0
+    words = ('--depth-topic', '/drnet/depth/image_rect')
+    code, said = drnet('vo', out, '--method', 'features', *words)
+    assert (code, own in said) == (0, True), said
