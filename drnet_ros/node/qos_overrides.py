@@ -33,8 +33,8 @@ def named_overrides(topic: str, role: str) -> Iterator[None]:
         text = ros_error_text(error)
         if _OTHER_TYPE in text:
             msg = (
-                f'{topic} must have messages of one type, and this node uses it for two: two names '
-                'are remapped to it, such as image and camera_info'
+                f'{topic} must have messages of one type, and this node uses it for two: two '
+                'names are remapped to it, such as image and camera_info'
             )
             raise SettingsError(msg) from error
         msg = f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: {text}'

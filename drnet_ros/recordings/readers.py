@@ -113,9 +113,9 @@ class _McapReader(McapReader):
             if 'Profile' not in str(error):
                 raise
             msg = (
-                f'{self.path} must be of ROS 2, got an MCAP file of another profile: give the .bag '
-                'file if it was made of one of ROS 1; otherwise play it with what wrote it, and '
-                'record that with `ros2 bag record`'
+                f'{self.path} must be of ROS 2, got an MCAP file of another profile: give the '
+                '.bag file if it was made of one of ROS 1; otherwise play it with what wrote it, '
+                'and record that with `ros2 bag record`'
             )
             raise RecordingError(msg) from error
 

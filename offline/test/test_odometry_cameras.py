@@ -23,14 +23,18 @@ FRAMES = 12
 ROWS, COLUMNS = slice(60, 420), slice(80, 560)  # 0.75 of the image, around its middle
 
 
+def decoded(data: Any) -> Any:
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+
+
 def cropped(topic: str, message: Any) -> Any:
     """An image, depth image or camera_info as a camera of a smaller sensor gives it."""
     if topic == IMAGE:
-        pixels = cv2.imdecode(message.data, cv2.IMREAD_COLOR)[ROWS, COLUMNS]
+        pixels = decoded(message.data)[ROWS, COLUMNS]
         message.data = np.frombuffer(cv2.imencode('.png', pixels)[1], np.uint8)
         message.format = 'rgb8; png compressed bgr8'
     elif topic == DEPTH:
-        depth = cv2.imdecode(message.data[12:], cv2.IMREAD_UNCHANGED)[ROWS, COLUMNS]
+        depth = decoded(message.data[12:])[ROWS, COLUMNS]
         png = np.frombuffer(cv2.imencode('.png', depth)[1], np.uint8)
         message.data = np.concatenate([message.data[:12], png])
     elif topic == INFO:

@@ -151,8 +151,8 @@ def _namespace(given: str | None, write: Path | None) -> str:
     name = 'drnet' if given is None else given.strip('/')
     if not re.fullmatch(_NAMESPACE, name, re.ASCII):
         msg = (
-            '--namespace must be a name of ROS 2, of letters, digits, _ and / between them, such as '
-            f"/drnet or /, got '{given}'"
+            '--namespace must be a name of ROS 2, of letters, digits, _ and / between them, '
+            f"such as /drnet or /, got '{given}'"
         )
         raise OfflineError(msg)
     return f'/{name}' if name else ''

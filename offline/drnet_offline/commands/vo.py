@@ -182,7 +182,7 @@ def _follow(
             lambda: progress.advance(task),
             sparse_topics,
             lambda kind: problems.update([kind]),
-            _warn,
+            on_warning=_warn,
         )
 
 

@@ -100,7 +100,8 @@ def calibrate(
         for number, index in enumerate(chosen_images(len(dataset), images)):
             kind = CALIBRATION_DRAWS[number % len(CALIBRATION_DRAWS)]
             with collected():
-                _measure(estimator, model, dataset[index], kind, generator, errors, ratios)
+                sample = dataset[index]
+                ratios.append(_measure(estimator, model, sample, kind, generator, errors))
                 measured += 1
             on_image()
         _check_scale(ratios)
@@ -140,18 +141,17 @@ def _measure(
     drawn_kind: str,
     generator: np.random.Generator,
     errors: tuple[list[NDArray[np.float64]], ...],
-    ratios: list[float],
-) -> None:
+) -> float:
     """Append the errors of one image in stated deviations: without sparse depth, and with it.
 
-    `ratios` gets the median of truth / estimate.
+    Returns:
+        The median of truth / estimate; NaN if it has no pixel of both.
     """
     camera = pinhole(sample.focal_px, *sample.depth_hw.shape)
     depth = estimator.estimate(sample.rgb_hwc, camera, stddev=False).depth_hw
     is_known = np.isfinite(sample.depth_hw) & (sample.depth_hw > 0) & np.isfinite(depth)
     if not is_known.any():
-        return
-    ratios.append(float(np.median(sample.depth_hw[is_known] / depth[is_known])))
+        return math.nan
     scaler = SparseScaler(model)
     for kind in (None, drawn_kind):
         sparse, is_scored = None, is_known
@@ -166,6 +166,7 @@ def _measure(
         pixels = generator.choice(np.flatnonzero(is_scored), _PIXELS)
         error = np.abs(scaled.ravel()[pixels] - sample.depth_hw.ravel()[pixels])
         errors[kind is not None].append((error / stddev.ravel()[pixels]).astype(np.float64))
+    return float(np.median(sample.depth_hw[is_known] / depth[is_known]))
 
 
 def _check_scale(ratios: Sequence[float]) -> None:
@@ -174,7 +175,8 @@ def _check_scale(ratios: Sequence[float]) -> None:
     Raises:
         DatasetError: It is a multiple of the estimate.
     """
-    if ratios and (text := scale_warning(float(np.median(ratios)))):
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    if known and (text := scale_warning(float(np.median(known)))):
         raise DatasetError(text)
 
 

@@ -82,8 +82,8 @@ def own_depth_warning(difference: float) -> str:
     if not difference < _LEAST_DIFFERENCE:
         return ''
     return (
-        f'recorded depth has the shape of the estimate (REL {difference:.4f} after scaling), as no '
-        "sensor's has: it seems to come from depth_node or `drnet bag --write`; name that of a "
+        f'recorded depth has the shape of the estimate (REL {difference:.4f} after scaling), as '
+        "no sensor's has: it seems to come from depth_node or `drnet bag --write`; name that of a "
         'sensor by --depth-topic, or none'
     )
 

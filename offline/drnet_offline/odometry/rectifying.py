@@ -60,6 +60,4 @@ class Rectifier:
 
 
 def _matrix(camera: CameraModel) -> NDArray[np.float64]:
-    return np.array(
-        [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64
-    )
+    return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64)

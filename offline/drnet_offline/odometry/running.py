@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ def follow_camera(
     on_frame: Callable[[], None] = lambda: None,
     sparse_topics: SparseTopics = _NO_TOPICS,
     on_problem: Callable[[str], None] = lambda _kind: None,
+    *,
     on_warning: Callable[[str], None] = lambda _text: None,
 ) -> tuple[list[Path3D], dict[str, float]]:
     """Run odometry with recorded depth, with estimated depth, and with that rescaled.
@@ -121,19 +122,14 @@ def follow_camera(
         differences.append(_difference(truth, depths.get(variants[0].name)))
         first.add(estimated, depths)
         on_frame()
-    known = [each for each in differences if np.isfinite(each)]
-    if known and (text := own_depth_warning(float(np.median(known)))):
+    if text := own_depth_warning(_median(differences)):
         on_warning(text)
     factors = {name: float(np.median(values)) for name, values in scales.items() if values}
     if not factors:
         return first.paths, {}
     second = _Pass(list(factors), methods, is_rescaled=True, is_rectified=is_rectified)
     for estimated in _estimated(index, variants, sparse_topics):
-        depths = {
-            variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
-            for variant, result in zip(variants, estimated.results, strict=False)
-        }
-        second.add(estimated, depths)
+        second.add(estimated, _rescaled(estimated, variants, factors))
         on_frame()
     return first.paths + second.paths, factors
 
@@ -231,6 +227,20 @@ def _scale(truth: FloatArray | None, depth: FloatArray | None) -> float | None:
 
 def _difference(truth: FloatArray | None, depth: FloatArray | None) -> float:
     return float('nan') if truth is None or depth is None else shape_difference(depth, truth)
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [each for each in values if np.isfinite(each)]
+    return float(np.median(known)) if known else float('nan')
+
+
+def _rescaled(
+    estimated: Estimated, variants: Sequence[Variant], factors: Mapping[str, float]
+) -> dict[str, FloatArray | None]:
+    return {
+        variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
+        for variant, result in zip(variants, estimated.results, strict=False)
+    }
 
 
 def _times(depth: FloatArray | None, factor: float | None) -> FloatArray | None:

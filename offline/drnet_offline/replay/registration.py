@@ -103,8 +103,9 @@ def _frame_warnings(index: Index) -> list[str]:
         for names in (index.cameras.frame_ids, index.images.frame_ids)
     )
     mixed = [
-        f'{what} on {topic} are of the frames {_names(names)}: those of several cameras mix there, '
-        'so that an image may have the intrinsics of another; give each camera its own topics'
+        f'{what} on {topic} are of the frames {_names(names)}: those of several cameras mix '
+        'there, so that an image may have the intrinsics of another; give each camera topics of '
+        'its own'
         for what, topic, names in (
             ('images', index.choice.image, images),
             ('messages', index.choice.camera_info, infos),
@@ -137,9 +138,9 @@ def _neighbour_warnings(index: Index) -> list[str]:
     if neighbour == own or neighbour not in others:
         return []
     text = (
-        f'camera_info on {choice.camera_info} seems to be that of {neighbour}, and images are those '
-        f'of {own}: the intrinsics of another camera make the scale wrong; name the right topic by '
-        '--camera-info-topic'
+        f'camera_info on {choice.camera_info} seems to be that of {neighbour}, and images are '
+        f'those of {own}: the intrinsics of another camera make the scale wrong; name the right '
+        'topic by --camera-info-topic'
     )
     return [text]
 

@@ -160,8 +160,10 @@ def plain(value: Any) -> Any:
 def _shape_difference(scores: Scores) -> float:
     """Return REL after each frame was multiplied by its scale; NaN if nothing was compared."""
     figures = scores.figures()
-    return min((each['rel'] for name, each in figures.items() if name.endswith('_scaled')),
-               default=float('nan'))
+    return min(
+        (each['rel'] for name, each in figures.items() if name.endswith('_scaled')),
+        default=float('nan'),
+    )
 
 
 def _scored(scores: Scores) -> int:

@@ -67,7 +67,9 @@ def test_camera_info_beside_the_images_of_another_camera_is_warned_of(
     lacking = [each for each in messages if each[0] != '/rear/camera_info']
     path = write_messages(tmp_path / 'bag', lacking)
     (said,) = warnings_of(path, drnet, '--image-topic', '/rear/image_raw')
-    assert said.startswith('camera_info on /front/camera_info seems to be that of /front/image_raw')
+    assert said.startswith(
+        'camera_info on /front/camera_info seems to be that of /front/image_raw'
+    )
     assert '--camera-info-topic' in said
     assert warnings_of(path, drnet, '--image-topic', '/front/image_raw') == []
 

@@ -64,8 +64,10 @@ def test_a_short_recording_has_six_blocks_and_one_without_duration_none() -> Non
 
 
 def test_blocks_are_of_the_time_with_labels() -> None:
-    """Of a recording with depth for its first minute, with a pause, and of a clock that was set."""
-    stamps = np.concatenate([np.arange(0, 60, 0.1), np.arange(600, 660, 0.1), [1.7e9, 1.7e9 + 0.1]])
+    """Depth for a part of the time, a pause, and a clock that was set."""
+    stamps = np.concatenate(
+        [np.arange(0, 60, 0.1), np.arange(600, 660, 0.1), [1.7e9, 1.7e9 + 0.1]]
+    )
     is_labelled = (stamps < 30) | (stamps >= 630)
     times = learning_time(stamps, is_labelled)
     # 30 s, half a second in place of the pause, 30 s, and as much in place of half a century.

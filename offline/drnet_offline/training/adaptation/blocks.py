@@ -56,7 +56,8 @@ def learning_time(
     """
     stamps = np.unique(stamps_s[is_labelled])
     gaps_s = np.diff(stamps, prepend=stamps[0])
-    return np.interp(stamps_s, stamps, np.cumsum(np.minimum(gaps_s, _GUARD_S)))
+    elapsed_s = np.cumsum(np.minimum(gaps_s, _GUARD_S))
+    return np.asarray(np.interp(stamps_s, stamps, elapsed_s), np.float64)
 
 
 def split_blocks(stamps_s: NDArray[np.float64]) -> Blocks:

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.errors import DatasetError
-from drnet_offline.training.adaptation.blocks import (
-    LEAST_BLOCKS,
-    learning_time,
-    split_blocks,
-)
+from drnet_offline.training.adaptation.blocks import LEAST_BLOCKS, learning_time, split_blocks
 from drnet_offline.training.adaptation.frame_store import FrameStore, stored_size, write_frames
 from drnet_offline.training.adaptation.selection import choose_frames, survey_images
 
