@@ -92,6 +92,7 @@ def test_depth_of_the_network_itself_is_warned_of(tmp_path: Path, drnet: RunInPr
     own = 'warning: recorded depth has the shape of the estimate'
     code, said = drnet('vo', path, '--method', 'features')
     assert (code, own in said) == (0, False), said
+    assert f'images: {IMAGE}, camera_info: {INFO}, depth: {DEPTH}' in said
     assert drnet('bag', path, '--write', out)[0] == 0
     words = ('--depth-topic', '/drnet/depth/image_rect')
     code, said = drnet('vo', out, '--method', 'features', *words)

@@ -155,9 +155,10 @@ def _index(
     recording: Recording, choice: TopicChoice, tolerance_s: float
 ) -> tuple[Index, Counter[str]]:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
-    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
+    from drnet_offline.replay.registration import index_warnings, topics_text  # noqa: PLC0415
 
     index = index_recording(recording, choice, tolerance_s)
+    _print(topics_text(choice))
     for text in index_warnings(index):
         _warn(text)
     return index, Counter(index.camera_problems)
@@ -187,5 +188,9 @@ def _follow(
 
 
 def _warn(text: str) -> None:
+    _print(f'warning: {text}')
+
+
+def _print(text: str) -> None:
     console = Console(stderr=True, soft_wrap=True)
-    console.print(f'warning: {text}', markup=False, highlight=False)
+    console.print(text, markup=False, highlight=False)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['at_size', 'index_warnings', 'registration_warnings']
+__all__ = ['at_size', 'index_warnings', 'registration_warnings', 'topics_text']
 
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
@@ -56,6 +57,14 @@ def registration_warnings(
     if color is not None and depth is not None:
         warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
     return warnings
+
+
+def topics_text(choice: TopicChoice) -> str:
+    """Return which topics are read: a recording may have those of other cameras too."""
+    others = {'camera_info': choice.camera_info, 'depth': choice.depth}
+    return ', '.join(
+        [f'images: {choice.image}', *(f'{kind}: {name}' for kind, name in others.items() if name)]
+    )
 
 
 def index_warnings(index: Index) -> list[str]:

@@ -168,6 +168,7 @@ def test_too_few_frames_are_refused_in_numbers(
     [
         ({'depth_frame': 'elsewhere'}, (), "depth is of the frame 'elsewhere'"),
         ({'depth_focal': 90.0}, (), 'must be sure enough to judge by in 6 held-out blocks'),
+        ({'depth_focal': 90.0}, (), 'bag: images: /cam/image_raw, camera_info: /cam/camera_info'),
         ({}, ('--labels', 'odometry'), 'odometry'),
         ({}, ('--labels', 'sparse'), 'must have a topic of a scan'),
         ({}, ('--source-topic', 'scan'), 'must be SOURCE=TOPIC'),

@@ -13,6 +13,7 @@ import torch
 
 from drnet_offline.datasets.mixture import Mixture, Source, SourceConfig
 from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
+from drnet_offline.replay.registration import topics_text
 from drnet_offline.training.adaptation.comparison import Comparison, Weights
 from drnet_offline.training.adaptation.frame_store import FrameStore
 from drnet_offline.training.adaptation.gate import MIXTURES, Verdict
@@ -29,6 +30,7 @@ from drnet_offline.training.adaptation.preparing import (
 )
 from drnet_offline.training.adaptation.replay_set import ReplaySet, data_replay, picture_replay
 from drnet_offline.training.adaptation.scoring import predict
+from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_offline.training.adaptation.training import BATCH_SIZE, Training
 from drnet_ros.inference.preprocess import network_size
 from drnet_ros.network.checkpoint import load_network, save_network
@@ -161,6 +163,8 @@ class Adaptation:
         plan = replace(self._plan, weights=weights or self._plan.weights)
         with ExitStack() as opened:
             source = open_source(path, plan, labels, opened, advance)
+            if isinstance(source, RecordedFrames):
+                self._print(f'{path.name}: {topics_text(source.index.choice)}')
             for text in source.warnings:
                 self._warn(f'{path.name}: {text}')
             store = prepare(source, folder, self._network_hw, on_frame=advance)
@@ -183,7 +187,10 @@ class Adaptation:
                 self._warn(f'{store.about["name"]}: {text}')
 
     def _warn(self, text: str) -> None:
-        self._progress.console.print(f'warning: {text}', markup=False)
+        self._print(f'warning: {text}')
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _open_replay(self) -> ReplaySet | None:
         share, path = self._plan.replay_share, self._plan.replay_data or ROOMS
