@@ -13,6 +13,9 @@ from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['read_calibration']
 
+_MUST_BE = 'must be the YAML file of a camera calibration'
+_WRITE_IT = 'write it with camera_calibration of ROS: OpenCV, Kalibr and others have other names'
+
 
 def read_calibration(path: Path) -> CameraModel:
     """Read a calibration file.
@@ -42,9 +45,9 @@ def read_calibration(path: Path) -> CameraModel:
     except OSError as error:
         msg = f'cannot read {path}: {error.strerror}'
         raise CameraError(msg) from error
-    except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
-        msg = (
-            f'{path} must be the YAML file of a camera calibration, got {one_line(error)}; write '
-            'it with camera_calibration'
-        )
+    except KeyError as error:
+        msg = f'{path} {_MUST_BE}: it has no {error.args[0]}; {_WRITE_IT}'
+        raise CameraError(msg) from error
+    except (AttributeError, TypeError, ValueError, YAMLError) as error:
+        msg = f'{path} {_MUST_BE}, got {one_line(error)}; {_WRITE_IT}'
         raise CameraError(msg) from error

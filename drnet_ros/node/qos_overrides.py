@@ -12,6 +12,8 @@ from drnet_ros.node.ros_errors import ros_error_text
 
 __all__ = ['named_overrides']
 
+_OTHER_TYPE = 'incompatible type'
+
 
 @contextmanager
 def named_overrides(topic: str, role: str) -> Iterator[None]:
@@ -28,8 +30,12 @@ def named_overrides(topic: str, role: str) -> Iterator[None]:
         yield
     # RuntimeError is also the base of what the middleware raises.
     except (RuntimeError, InvalidParameterTypeException, ValueError) as error:
-        msg = (
-            f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: '
-            f'{ros_error_text(error)}'
-        )
+        text = ros_error_text(error)
+        if _OTHER_TYPE in text:
+            msg = (
+                f'{topic} must have messages of one type, and this node uses it for two: two '
+                'names are remapped to it, such as image and camera_info'
+            )
+            raise SettingsError(msg) from error
+        msg = f'qos_overrides.{topic}.{role} must be a QoS that ROS takes, got: {text}'
         raise SettingsError(msg) from error

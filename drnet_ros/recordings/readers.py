@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
+from rosbags.rosbag2.errors import ReaderError
 from rosbags.rosbag2.storage_mcap import McapReader, Schema
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from drnet_ros.errors import RecordingError
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -97,6 +100,24 @@ class _McapReader(McapReader):
     def __init__(self, path: Any) -> None:
         super().__init__(path)
         self.schemas = _Schemas()
+
+    def _open(self) -> None:
+        """Read the indexes.
+
+        Raises:
+            RecordingError: The file is of another system.
+        """
+        try:
+            super()._open()
+        except ReaderError as error:
+            if 'Profile' not in str(error):
+                raise
+            msg = (
+                f'{self.path} must be of ROS 2, got an MCAP file of another profile: give the '
+                '.bag file if it was made of one of ROS 1; otherwise play it with what wrote it, '
+                'and record that with `ros2 bag record`'
+            )
+            raise RecordingError(msg) from error
 
     def messages(self, connections: Any, start: Any = None, stop: Any = None) -> Iterator[Any]:  # type: ignore[override]
         """Yield messages; without chunks in the order of the file, nearly that of time."""

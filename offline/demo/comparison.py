@@ -10,6 +10,7 @@ import numpy as np
 from recorded_messages import readable_messages, unreadable_text
 
 from drnet_offline.datasets.matching import match_stamps
+from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
 from drnet_offline.evaluation.metrics import DepthMetrics
 from drnet_offline.evaluation.protocols import PROTOCOLS
 from drnet_offline.outputs.wording import counted
@@ -40,12 +41,14 @@ class Comparison:
         truths: Of those that are drawn, float32 (H, W) in metres.
         reasons: Why frames were not compared, and how many of them.
         problems: What could not be read of recorded depth, in whole sentences.
+        differences: REL of each compared frame after it was multiplied by its scale.
     """
 
     metrics: DepthMetrics = field(default_factory=lambda: DepthMetrics(PROTOCOLS['full']))
     truths: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    differences: list[float] = field(default_factory=list)
 
     @property
     def frames(self) -> int:
@@ -59,10 +62,11 @@ class Comparison:
 
     @property
     def warnings(self) -> list[str]:
-        """Why some frames were not compared, if others were, in whole sentences."""
+        """What is doubtful about recorded depth, and why some frames were not compared."""
         if not self.frames:
             return []
-        return [
+        text = own_depth_warning(float(np.median(self.differences)))
+        return [text] * bool(text) + [
             f'{counted(count, "frame")} not compared with recorded depth: {text}'
             for text, count in self.reasons.most_common()
         ]
@@ -140,3 +144,5 @@ def _compare_frame(
     comparison.metrics.update(depth, np.where(np.isfinite(depth), truth, np.float32(np.nan)))
     if comparison.frames == before:
         comparison.reasons['no pixel has both recorded and estimated depth'] += 1
+    else:
+        comparison.differences.append(shape_difference(depth, truth))

@@ -213,6 +213,19 @@ def test_outcome_compares_depth_of_other_stamps_or_says_why_not(
         assert reason in summary['not_compared']
 
 
+def test_depth_of_the_network_itself_is_told(collector: Collector) -> None:
+    assert collector is not None  # the demo's folder is on the path
+    from comparison import Comparison  # noqa: PLC0415
+
+    comparison = Comparison(differences=[0.001, 0.3, 0.002])
+    assert comparison.warnings == []
+    comparison.metrics.update(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
+    (text,) = comparison.warnings
+    assert text.startswith('recorded depth has the shape of the estimate (REL 0.0020')
+    comparison.differences += [0.3, 0.3]
+    assert comparison.warnings == []
+
+
 def test_depth_without_a_valid_pixel_is_an_error(collector: Collector, tmp_path: Path) -> None:
     from outcome import write_outcome  # noqa: PLC0415
 

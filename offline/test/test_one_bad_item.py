@@ -90,6 +90,18 @@ def test_eval_scores_the_others_and_lists_what_it_could_not_read(
     assert (code, 'RSIDE' in said) == (0, True)
 
 
+def test_eval_without_an_image_that_can_be_read_says_why(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    data = write_folder(tmp_path / 'data', 2)
+    for path in (data / 'depth').iterdir():
+        cv2.imwrite(str(path), np.full((48, 64), 9, np.uint8))
+    words = ('--data', data, '--weights', weights, '--engine', 'torch', '--protocol', 'full')
+    code, said = drnet('eval', *words)
+    assert (code, said.count('must be a single-channel 16-bit PNG, got uint8')) == (1, 2), said
+    assert 'no image has a valid depth inside the protocol full' in said
+
+
 def test_eval_says_what_cannot_be_right(
     weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
 ) -> None:
@@ -138,6 +150,22 @@ def test_calibrate_without_an_image_that_can_be_read_says_why(
     code, said = drnet('calibrate', copy, '--data', data, '--engine', 'torch')
     assert (code, '00001.png is cut short' in said) == (1, True), said
     assert 'images with valid depth, got too few' in said
+    assert copy.read_bytes() == weights.read_bytes()
+
+
+def test_calibrate_refuses_depth_in_another_unit(
+    weights: Path, write_folder: WriteFolder, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    """Its deviation would be that of the unit, in the weights, without a word."""
+    data = write_folder(tmp_path / 'data', 4)
+    for path in (data / 'depth').iterdir():
+        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert depth is not None
+        cv2.imwrite(str(path), np.full_like(depth, 50_000))
+    copy = tmp_path / 'copy.safetensors'
+    copy.write_bytes(weights.read_bytes())
+    code, said = drnet('calibrate', copy, '--data', data, '--engine', 'torch')
+    assert (code, 'times the estimate: check its unit' in said) == (1, True), said
     assert copy.read_bytes() == weights.read_bytes()
 
 

@@ -36,7 +36,7 @@ def test_all_fields_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'reason'),
     [
-        ('image_width: 640', 'image_height'),
+        ('image_width: 640', 'it has no image_height; write it with camera_calibration of ROS'),
         ('- 1', 'must be the YAML file of a camera calibration'),
         ('a: [', 'must be the YAML file of a camera calibration'),
         (

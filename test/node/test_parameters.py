@@ -206,6 +206,15 @@ def test_bad_qos_override_refuses_activation_in_one_line(
     assert 'Traceback' not in said
 
 
+def test_one_topic_for_images_and_camera_info_is_refused_in_words(
+    start_node: NodeFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = start_node(is_up=False, arguments=('-r', 'image:=/cam', '-r', 'camera_info:=/cam'))
+    assert not node.bring_up()
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if '[FATAL]' in line]
+    assert '/cam must have messages of one type, and this node uses it for two' in line
+
+
 def test_diagnostics_come_without_a_clock(graph: Graph, start_node: NodeFactory) -> None:
     start_node(use_sim_time=True)
     reports = graph.collect(DiagnosticArray, '/diagnostics')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -219,6 +220,14 @@ def test_a_schema_of_another_system_costs_no_other_topic(tmp_path: Path, encodin
     replace(bag, sized(name, b'ros2msg'), sized(name, encoding))
     found = read(bag)
     assert found['/text'].data == 'whole'
+
+
+def test_a_file_of_another_profile_says_what_to_do(tmp_path: Path) -> None:
+    (file,) = write_ros2(tmp_path / 'bag', StoragePlugin.MCAP).glob('*.mcap')
+    file.write_bytes(file.read_bytes().replace(sized(b'ros2'), sized(b'ros1'), 1))
+    said = f'^{re.escape(str(file))} must be of ROS 2, got an MCAP file .* `ros2 bag record`'
+    with pytest.raises(RecordingError, match=said):
+        Recording(file)
 
 
 def test_a_topic_whose_messages_are_not_cdr_says_so_and_costs_no_other(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import tempfile
@@ -70,6 +71,8 @@ Write = Annotated[
 Namespace = Annotated[
     str | None, typer.Option(help='Where our topics go in OUT.mcap; /drnet if not given.')
 ]
+
+_NAMESPACE = r'([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?'
 
 
 def bag(
@@ -145,7 +148,14 @@ def _namespace(given: str | None, write: Path | None) -> str:
             f'--namespace {given} is for the topics of --write OUT.mcap: add that, or leave it out'
         )
         raise OfflineError(msg)
-    return '/' + (given or 'drnet').strip('/')
+    name = 'drnet' if given is None else given.strip('/')
+    if not re.fullmatch(_NAMESPACE, name, re.ASCII):
+        msg = (
+            '--namespace must be a name of ROS 2, of letters, digits, _ and / between them, '
+            f"such as /drnet or /, got '{given}'"
+        )
+        raise OfflineError(msg)
+    return f'/{name}' if name else ''
 
 
 def _task(base: Settings, versus: list[str], protocols: list[str], *, writes: bool) -> Task:

@@ -30,6 +30,7 @@ from drnet_offline.commands.scoring_options import (
     Weights,
     Worst,
 )
+from drnet_offline.errors import DatasetError
 from drnet_ros.inference import DepthEstimator, Settings
 
 if TYPE_CHECKING:
@@ -241,7 +242,11 @@ def _score(
                 failures.update(sample, depth_hw)
             progress.advance(task)
 
-        figures = evaluate(estimator, dataset, rules, look, problems.collected)
+        try:
+            figures = evaluate(estimator, dataset, rules, look, problems.collected)
+        except DatasetError as error:
+            problems.check(str(error))  # lists first which images could not be read
+            raise
         about = estimator.describe()
     spread, aligned = scales.summarise(), scales.align()
     _warn(len(dataset) - len(problems.lines) - round(figures['n_images']), spread['p50'])

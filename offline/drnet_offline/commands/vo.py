@@ -155,12 +155,12 @@ def _index(
     recording: Recording, choice: TopicChoice, tolerance_s: float
 ) -> tuple[Index, Counter[str]]:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
-    from drnet_offline.replay.registration import index_warnings  # noqa: PLC0415
+    from drnet_offline.replay.registration import index_warnings, topics_text  # noqa: PLC0415
 
     index = index_recording(recording, choice, tolerance_s)
-    console = Console(stderr=True, soft_wrap=True)
+    _print(topics_text(choice))
     for text in index_warnings(index):
-        console.print(f'warning: {text}', markup=False, highlight=False)
+        _warn(text)
     return index, Counter(index.camera_problems)
 
 
@@ -183,4 +183,14 @@ def _follow(
             lambda: progress.advance(task),
             sparse_topics,
             lambda kind: problems.update([kind]),
+            on_warning=_warn,
         )
+
+
+def _warn(text: str) -> None:
+    _print(f'warning: {text}')
+
+
+def _print(text: str) -> None:
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(text, markup=False, highlight=False)

@@ -54,9 +54,20 @@ def select_part(
         if part in {'all', _classify(number, blocks, test or ())}
     ]
     if not kept:
-        msg = f'{where} holds no samples for part {part!r}'
+        msg = f'{where} holds no samples for part {part!r}{_advice(numbers, part)}'
         raise DatasetError(msg)
     return kept
+
+
+def _advice(numbers: Sequence[int], part: str) -> str:
+    """Return what helps where the ranges for validation are those of other data."""
+    if part not in {'train', 'val'} or not numbers:
+        return ''
+    first, last = min(numbers), max(numbers)
+    return (
+        f': its numbers are {first} to {last}, and validation_blocks must name some of these and '
+        f'not all, as [[{first}, {first + (last - first) // 10}]]'
+    )
 
 
 def _classify(number: int, blocks: Sequence[tuple[int, int]], test: Collection[int]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from drnet_offline.errors import DatasetError
+from drnet_offline.evaluation.figures import scale_warning
 from drnet_offline.evaluation.scoring import pinhole
 from drnet_offline.evaluation.sparse_draws import draw_sparse_depth
 from drnet_offline.outputs.files import write_bytes
@@ -85,7 +86,8 @@ def calibrate(
         collected: Makes what is entered for each image, and may keep its error to itself.
 
     Raises:
-        DatasetError: If a file cannot be read, or a data set has no valid depth.
+        DatasetError: If a file cannot be read, or a data set has no valid depth, or in another
+            unit.
     """
     model = replace(ScaleModel(), stddev_factor=1.0, sparse_stddev_factor=1.0)
     generator = np.random.default_rng(seed)
@@ -94,12 +96,15 @@ def calibrate(
     measured = 0
     for dataset in datasets:
         errors: tuple[list[NDArray[np.float64]], ...] = ([], [])
+        ratios: list[float] = []
         for number, index in enumerate(chosen_images(len(dataset), images)):
             kind = CALIBRATION_DRAWS[number % len(CALIBRATION_DRAWS)]
             with collected():
-                _measure(estimator, model, dataset[index], kind, generator, errors)
+                sample = dataset[index]
+                ratios.append(_measure(estimator, model, sample, kind, generator, errors))
                 measured += 1
             on_image()
+        _check_scale(ratios)
         without.append(np.concatenate([np.empty(0), *errors[0]]))
         given.append(np.concatenate([np.empty(0), *errors[1]]))
     if not all(any(map(len, kept)) for kept in (without, given)):
@@ -136,13 +141,17 @@ def _measure(
     drawn_kind: str,
     generator: np.random.Generator,
     errors: tuple[list[NDArray[np.float64]], ...],
-) -> None:
-    """Append the errors of one image in stated deviations: without sparse depth, and with it."""
+) -> float:
+    """Append the errors of one image in stated deviations: without sparse depth, and with it.
+
+    Returns:
+        The median of truth / estimate; NaN if it has no pixel of both.
+    """
     camera = pinhole(sample.focal_px, *sample.depth_hw.shape)
     depth = estimator.estimate(sample.rgb_hwc, camera, stddev=False).depth_hw
     is_known = np.isfinite(sample.depth_hw) & (sample.depth_hw > 0) & np.isfinite(depth)
     if not is_known.any():
-        return
+        return math.nan
     scaler = SparseScaler(model)
     for kind in (None, drawn_kind):
         sparse, is_scored = None, is_known
@@ -157,6 +166,18 @@ def _measure(
         pixels = generator.choice(np.flatnonzero(is_scored), _PIXELS)
         error = np.abs(scaled.ravel()[pixels] - sample.depth_hw.ravel()[pixels])
         errors[kind is not None].append((error / stddev.ravel()[pixels]).astype(np.float64))
+    return float(np.median(sample.depth_hw[is_known] / depth[is_known]))
+
+
+def _check_scale(ratios: Sequence[float]) -> None:
+    """Refuse true depth whose unit cannot be right: the deviation would be that of the unit.
+
+    Raises:
+        DatasetError: It is a multiple of the estimate.
+    """
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    if known and (text := scale_warning(float(np.median(known)))):
+        raise DatasetError(text)
 
 
 def _factor(errors: Sequence[NDArray[np.float64]]) -> float:

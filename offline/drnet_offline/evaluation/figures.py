@@ -15,9 +15,17 @@ from drnet_offline.errors import OfflineError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['NAMES', 'ImageMetrics', 'compute_errors', 'scale_warning']
+__all__ = [
+    'NAMES',
+    'ImageMetrics',
+    'compute_errors',
+    'own_depth_warning',
+    'scale_warning',
+    'shape_difference',
+]
 
 _MOST_SCALE = 3.0
+_LEAST_DIFFERENCE = 0.02
 
 
 NAMES = ('rmse', 'rel', 'log10', 'delta1', 'delta2', 'delta3')
@@ -45,6 +53,38 @@ def scale_warning(scale: float) -> str:
     return (
         f'true depth is {scale:.2g} times the estimate: check its unit (16-bit files and 16UC1 '
         'have millimetres, 32FC1 metres) and the focal length of the camera'
+    )
+
+
+def shape_difference(estimate: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """Return REL after the estimate was multiplied by its scale; NaN without a common pixel.
+
+    Args:
+        estimate: Float32, metres, may have holes.
+        truth: Likewise, of the same shape.
+    """
+    with np.errstate(divide='ignore', invalid='ignore'):
+        ratios = (estimate / truth)[np.isfinite(estimate) & (truth > 0)]
+    if not ratios.size:
+        return float('nan')
+    return float(np.mean(np.abs(ratios / np.median(ratios) - 1)))
+
+
+def own_depth_warning(difference: float) -> str:
+    """Return what to say of true depth that has the very shape of the estimate, '' of other.
+
+    Such depth was computed by the network: by depth_node while the recording was made, or by
+    `drnet bag --write`. Compared with it, any weights are good.
+
+    Args:
+        difference: REL after each frame was multiplied by its scale; NaN without any.
+    """
+    if not difference < _LEAST_DIFFERENCE:
+        return ''
+    return (
+        f'recorded depth has the shape of the estimate (REL {difference:.4f} after scaling), as '
+        "no sensor's has: it seems to come from depth_node or `drnet bag --write`; name that of a "
+        'sensor by --depth-topic, or none'
     )
 
 

@@ -1,4 +1,4 @@
-"""Images and depth as a camera without distortion would have taken them."""
+"""Images and depth as one camera without distortion would have taken them."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ __all__ = ['Rectifier']
 
 
 class Rectifier:
-    """Maps from a distorted image to one of the same K without distortion.
+    """Maps from a distorted image to one of a given K and size without distortion.
 
     Attributes:
-        k: Intrinsic matrix of both, float64 (3, 3).
+        k: Intrinsic matrix of the result, float64 (3, 3).
     """
 
-    def __init__(self, camera: CameraModel) -> None:
-        self.k: NDArray[np.float64] = np.array(
-            [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64
-        )
+    def __init__(self, camera: CameraModel, target: CameraModel | None = None) -> None:
+        """Make the maps.
+
+        Args:
+            camera: The camera of the images.
+            target: Whose K and size the result has; None for those of `camera`.
+        """
+        target = target or camera
+        own = _matrix(camera)
+        self.k = _matrix(target)
         self._maps: tuple[Any, Any] | None = None
-        if camera.d:
-            size = (camera.width, camera.height)
-            d = np.array(camera.d)
-            if camera.distortion_model == 'equidistant':
-                self._maps = cv2.fisheye.initUndistortRectifyMap(
-                    self.k, d, np.eye(3), self.k, size, cv2.CV_32FC1
-                )
-            else:
-                self._maps = cv2.initUndistortRectifyMap(
-                    self.k, d, np.eye(3), self.k, size, cv2.CV_32FC1
-                )
+        size = (target.width, target.height)
+        is_same = size == (camera.width, camera.height) and np.array_equal(own, self.k)
+        if camera.d or not is_same:
+            is_fisheye = camera.distortion_model == 'equidistant' and camera.d
+            make = (cv2.fisheye if is_fisheye else cv2).initUndistortRectifyMap
+            d = np.array(camera.d or (0.0,) * 4)
+            self._maps = make(own, d, np.eye(3), self.k, size, cv2.CV_32FC1)
 
     def image(self, rgb_hwc: UInt8Array) -> UInt8Array:
         """Return the grey image without distortion, uint8 (H, W)."""
@@ -55,3 +57,7 @@ class Rectifier:
             depth_hw, *self._maps, cv2.INTER_NEAREST, None, cv2.BORDER_CONSTANT, float('nan')
         )
         return np.asarray(mapped, np.float32)
+
+
+def _matrix(camera: CameraModel) -> NDArray[np.float64]:
+    return np.array([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], np.float64)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
 from drnet_offline.odometry.rectifying import Rectifier
 from drnet_offline.odometry.trackers import Tracker, create_tracker
 from drnet_offline.replay.playback import Estimated, Playback
@@ -18,9 +19,11 @@ from drnet_offline.replay.sparse_topics import SparseTopics
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from drnet_offline.replay.frames import RecordedFrame
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.variants import Variant
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
+    from drnet_ros.inference.camera import CameraModel
 
 __all__ = ['RECORDED', 'RESCALED', 'Path3D', 'follow_camera']
 
@@ -78,6 +81,8 @@ def follow_camera(
     on_frame: Callable[[], None] = lambda: None,
     sparse_topics: SparseTopics = _NO_TOPICS,
     on_problem: Callable[[str], None] = lambda _kind: None,
+    *,
+    on_warning: Callable[[str], None] = lambda _text: None,
 ) -> tuple[list[Path3D], dict[str, float]]:
     """Run odometry with recorded depth, with estimated depth, and with that rescaled.
 
@@ -91,6 +96,7 @@ def follow_camera(
         on_frame: Called for each frame of each pass.
         sparse_topics: Where the sources of sparse depth of all variants are recorded.
         on_problem: Called with the kind of each thing that is wrong with a frame.
+        on_warning: Called with what is doubtful about the whole recording, in a sentence.
 
     Returns:
         The paths, and the factor of each variant by name (none without recorded depth).
@@ -103,6 +109,7 @@ def follow_camera(
     is_rectified = variants[0].settings.image_is_rectified
     first = _Pass(sources, methods, is_rescaled=False, is_rectified=is_rectified)
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    differences: list[float] = []
     for estimated in _estimated(index, variants, sparse_topics):
         for kind in estimated.frame.problems:
             on_problem(kind)
@@ -112,18 +119,17 @@ def follow_camera(
             depths[variant.name] = _fitted(estimated, result.depth_hw)
             if (scale := _scale(truth, depths[variant.name])) is not None:
                 scales[variant.name].append(scale)
+        differences.append(_difference(truth, depths.get(variants[0].name)))
         first.add(estimated, depths)
         on_frame()
+    if text := own_depth_warning(_median(differences)):
+        on_warning(text)
     factors = {name: float(np.median(values)) for name, values in scales.items() if values}
     if not factors:
         return first.paths, {}
     second = _Pass(list(factors), methods, is_rescaled=True, is_rectified=is_rectified)
     for estimated in _estimated(index, variants, sparse_topics):
-        depths = {
-            variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
-            for variant, result in zip(variants, estimated.results, strict=False)
-        }
-        second.add(estimated, depths)
+        second.add(estimated, _rescaled(estimated, variants, factors))
         on_frame()
     return first.paths + second.paths, factors
 
@@ -144,21 +150,24 @@ class _Pass:
             Path3D(source, is_rescaled, method) for source in sources for method in methods
         ]
         self._followed: list[_Followed] = []
-        self._rectifier: Rectifier | None = None
+        self._stamps_ns: set[int] = set()
+        self._first: CameraModel | None = None
+        self._last: tuple[CameraModel, Rectifier] | None = None
 
     def add(self, estimated: Estimated, depths: dict[str, FloatArray | None]) -> None:
         frame = estimated.frame
-        if frame.rgb_hwc is None or not estimated.results:
+        # A message that was recorded twice is one frame: a path has one pose at a time.
+        is_new = frame.stamp_ns not in self._stamps_ns
+        if frame.rgb_hwc is None or not estimated.results or not is_new:
             return
-        if self._rectifier is None:
-            if frame.camera is None:
-                msg = 'odometry needs the camera: the recording must have a usable camera_info'
-                raise OfflineError(msg)
-            camera = frame.camera.rectified() if self._is_rectified else frame.camera
-            self._rectifier = Rectifier(camera)
-            k = self._rectifier.k
+        rectifier = self._rectifier_of(frame)
+        if rectifier is None:
+            return
+        self._stamps_ns.add(frame.stamp_ns)
+        if not self._followed:
+            k = rectifier.k
             self._followed = [_Followed(p, create_tracker(p.method, k)) for p in self.paths]
-        gray = self._rectifier.image(frame.rgb_hwc)
+        gray = rectifier.image(frame.rgb_hwc)
         rectified: dict[str, FloatArray] = {}
         for followed in self._followed:
             source = followed.path.source
@@ -166,8 +175,28 @@ class _Pass:
             # A frame without recorded depth is left out of that path, not taken for standing.
             if depth is not None:
                 if source not in rectified:
-                    rectified[source] = self._rectifier.depth(depth)
+                    rectified[source] = rectifier.depth(depth)
                 followed.add(frame.stamp_ns / 1e9, gray, rectified[source])
+
+    def _rectifier_of(self, frame: RecordedFrame) -> Rectifier | None:
+        """Return what makes a frame one of the first frame's camera, which trackers follow.
+
+        Intrinsics and size may change in a recording. A frame without a camera of its own, which
+        its problems say, is left out.
+
+        Raises:
+            OfflineError: The first frame has no camera.
+        """
+        if frame.camera is None:
+            if self._first is None:
+                msg = 'odometry needs the camera: the recording must have a usable camera_info'
+                raise OfflineError(msg)
+            return None
+        camera = frame.camera.rectified() if self._is_rectified else frame.camera
+        self._first = self._first or camera
+        if self._last is None or self._last[0] != camera:
+            self._last = camera, Rectifier(camera, self._first)
+        return self._last[1]
 
 
 def _estimated(
@@ -194,6 +223,24 @@ def _scale(truth: FloatArray | None, depth: FloatArray | None) -> float | None:
     ratios = truth / depth
     ratios = ratios[np.isfinite(ratios)]
     return float(np.median(ratios)) if ratios.size else None
+
+
+def _difference(truth: FloatArray | None, depth: FloatArray | None) -> float:
+    return float('nan') if truth is None or depth is None else shape_difference(depth, truth)
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [each for each in values if np.isfinite(each)]
+    return float(np.median(known)) if known else float('nan')
+
+
+def _rescaled(
+    estimated: Estimated, variants: Sequence[Variant], factors: Mapping[str, float]
+) -> dict[str, FloatArray | None]:
+    return {
+        variant.name: _times(_fitted(estimated, result.depth_hw), factors.get(variant.name))
+        for variant, result in zip(variants, estimated.results, strict=False)
+    }
 
 
 def _times(depth: FloatArray | None, factor: float | None) -> FloatArray | None:

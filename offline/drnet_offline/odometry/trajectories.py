@@ -140,7 +140,7 @@ def compare(truth: PoseTrajectory3D, estimate: PoseTrajectory3D) -> TrajectoryEr
         raise OfflineError(msg)
     aligned, scaled = copy.deepcopy(found), copy.deepcopy(found)
     scale = _align(aligned, scaled, reference)
-    period_s = float(np.median(np.diff(found.timestamps)))
+    period_s = float(np.median(np.diff(np.sort(found.timestamps))))
     per_second = max(1, min(round(1 / period_s), found.num_poses - 1))
 
     def rms(metric: Any, one: Any) -> float:

@@ -9,13 +9,15 @@ import numpy as np
 
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.images.doubts import stretch_doubt
+from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
     from drnet_offline.replay.index import Index
     from drnet_ros.inference.arrays import FloatArray
     from drnet_ros.inference.camera import CameraModel
+    from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['at_size', 'index_warnings', 'registration_warnings']
+__all__ = ['at_size', 'index_warnings', 'registration_warnings', 'topics_text']
 
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
@@ -55,6 +57,14 @@ def registration_warnings(
     if color is not None and depth is not None:
         warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
     return warnings
+
+
+def topics_text(choice: TopicChoice) -> str:
+    """Return which topics are read: a recording may have those of other cameras too."""
+    others = {'camera_info': choice.camera_info, 'depth': choice.depth}
+    return ', '.join(
+        [f'images: {choice.image}', *(f'{kind}: {name}' for kind, name in others.items() if name)]
+    )
 
 
 def index_warnings(index: Index) -> list[str]:
@@ -101,11 +111,44 @@ def _frame_warnings(index: Index) -> list[str]:
         {name.lstrip('/') for name in names} - {''}
         for names in (index.cameras.frame_ids, index.images.frame_ids)
     )
-    if not infos or not images or infos & images:
-        return []
+    mixed = [
+        f'{what} on {topic} are of the frames {_names(names)}: those of several cameras mix '
+        'there, so that an image may have the intrinsics of another; give each camera topics of '
+        'its own'
+        for what, topic, names in (
+            ('images', index.choice.image, images),
+            ('messages', index.choice.camera_info, infos),
+        )
+        if len(names) > 1
+    ]
+    if mixed or not infos or not images or infos & images:
+        return mixed + _neighbour_warnings(index)
     text = (
         f'camera_info on {index.choice.camera_info} is of the frame {_names(infos)}, images of '
         f'{_names(images)}: the intrinsics of another camera make the scale wrong; name the right '
+        'topic by --camera-info-topic'
+    )
+    return [text]
+
+
+def _neighbour_warnings(index: Index) -> list[str]:
+    """Return what to say of a CameraInfo that was recorded beside another camera's images."""
+    choice = index.choice
+    if choice.camera_info is None:
+        return []
+    own = base_topic(choice.image)
+    folder = choice.camera_info.rpartition('/')[0]
+    others = {
+        base_topic(name)
+        for name, topic in index.recording.topics.items()
+        if topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE}
+    }
+    neighbour = f'{folder}/{own.rpartition("/")[2]}'
+    if neighbour == own or neighbour not in others:
+        return []
+    text = (
+        f'camera_info on {choice.camera_info} seems to be that of {neighbour}, and images are '
+        f'those of {own}: the intrinsics of another camera make the scale wrong; name the right '
         'topic by --camera-info-topic'
     )
     return [text]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from drnet_offline.evaluation.figures import scale_warning
+from drnet_offline.evaluation.figures import own_depth_warning, scale_warning
 from drnet_offline.replay.columns import Columns, columns_of
 from drnet_offline.replay.registration import index_warnings
 from drnet_offline.replay.scores import DEVIATIONS
@@ -116,6 +116,9 @@ def _warnings(replay: Replay, own: Sequence[Columns]) -> list[str]:
     for variant, columns in zip(replay.task.variants, own, strict=True):
         if text := scale_warning(_median(columns['scale'])):
             warnings.append(f'{variant.name}: {text}')
+    for variant, scores in zip(replay.task.variants, replay.results.scores, strict=True):
+        if text := own_depth_warning(_shape_difference(scores)):
+            warnings.append(f'{variant.name}: {text}')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')
     elif index.pairs and not _scored(replay.results.scores[0]):
@@ -152,6 +155,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN differs from itself
         return None
     return value
+
+
+def _shape_difference(scores: Scores) -> float:
+    """Return REL after each frame was multiplied by its scale; NaN if nothing was compared."""
+    figures = scores.figures()
+    return min(
+        (each['rel'] for name, each in figures.items() if name.endswith('_scaled')),
+        default=float('nan'),
+    )
 
 
 def _scored(scores: Scores) -> int:

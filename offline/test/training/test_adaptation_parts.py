@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from drnet_offline.datasets.mixture import Mixture, Source, SourceConfig
 from drnet_offline.datasets.sample import DepthSample
 from drnet_offline.errors import DatasetError
-from drnet_offline.training.adaptation.blocks import split_blocks
+from drnet_offline.training.adaptation.blocks import learning_time, split_blocks
 from drnet_offline.training.adaptation.draws import Draws, draw_keys, training_config
 from drnet_offline.training.adaptation.frame_store import (
     FrameStore,
@@ -61,6 +61,24 @@ def test_a_short_recording_has_six_blocks_and_one_without_duration_none() -> Non
     assert 0 < blocks.guard_s <= 0.1 * 199 / 30 / 6 + 1e-9
     with pytest.raises(DatasetError, match='got 3 images within no time'):
         split_blocks(np.zeros(3))
+
+
+def test_blocks_are_of_the_time_with_labels() -> None:
+    """Depth for a part of the time, a pause, and a clock that was set."""
+    stamps = np.concatenate(
+        [np.arange(0, 60, 0.1), np.arange(600, 660, 0.1), [1.7e9, 1.7e9 + 0.1]]
+    )
+    is_labelled = (stamps < 30) | (stamps >= 630)
+    times = learning_time(stamps, is_labelled)
+    # 30 s, half a second in place of the pause, 30 s, and as much in place of half a century.
+    assert times[[0, 299, 900, 1199]] == pytest.approx([0, 29.9, 30.4, 60.3])
+    assert times[[1200, 1201]] == pytest.approx([60.8, 60.9])
+    blocks = split_blocks(times)
+    assert blocks.count == 8
+    assert set(blocks.block[is_labelled]) == {-1, *range(8)}
+    # Images of one stamp are in one block, and stamps may go back.
+    again = learning_time(np.array([5.0, 6.0, 5.0, 4.0]), np.ones(4, bool))
+    assert again.tolist() == [0.5, 1.0, 0.5, 0.0]
 
 
 def survey_of(path: list[float], sharpness: list[float]) -> Survey:

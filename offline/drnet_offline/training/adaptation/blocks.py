@@ -12,7 +12,7 @@ from drnet_offline.errors import DatasetError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ['LEAST_BLOCKS', 'Blocks', 'split_blocks']
+__all__ = ['LEAST_BLOCKS', 'Blocks', 'learning_time', 'split_blocks']
 
 LEAST_BLOCKS = 6
 """From so many blocks it can be told whether a gain is more than chance."""
@@ -39,6 +39,25 @@ class Blocks:
     block: NDArray[np.int64]
     count: int
     guard_s: float
+
+
+def learning_time(
+    stamps_s: NDArray[np.float64], is_labelled: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the time of each image without the times in which nothing can be learned, (N,).
+
+    Depth may have been recorded only now and then, a recording may have been paused, and a clock
+    may have been set. Periods of the whole time would then have no image with a label. Longer gaps
+    become as long as a guard is at most.
+
+    Args:
+        stamps_s: When each image was taken, (N,), seconds, in any order.
+        is_labelled: Which of them can be learned, (N,); at least one.
+    """
+    stamps = np.unique(stamps_s[is_labelled])
+    gaps_s = np.diff(stamps, prepend=stamps[0])
+    elapsed_s = np.cumsum(np.minimum(gaps_s, _GUARD_S))
+    return np.asarray(np.interp(stamps_s, stamps, elapsed_s), np.float64)
 
 
 def split_blocks(stamps_s: NDArray[np.float64]) -> Blocks:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_offline.errors import DatasetError
-from drnet_offline.training.adaptation.blocks import LEAST_BLOCKS, split_blocks
+from drnet_offline.training.adaptation.blocks import LEAST_BLOCKS, learning_time, split_blocks
 from drnet_offline.training.adaptation.frame_store import FrameStore, stored_size, write_frames
 from drnet_offline.training.adaptation.selection import choose_frames, survey_images
 
@@ -72,7 +72,7 @@ def prepare_frames(
         DatasetError: If no image has data for a label.
     """
     survey, labelled = _survey(source, on_frame)
-    blocks = split_blocks(survey.stamps_s)
+    blocks = split_blocks(learning_time(survey.stamps_s, labelled))
     learned = choose_frames(survey, labelled & blocks.is_learned, limits.learned)
     each = -(-limits.held_out // blocks.count)
     held_out = np.concatenate(

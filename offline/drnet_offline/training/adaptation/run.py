@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 
 from drnet_offline.datasets.mixture import Mixture, Source, SourceConfig
+from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
+from drnet_offline.replay.registration import topics_text
 from drnet_offline.training.adaptation.comparison import Comparison, Weights
 from drnet_offline.training.adaptation.frame_store import FrameStore
 from drnet_offline.training.adaptation.gate import MIXTURES, Verdict
@@ -27,6 +30,7 @@ from drnet_offline.training.adaptation.preparing import (
 )
 from drnet_offline.training.adaptation.replay_set import ReplaySet, data_replay, picture_replay
 from drnet_offline.training.adaptation.scoring import predict
+from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_offline.training.adaptation.training import BATCH_SIZE, Training
 from drnet_ros.inference.preprocess import network_size
 from drnet_ros.network.checkpoint import load_network, save_network
@@ -50,6 +54,7 @@ _RESERVED_S = 30.0
 # Recorded depth has edges that are a few pixels off.
 _EDGE_WEIGHT = 0.5
 _MOST_TESTED = 200
+_MOST_LOOKED_AT = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +126,7 @@ class Adaptation:
             for i, path in enumerate(plan.recordings)
         ]
         check_enough(stores)
+        self._warn_of_own_depth(stores)
         spread = partial(prepare_all, most=_MOST_TESTED)
         tests = [
             self._stored(f'test{i}', path, 'depth', spread) for i, path in enumerate(plan.test)
@@ -157,11 +163,34 @@ class Adaptation:
         plan = replace(self._plan, weights=weights or self._plan.weights)
         with ExitStack() as opened:
             source = open_source(path, plan, labels, opened, advance)
+            if isinstance(source, RecordedFrames):
+                self._print(f'{path.name}: {topics_text(source.index.choice)}')
             for text in source.warnings:
-                self._progress.console.print(f'warning: {path.name}: {text}', markup=False)
+                self._warn(f'{path.name}: {text}')
             store = prepare(source, folder, self._network_hw, on_frame=advance)
         self._progress.update(bar, total=self._progress.tasks[bar].completed)
         return store
+
+    def _warn_of_own_depth(self, stores: Sequence[FrameStore]) -> None:
+        """Say where the depth to learn from is that of the old weights."""
+        for store in stores:
+            if store.about['kind'] != 'depth':
+                continue
+            frames = store.held_out()
+            places = range(0, len(frames), -(-len(frames) // _MOST_LOOKED_AT))
+            samples = [frames[place] for place in places]
+            differences = [
+                shape_difference(predict(self._old, self._metadata, sample), sample.depth_hw)
+                for sample in samples
+            ]
+            if text := own_depth_warning(float(np.median(differences))):
+                self._warn(f'{store.about["name"]}: {text}')
+
+    def _warn(self, text: str) -> None:
+        self._print(f'warning: {text}')
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _open_replay(self) -> ReplaySet | None:
         share, path = self._plan.replay_share, self._plan.replay_data or ROOMS
