@@ -93,8 +93,8 @@ def _lay_over(base: Any, values: Any) -> Any:
     for name, value in values.items():
         stem = name[:-1] if str(name).endswith('+') else name
         before = base.get(stem)
-        is_added = stem != name and isinstance(before, list) and isinstance(value, list)
-        merged[stem if is_added else name] = (
-            [*before, *value] if is_added else _lay_over(before, value)
-        )
+        if stem != name and isinstance(before, list) and isinstance(value, list):
+            merged[stem] = [*before, *value]
+        else:
+            merged[name] = _lay_over(base.get(name), value)
     return merged
