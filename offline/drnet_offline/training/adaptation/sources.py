@@ -142,7 +142,7 @@ class RecordedFrames:
             DatasetError: If there is none that fits.
         """
         shape = (0, 0) if frame.rgb_hwc is None else frame.rgb_hwc.shape[:2]
-        return check_camera(self.index, frame.stamp_ns, (shape[0], shape[1]), self.settings)
+        return check_camera(self.index, frame.position, (shape[0], shape[1]), self.settings)
 
     def labelled(
         self,
@@ -220,20 +220,20 @@ def registration_problem(index: Index) -> str:
 
 
 def check_camera(
-    index: Index, stamp_ns: int, image_hw: tuple[int, int], settings: Settings
+    index: Index, position: int, image_hw: tuple[int, int], settings: Settings
 ) -> CameraModel:
     """Return the camera whose rays the pixels of an image look along.
 
     Args:
         index: The index of a recording.
-        stamp_ns: Stamp of the image.
+        position: Which image of the recording it is, from 0.
         image_hw: Its height and width.
         settings: `image_is_rectified` is read.
 
     Raises:
         DatasetError: If there is no CameraInfo, or it cannot be that of the images.
     """
-    found = index.cameras.find(stamp_ns)
+    found = index.cameras.find(position)
     if found is None:
         problem = index.cameras.problem or f'got none on {index.choice.camera_info}'
         msg = (
