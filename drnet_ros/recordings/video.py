@@ -22,14 +22,7 @@ from drnet_ros.recordings.frame_count import is_whole_gif, lists_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    'VIDEO_SUFFIXES',
-    'Video',
-    'VideoFrame',
-    'is_camera_or_url',
-    'is_video',
-    'opencv_name',
-]
+__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_camera_or_url', 'is_video', 'opencv_name']
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),

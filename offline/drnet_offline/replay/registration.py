@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_offline.replay.depth_topics import depth_hint
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.images.doubts import stretch_doubt
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
@@ -82,6 +83,8 @@ def index_warnings(index: Index) -> list[str]:
             'clock than those of the images, or do not rise: each image has the camera_info that '
             'was recorded beside it'
         )
+    if text := depth_hint(index.recording, index.choice):
+        warnings.append(text)
     warnings += _matrix_warnings(index)
     warnings += _frame_warnings(index)
     for name, topic in (('images', index.images), ('depth images', index.depths)):

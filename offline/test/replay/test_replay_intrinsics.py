@@ -6,8 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from known_scenes import FOCAL, HW, ROS2, STEP_NS, RunInProcess, Scene, info, load, raw
-from rosbags.rosbag2 import StoragePlugin, Writer
+from known_scenes import (
+    FOCAL,
+    HW,
+    ROS2,
+    STEP_NS,
+    RunInProcess,
+    Scene,
+    info,
+    load,
+    raw,
+    write_messages,
+)
 
 from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.index import index_recording
@@ -34,15 +44,7 @@ def write_changing(
         messages += both if is_info_first else both[::-1]
     if not is_sorted:
         messages.sort(key=lambda each: each[0])
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections: dict[str, Any] = {}
-        for place, (topic, message) in enumerate(messages):
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=ROS2)
-            data = ROS2.serialize_cdr(message, kind)
-            writer.write(connections[topic], scene.stamps[0] + place * STEP_NS // 2, data)
-    return path
+    return write_messages(path, messages)
 
 
 def focal_lengths(path: Path) -> list[float]:
