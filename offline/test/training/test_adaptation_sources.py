@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from known_scenes import HW, KnownEngine, Scene, known_depth, write
-from recorded_sensors import EXTRINSICS, FACTOR, odometry, slanted_wall, with_scans
+from recorded_sensors import EXTRINSICS, FACTOR, odometry, scan, slanted_wall, with_scans
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation import pinned
@@ -105,6 +105,29 @@ def test_a_scan_and_odometry_are_learned_from_together(tmp_path: Path, opened: E
     assert [frame.position for frame in frames] == [0, 3]
     for frame in frames:
         np.testing.assert_allclose(frame.depth_hw, TRUTH, rtol=0.03)
+
+
+@pytest.mark.usefixtures('known_estimator')
+def test_sensors_that_are_not_used_are_counted_with_the_reason(
+    tmp_path: Path, opened: ExitStack
+) -> None:
+    scene = with_scans()
+    hour_ns = 3600 * 10**9
+    late = tuple(
+        tuple(
+            (topic, scan(stamp + hour_ns) if 'scan' in topic else message)
+            for topic, message in each
+        )
+        for each, stamp in zip(scene.before, scene.stamps, strict=True)
+    )
+    for name, before, said in (('well', scene.before, []), ('late', late, [6])):
+        bag = write(tmp_path / name, replace(scene, before=before))
+        source = open_source(bag, plan_of(bag), 'sparse', opened)
+        frames = list(source.frames(dict.fromkeys(range(6), -1)))
+        assert len(frames) == (0 if said else 6)
+        problems = {text: count for text, count in source.problems.items() if 'scan: ' in text}
+        assert list(problems.values()) == said
+        assert all('data must be within 0.5 s of the image' in text for text in problems)
 
 
 @pytest.mark.usefixtures('known_estimator')
