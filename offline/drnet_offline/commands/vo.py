@@ -84,7 +84,6 @@ def vo(
 
         # PyTorch and evo come with these: what is refused is refused before.
         from drnet_offline.odometry import comparison  # noqa: PLC0415
-        from drnet_offline.odometry.frame_notes import FrameNotes  # noqa: PLC0415
         from drnet_offline.report.outputs import prepared_outputs  # noqa: PLC0415
 
         methods = _methods(method)
@@ -92,8 +91,7 @@ def vo(
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index = _index(recording, choice, tolerance)
-        notes = FrameNotes(variants, index.camera_problems)
-        paths, factors = _follow(index, variants, methods, sparse, notes)
+        paths, factors, notes = _follow(index, variants, methods, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | notes.summary()
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
@@ -170,14 +168,15 @@ def _follow(
     variants: tuple[Variant, ...],
     methods: list[str],
     sparse_topics: SparseTopics,
-    notes: FrameNotes,
-) -> tuple[list[Path3D], dict[str, float]]:
+) -> tuple[list[Path3D], dict[str, float], FrameNotes]:
+    from drnet_offline.odometry.frame_notes import FrameNotes  # noqa: PLC0415
     from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
 
+    notes = FrameNotes(variants, index.camera_problems)
     with progress_bars() as progress:
         passes = 2 if index.pairs else 1
         task = progress.add_task('odometry', total=passes * len(index.images))
-        return follow_camera(
+        paths, factors = follow_camera(
             index,
             variants,
             methods,
@@ -186,6 +185,7 @@ def _follow(
             notes.add,
             on_warning=_warn,
         )
+    return paths, factors, notes
 
 
 def _warn(text: str) -> None:
