@@ -13,6 +13,7 @@ LOCKS := requirements/base.lock.txt requirements/ros-$(ROS).lock.txt
 # By content, not by time: a fresh clone, a switched branch and a touched file all give the right answer.
 STAMP := $(VENV)/.setup-$(shell cat $(LOCKS) setup.py offline/pyproject.toml 2>/dev/null | sha256sum | cut -c1-16)
 PYTEST_ARGS ?=
+JOBS ?= 2
 BAG ?=
 ifdef bag
 $(error the recording of make demo is given as BAG=path, got bag=$(bag))
@@ -48,6 +49,7 @@ help:  ## list the targets
 	@echo '            ROS=kilted|jazzy   the ROS 2; jazzy lives in .venv-jazzy'
 	@echo '            BAG=path           the recording of make demo; DEMO_ARGS="--image-topic T --depth-topic T" its topics'
 	@echo '            PYTEST_ARGS="-k x" what make test passes on'
+	@echo '            JOBS=2             how many processes make test runs at once, each with one thread of PyTorch'
 
 setup: $(STAMP)  ## make .venv with everything, from the pinned requirements (the second run takes seconds)
 
@@ -69,8 +71,8 @@ test: setup  ## run all tests: first those of the ROS 2 package, then those of o
 ifdef PYTEST_ARGS
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
-	@$(BIN)/python -m pytest test
-	@$(BIN)/python -m pytest offline/test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile offline/test
 endif
 
 test-fast: setup  ## run all tests but those marked slow: live nodes, trainings, conversions, benchmarks, programs, recordings

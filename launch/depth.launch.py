@@ -113,6 +113,12 @@ def _arguments() -> list[DeclareLaunchArgument]:
             description='Fixed frame of RViz: frame_id of the images or one that tf knows.',
         ),
         DeclareLaunchArgument(
+            'use_sim_time',
+            default_value='',
+            choices=['', 'true', 'false'],
+            description="Take the time from /clock, as of a simulation; '' is as in params_file.",
+        ),
+        DeclareLaunchArgument(
             'log_level',
             default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
@@ -171,9 +177,11 @@ def _nodes(context: LaunchContext) -> list[Node]:
     weights = _value(context, 'weights')
     has_rviz = _value(context, 'rviz') == 'true'
     is_respawned = _value(context, 'respawn') == 'true'
-    parameters: list[str | dict[str, str | list[str]]] = [
+    clock = _clock(context)
+    parameters: list[str | dict[str, bool | str | list[str]]] = [
         str(params_path(_value(context, 'params_file'), CONFIG)),
         *_sparse_depth(context),
+        *clock,
     ]
     if weights:
         parameters.append({'weights': weights_value(weights)})
@@ -197,12 +205,18 @@ def _nodes(context: LaunchContext) -> list[Node]:
         executable='rviz2',
         namespace=LaunchConfiguration('namespace'),
         arguments=['-d', str(CONFIG / 'depth.rviz'), '-f', LaunchConfiguration('rviz_frame')],
+        parameters=clock,
         remappings=remappings,
     )
     return [depth_node, rviz] if has_rviz else [depth_node]
 
 
-def _sparse_depth(context: LaunchContext) -> list[dict[str, str | list[str]]]:
+def _clock(context: LaunchContext) -> list[dict[str, bool | str | list[str]]]:
+    given = _value(context, 'use_sim_time')
+    return [{'use_sim_time': given == 'true'}] if given else []
+
+
+def _sparse_depth(context: LaunchContext) -> list[dict[str, bool | str | list[str]]]:
     """Return the parameters of sparse depth that arguments set."""
     return [
         {parameter: [part.strip() for part in _value(context, argument).split(separator)]}

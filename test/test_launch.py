@@ -341,6 +341,17 @@ def test_respawn_starts_a_node_that_died_again(start: Start) -> None:
 
 
 @needs_ros2_launch
+@pytest.mark.parametrize('given', ['', 'true', 'false'])
+def test_the_clock_of_a_simulation_is_an_argument(start: Start, given: str) -> None:
+    launched = start(*([f'use_sim_time:={given}'] if given else []))
+    words = Path(f'/proc/{launched.pid_of(1)}/cmdline').read_text().split('\0')
+    files = [words[i + 1] for i, word in enumerate(words) if word == '--params-file']
+    said = re.findall(r'use_sim_time: (\w+)', ''.join(Path(file).read_text() for file in files))
+    assert said == ([given] if given else [])
+    launched.wait_for('active: ')
+
+
+@needs_ros2_launch
 def test_rviz_is_started_with_the_shipped_file(start: Start, tmp_path: Path) -> None:
     fake = tmp_path / 'prefix'
     (fake / 'lib' / 'rviz2').mkdir(parents=True)

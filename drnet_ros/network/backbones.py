@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import nn
 
 from drnet_ros.network.metadata import IMAGENET_MEAN, IMAGENET_STD
@@ -22,11 +23,16 @@ class Backbone(nn.Module):
 
     Args:
         stages: down1..down5; each takes the output of the one before.
+        is_stem_exact: Compute the first stage in float32 also under autocast.
+
+    Attributes:
+        is_stem_exact: As given.
     """
 
-    def __init__(self, stages: list[nn.Module]) -> None:
+    def __init__(self, stages: list[nn.Module], *, is_stem_exact: bool = False) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
+        self.is_stem_exact = is_stem_exact
 
     def forward(self, rgb_bchw: Tensor) -> list[Tensor]:
         """Return the features of every stage.
@@ -37,12 +43,20 @@ class Backbone(nn.Module):
         Returns:
             down1..down5, each (B, channels[i], H / strides[i], W / strides[i]).
         """
-        features = []
-        x = rgb_bchw
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
+        features = [self._stem(rgb_bchw)]
+        for stage in self.stages[1:]:
+            features.append(stage(features[-1]))
         return features
+
+    def _stem(self, rgb_bchw: Tensor) -> Tensor:
+        """Return down1, in the type of autocast if that is on."""
+        device = rgb_bchw.device.type
+        stem = self.stages[0]
+        if not (self.is_stem_exact and torch.is_autocast_enabled(device)):
+            return cast('Tensor', stem(rgb_bchw))
+        with torch.autocast(device, enabled=False):
+            exact: Tensor = stem(rgb_bchw.float())
+        return exact.to(torch.get_autocast_dtype(device))
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,9 @@ class BackboneSpec:
         cut: Takes the classifier apart into down1..down5.
         mean: Subtracted from RGB in 0..1 where its ImageNet weights were made.
         std: RGB in 0..1, less mean, was divided by this there.
+        is_stem_exact: The first stage must be computed in float32: rounded to bfloat16, its narrow
+            convolutions, which tell small differences of large values, move the scale of depth by
+            up to 4 %.
     """
 
     channels: tuple[int, int, int, int, int]
@@ -66,6 +83,7 @@ class BackboneSpec:
     cut: Callable[[Any], list[nn.Module]]
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    is_stem_exact: bool = False
 
 
 def _create_torchvision(name: str) -> nn.Module:
@@ -122,6 +140,7 @@ def _lite_spec(name: str, channels: tuple[int, int, int, int, int]) -> BackboneS
         cut=_cut_efficientnet,
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
+        is_stem_exact=True,
     )
 
 
@@ -182,4 +201,4 @@ def build_backbone(name: str, *, classifier_state: Mapping[str, Tensor] | None =
     classifier = spec.create_classifier()
     if classifier_state is not None:
         classifier.load_state_dict(classifier_state)
-    return Backbone(spec.cut(classifier))
+    return Backbone(spec.cut(classifier), is_stem_exact=spec.is_stem_exact)

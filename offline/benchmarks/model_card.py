@@ -2,7 +2,7 @@
 
     .venv/bin/python offline/benchmarks/model_card.py [--weights FILE ...] [--write]
 
-Scores the validation images of the preset `lite2_mixture` (of NYU Depth v2 and of the rendered
+Scores the validation images of the preset `lite2_interiors` (of NYU Depth v2 and of the rendered
 worlds those blocks that training never saw, and the sources that are held out whole) and every
 fifth frame of tum_fr1_rpy, all below --data, with the estimator of the node. What is not there is
 named. Prints Markdown tables, one column group for each file; with --write, those of the
@@ -99,7 +99,7 @@ def main() -> None:
 
 def list_sources(data: Path) -> Iterator[tuple[str, DepthDataset, Path]]:
     """Yield name, images and folder of all that is scored."""
-    for source in load_config('lite2_mixture').data.sources:
+    for source in load_config('lite2_interiors').data.sources:
         path = data / source.path
         if not path.is_dir():
             print(f'{path} is not there', file=sys.stderr)

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument('--output', type=Path, required=True, help='folder of the data set')
     parser.add_argument('--samples', type=int, default=6, help='paths per pixel')
     parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--interiors', type=int, default=108)
+    parser.add_argument('--interiors', type=int, default=120)
     arguments = parser.parse_args()
     for name in ('rgb', 'depth', 'cameras'):
         (arguments.output / name).mkdir(parents=True, exist_ok=True)

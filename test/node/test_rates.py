@@ -118,7 +118,7 @@ def test_max_rate_computes_no_more_and_is_live(
     publish_each(graph, node, publisher, (510, 520, 530))
     node.set_parameters([Parameter('max_rate', value=5.0)])
     publish_each(graph, node, publisher, range(580, 960, 50))
-    depths.wait_for(9)
+    depths.wait_for(10)
     assert stamps_of(depths.messages)[5:] == [510, 520, 530, 730, 930]
     (answer,) = node.set_parameters([Parameter('max_rate', value=-1.0)])
     assert not answer.successful

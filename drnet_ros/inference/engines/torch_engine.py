@@ -222,12 +222,10 @@ class TorchNetwork:
 
 def _cast_convolutions(network: DRNet, dtype: torch.dtype) -> None:
     """Cast once what autocast would cast in each run: a graph would do so in each replay."""
-    exact = {
-        module
-        for guided in network.modules()
-        if isinstance(guided, GuidedUpsampler)
-        for module in guided.modules()
-    }
+    kept: list[nn.Module] = [m for m in network.modules() if isinstance(m, GuidedUpsampler)]
+    if network.backbone.is_stem_exact:
+        kept.append(network.backbone.stages[0])
+    exact = {module for each in kept for module in each.modules()}
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module not in exact:
             module.to(dtype)

@@ -48,6 +48,9 @@ def _build_network(config: TrainConfig) -> tuple[DRNet, Normalisation]:
     if replace(metadata.network, guided_filter=asked.guided_filter) != asked:
         msg = f'initial_weights must be of {asked}, got {metadata.network}'
         raise ConfigError(msg)
+    if config.initial_share and metadata.network != asked:
+        msg = 'initial_share needs initial_weights with the same guided_filter as the network'
+        raise ConfigError(msg)
     network = DRNet(asked)
     given, state = begun.state_dict(), network.state_dict()
     # A guided filter that the file does not have starts afresh; one too many is left out.

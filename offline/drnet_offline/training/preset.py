@@ -83,6 +83,8 @@ class TrainConfig:
         pretrained: '' for random weights, 'imagenet', or a file of backbone weights.
         initial_weights: A weights file of the same network to start from, or ''; a guided filter
             may be added or left out.
+        initial_share: Share of `initial_weights` in the weights that are validated and kept, below
+            1. The rest is the averaged weights (Wortsman et al., CVPR 2022: WiSE-FT).
         freeze_backbone: Leave the backbone as it is.
         frozen_stages: How many of its stages, down1 first, are left as they are.
         frozen_statistics: Leave the means and variances of its batch norms as they are.
@@ -106,6 +108,7 @@ class TrainConfig:
     auxiliary_weight: float = 1.0
     pretrained: str = 'imagenet'
     initial_weights: str = ''
+    initial_share: float = 0.0
     freeze_backbone: bool = False
     frozen_stages: int = 0
     frozen_statistics: bool = False

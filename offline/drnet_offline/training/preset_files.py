@@ -82,7 +82,19 @@ def _read(path: Path, above: tuple[Path, ...]) -> Any:
 
 
 def _lay_over(base: Any, values: Any) -> Any:
-    """Return base with the values put in; only mappings are merged, lists are replaced."""
+    """Return base with the values put in.
+
+    Only mappings are merged. A list replaces that of the base; one whose name ends in '+' is added
+    to its end.
+    """
     if not isinstance(base, dict) or not isinstance(values, dict):
         return values
-    return {**base, **{name: _lay_over(base.get(name), value) for name, value in values.items()}}
+    merged = dict(base)
+    for name, value in values.items():
+        stem = name[:-1] if str(name).endswith('+') else name
+        before = base.get(stem)
+        if stem != name and isinstance(before, list) and isinstance(value, list):
+            merged[stem] = [*before, *value]
+        else:
+            merged[name] = _lay_over(base.get(name), value)
+    return merged

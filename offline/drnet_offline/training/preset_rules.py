@@ -28,6 +28,7 @@ _POSITIVE = (
 )
 _LIMITS = {
     'auxiliary_weight': (0, math.inf),
+    'initial_share': (0, 0.99),
     'far_m': (0, math.inf),
     'frozen_stages': (0, 5),
     'seed': (0, 2**32 - 1),
@@ -81,6 +82,12 @@ def check(config: TrainConfig) -> None:
         if not holds:
             msg = f'{name} must be {rule}, got {look_up(name)!r}'
             raise ConfigError(msg)
+    if config.initial_share and not (config.initial_weights and config.optimizer.ema_decay):
+        msg = (
+            'initial_share needs initial_weights, which it is a share of, and averaged weights '
+            '(optimizer.ema_decay above 0), which the rest is'
+        )
+        raise ConfigError(msg)
     for i, source in enumerate(config.data.sources):
         _check_source(f'data.sources[{i}]', source)
     if config.epochs % config.validate_every:

@@ -249,5 +249,5 @@ def _build_callbacks(
     if config.patience:
         built.append(EarlyStop(config.patience))
     if config.optimizer.ema_decay:
-        built.append(AveragedWeights(decay=config.optimizer.ema_decay))
+        built.append(AveragedWeights(config.optimizer.ema_decay, config.initial_share))
     return built

@@ -56,6 +56,7 @@ WRONG = {
     'validate_every': 0,
     'seed': -1,
     'patience': -1,
+    'initial_share': 1,
     'pictures': 33,
     'sync_batchnorm': 1,
     'auxiliary_weight': -0.5,
@@ -107,6 +108,30 @@ def test_each_wrong_entry_is_named_with_its_file(entry: str, value: Any, empty: 
 def test_the_last_epoch_must_be_validated(empty: str) -> None:
     with pytest.raises(ConfigError, match=r'epochs must be a multiple of validate_every.*7 and 5'):
         load_config(empty, {'epochs': 7, 'validate_every': 5})
+
+
+@pytest.mark.parametrize(
+    'entries',
+    [
+        {'initial_share': 0.5, 'optimizer.ema_decay': 0.9},
+        {'initial_share': 0.5, 'initial_weights': 'first.safetensors', 'optimizer.ema_decay': 0},
+    ],
+)
+def test_a_share_needs_what_it_is_of(entries: dict[str, Any], empty: str) -> None:
+    with pytest.raises(ConfigError, match=r'initial_share needs initial_weights.*averaged'):
+        load_config(empty, entries)
+
+
+def test_a_list_with_a_plus_is_added_to_that_of_the_preset_below(tmp_path: Path) -> None:
+    path = tmp_path / 'more.yaml'
+    path.write_text('extends: lite2_mixture\ndata:\n  sources+:\n    - {path: mine, weight: 7}\n')
+    below = load_config('lite2_mixture').data.sources
+    sources = load_config(str(path)).data.sources
+    assert sources[:-1] == below
+    assert (sources[-1].path, sources[-1].weight) == ('mine', 7.0)
+    path.write_text('extends: lite2_mixture\nepochs+: 7\n')
+    with pytest.raises(ConfigError, match=r"unknown entry 'epochs\+'"):
+        load_config(str(path))
 
 
 @pytest.mark.parametrize('text', ['- 1\n- 2\n', 'lite0', '[1', 'data: [1]'])

@@ -16,6 +16,7 @@ from small_training import configure
 from torch import Tensor
 
 from drnet_offline.datasets.mixture import open_mixture
+from drnet_offline.errors import ConfigError
 from drnet_offline.training.callbacks import AveragedWeights, SharedBatchNorm
 from drnet_offline.training.data import AugmentedDataset, ValidationDataset
 from drnet_offline.training.module import DepthModule
@@ -155,6 +156,46 @@ def test_the_average_is_warmed_up(preset: Path, data: Path) -> None:
         expected = value if step == 0 else decay * expected + (1 - decay) * value
     bias = saved_average(averaged, module)['network.coarsest.bias']
     assert bias.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_share_of_the_first_weights_is_in_what_is_validated(preset: Path, data: Path) -> None:
+    module = DepthModule(configure(preset, data), 500.0)
+    averaged = AveragedWeights(decay=0.25, initial_share=0.75)
+    bias = module.network.coarsest.bias  # type: ignore[union-attr]
+    assert bias is not None
+    torch.nn.init.constant_(bias, 8.0)
+    trainer: Any = SimpleNamespace(
+        global_step=1, strategy=SimpleNamespace(root_device=torch.device('cpu'))
+    )
+    averaged.setup(trainer, module, 'fit')
+    torch.nn.init.constant_(bias, 4.0)
+    averaged.on_train_batch_end(trainer, module, None, None, 0)  # The first average is 4.
+    torch.nn.init.constant_(bias, 2.0)
+    for _ in range(2):
+        averaged.on_validation_epoch_start(trainer, module)
+        assert bias[0].item() == 0.75 * 8.0 + 0.25 * 4.0
+        averaged.on_validation_epoch_end(trainer, module)
+        assert bias[0].item() == 2.0
+    assert saved_average(averaged, module)['network.coarsest.bias'].item() == 4.0
+
+
+@pytest.mark.slow
+def test_a_share_of_the_first_weights_is_kept(preset: Path, data: Path, tmp_path: Path) -> None:
+    train(configure(preset, data, epochs=1), tmp_path / 'first')
+    first = tmp_path / 'first' / 'last.safetensors'
+    begun: dict[str, Any] = {'epochs': 1, 'initial_weights': str(first)}
+    train(configure(preset, data, **begun), tmp_path / 'whole')
+    train(configure(preset, data, **begun, initial_share=0.75), tmp_path / 'mixed')
+    old, new = load_file(first), load_file(tmp_path / 'whole' / 'last.safetensors')
+    mixed = load_file(tmp_path / 'mixed' / 'last.safetensors')
+    moved = max((new[name] - old[name]).abs().max() for name in old)
+    assert moved > 0.01
+    for name, tensor in mixed.items():
+        expected = old[name].float().lerp(new[name].float(), 0.25)
+        torch.testing.assert_close(tensor.float(), expected, rtol=2e-3, atol=1e-5)
+    guided = {**begun, 'initial_share': 0.75, 'network.guided_filter': True}
+    with pytest.raises(ConfigError, match=r'initial_share needs .* the same guided_filter'):
+        DepthModule(configure(preset, data, **guided), 500.0)
 
 
 @pytest.mark.slow
