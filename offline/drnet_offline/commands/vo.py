@@ -164,10 +164,7 @@ def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Ind
 
 
 def _follow(
-    index: Index,
-    variants: tuple[Variant, ...],
-    methods: list[str],
-    sparse_topics: SparseTopics,
+    index: Index, variants: tuple[Variant, ...], methods: list[str], sparse_topics: SparseTopics
 ) -> tuple[list[Path3D], dict[str, float], FrameNotes]:
     from drnet_offline.odometry.frame_notes import FrameNotes  # noqa: PLC0415
     from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
