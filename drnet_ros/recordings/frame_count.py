@@ -1,4 +1,4 @@
-"""Whether a video file lists its frames, or their number is an estimate from its length."""
+"""What a video file says of its frames: whether it lists them, and whether all are there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ['lists_frames']
+__all__ = ['is_whole_gif', 'lists_frames']
 
 _BOX = struct.Struct('>I4s')
 _EDIT_LIST = b'elst'
 _MOST_BYTES = 64 << 20
+_GIF_END = b'\0;'  # the last block of the last image, and the trailer
 # Of an edit, by the version of the list: its length, where it starts in the media, its rate.
 _EDITS = {0: struct.Struct('>IiI'), 1: struct.Struct('>QqI')}
 
@@ -32,6 +33,19 @@ def lists_frames(path: Path) -> bool:
             return start[4:8] == b'ftyp' and _is_shown_whole(file)
     except OSError:
         return False
+
+
+def is_whole_gif(path: Path) -> bool:
+    """Return whether a file is a GIF that ends as one does.
+
+    Args:
+        path: The file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    return data.startswith(b'GIF8') and data.endswith(_GIF_END)
 
 
 def _is_shown_whole(file: BinaryIO) -> bool:

@@ -9,7 +9,7 @@ from posixpath import commonprefix, dirname
 from drnet_ros.errors import RecordingError, known_names
 from drnet_ros.recordings.recording import RecordedTopic
 
-__all__ = ['TopicChoice', 'base_topic', 'choose_topics']
+__all__ = ['TopicChoice', 'base_topic', 'choose_topics', 'may_be_depth']
 
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
@@ -18,8 +18,9 @@ CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 # The best first: raw, without loss, perhaps JPEG.
 _TRANSPORTS = ('', '/compressedDepth', '/compressed')
 _DEPTH_WORDS = ('depth', 'disparity')
+_NO_DEPTH_WORDS = ('infra', '/ir', 'mask', 'segment', 'semantic', 'label', 'preview')
 # Images that are no photographs, or not of the color camera.
-_OTHER_WORDS = (*_DEPTH_WORDS, 'infra', '/ir', 'mask', 'segment', 'semantic', 'label', 'preview')
+_OTHER_WORDS = (*_DEPTH_WORDS, *_NO_DEPTH_WORDS)
 _GOOD_IMAGE_WORDS = ('color', 'rgb', 'left', 'image_raw', 'image_rect')
 _GOOD_DEPTH_WORDS = ('registered', 'aligned', 'rect')
 
@@ -32,11 +33,13 @@ class TopicChoice:
         image: Topic of the images, raw or compressed.
         camera_info: Topic of their CameraInfo, or None if there is none.
         depth: Topic of depth registered to the images, raw or compressed, or None.
+        is_depth_wanted: Whether depth is None only since none was found.
     """
 
     image: str
     camera_info: str | None
     depth: str | None
+    is_depth_wanted: bool = True
 
 
 def base_topic(name: str) -> str:
@@ -52,6 +55,12 @@ def base_topic(name: str) -> str:
         if name.endswith(suffix):
             return name[: -len(suffix)]
     return name
+
+
+def may_be_depth(topic: RecordedTopic) -> bool:
+    """Return whether a topic has images, and no name of another kind of them."""
+    is_image = topic.msgtype in {IMAGE_TYPE, COMPRESSED_TYPE} and topic.count > 0
+    return is_image and not _has(topic.name, _NO_DEPTH_WORDS)
 
 
 def choose_topics(

@@ -16,20 +16,13 @@ import numpy as np
 
 from drnet_ros.closing import Closing
 from drnet_ros.errors import RecordingError
-from drnet_ros.recordings.frame_count import lists_frames
+from drnet_ros.opencv_log import without_warnings
+from drnet_ros.recordings.frame_count import is_whole_gif, lists_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    'VIDEO_SUFFIXES',
-    'Video',
-    'VideoFrame',
-    'is_camera_or_url',
-    'is_video',
-    'log_control',
-    'opencv_name',
-]
+__all__ = ['VIDEO_SUFFIXES', 'Video', 'VideoFrame', 'is_camera_or_url', 'is_video', 'opencv_name']
 
 VIDEO_SUFFIXES = (
     *('.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.ogv', '.wmv'),
@@ -43,7 +36,6 @@ _DEFAULT_RATE_HZ = 30.0
 _NS_PER_S = 1_000_000_000
 # Of frames whose number is an estimate from the length of the video.
 _LEAST_SHARE = 0.9
-_FATAL = 1  # cv::utils::logging::LOG_LEVEL_FATAL, which OpenCV 4.6 does not pass on to Python
 
 # What FFmpeg says of damaged packets goes to the terminal; the frames that it leaves out are gone
 # all the same. Read when the first video is opened.
@@ -107,7 +99,7 @@ class Video(Closing):
         """
         self.source = str(source)
         try:
-            with _without_warnings():
+            with without_warnings():
                 self._capture = _opened(self.source)
         except cv2.error as error:
             raise RecordingError(_cannot_open(self.source)) from error
@@ -170,9 +162,15 @@ class Video(Closing):
                 f'{self.source} can only be read if its server answers range requests, which '
                 'python3 -m http.server does not: try another server, or a copy of the file'
             )
+        reason = 'it is cut or damaged'
+        if not is_camera_or_url(self.source) and is_whole_gif(Path(self.source)):
+            reason = (
+                'FFmpeg does not find frames without a time of their own: save it with one for '
+                'each (duration=100 of Pillow), or as MP4; otherwise it is damaged'
+            )
         return (
             f'{self.source} says that it has {self.frame_count} frames, but only {count} can be '
-            'read: it is cut or damaged'
+            f'read: {reason}'
         )
 
     def _grab(self) -> bool:
@@ -187,28 +185,6 @@ class Video(Closing):
             stamp_ns = self._stamp_ns + round(_NS_PER_S / self.rate_hz)
         self._stamp_ns = stamp_ns if self._position else 0
         return True
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep OpenCV's warnings of what it cannot open off the terminal: the error says it."""
-    logging = log_control(cv2)
-    level = logging.getLogLevel()
-    logging.setLogLevel(min(level, _FATAL))
-    try:
-        yield
-    finally:
-        logging.setLogLevel(level)
-
-
-def log_control(opencv: Any) -> Any:
-    """Return the module that has `getLogLevel` and `setLogLevel`.
-
-    Args:
-        opencv: The module cv2. Up to OpenCV 4.12, which apt installs, it has them itself; later
-            ones have them in `cv2.utils.logging`.
-    """
-    return getattr(opencv.utils, 'logging', opencv)
 
 
 @contextmanager

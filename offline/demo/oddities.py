@@ -34,7 +34,7 @@ def oddities(recording: Recording, choice: TopicChoice) -> tuple[list[str], list
         index = index_recording(recording, choice, _TOLERANCE_S)
     except RecordingError:  # playing it has said so
         return [], []
-    found = index.cameras.find(index.images.stamps_ns[0])
+    found = index.cameras.find(0)
     size = (1, 1) if found is None else (found[1].height, found[1].width)
     depth = registration_warnings(index, size, size) if len(index.depths) else []
     problems = [

@@ -65,6 +65,37 @@ def write_changing(path: Path, changes_at: int, copies: int) -> Path:
     return path
 
 
+def write_with_late_scans(path: Path, late_s: int) -> Path:
+    """The start of the clip, whose scans have a clock of their own."""
+    with (
+        Recording(write_clip_start(path.parent / 'whole', FRAMES)) as recording,
+        Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        connections = recording.add_topics_to(writer)
+        for message in recording.messages():
+            data: Any = message.data
+            if message.topic == '/scan':
+                content = recording.deserialize(message)
+                content.header.stamp.sec += late_s
+                data = ROS2.serialize_cdr(content, message.msgtype)
+            writer.write(connections[message.topic], message.stamp_ns, data)
+    return path
+
+
+@pytest.mark.parametrize('late_s', [0, 3600])
+def test_a_source_without_points_is_said(tmp_path: Path, drnet: RunInProcess, late_s: int) -> None:
+    path, out = write_with_late_scans(tmp_path / 'bag', late_s), tmp_path / 'out'
+    words = ('--method', 'features', '--set', 'sparse_depth_sources=[scan]', '--output', out)
+    code, said = drnet('vo', path, *words)
+    assert code == 0, said
+    is_late = late_s > 0
+    assert (f'points in 0 of {FRAMES} frames' in said) is is_late
+    reason = 'data must be within 0.5 s of the image'
+    page = (out / 'report.html').read_text()
+    assert [reason in text for text in (said, page)] == [is_late, is_late]
+    assert 'scale by scan: points in' in page
+
+
 def recorded_row(path: Path, tmp_path: Path, drnet: RunInProcess) -> Any:
     out = tmp_path / 'vo.json'
     code, said = drnet('vo', path, '--method', 'dense', '--json', out)

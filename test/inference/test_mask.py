@@ -100,3 +100,12 @@ def test_files_that_are_no_masks_are_refused(tmp_path: Path) -> None:
             read_mask(str(tmp_path / name))
     with pytest.raises(SettingsError, match='for each of the 2 cameras'):
         Settings(cameras=('front', 'rear'), mask=('a.png',))
+
+
+def test_a_mask_of_floating_point_is_refused_in_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / 'mask.tif'), np.ones((48, 64), np.float32))
+    with pytest.raises(SettingsError, match='cannot be read as one'):
+        read_mask(str(tmp_path / 'mask.tif'))
+    assert capfd.readouterr() == ('', '')  # OpenCV says nothing besides

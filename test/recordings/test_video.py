@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from drnet_ros.errors import RecordingError
+from drnet_ros.opencv_log import log_control
 from drnet_ros.recordings.frame_count import lists_frames
-from drnet_ros.recordings.video import Video, is_camera_or_url, is_video, log_control
+from drnet_ros.recordings.video import Video, is_camera_or_url, is_video
 
 GREYS = (20, 60, 100, 140, 180, 220)
 
@@ -149,6 +150,23 @@ def test_a_single_frame_that_is_listed_and_not_there_is_said(
         count, said = frames_and_what_is_missing(path)
         assert count == 39
         assert '40 frames, but only 39' in said
+
+
+def test_a_gif_whose_frames_have_no_times_is_not_said_to_be_cut(tmp_path: Path) -> None:
+    pillow = pytest.importorskip('PIL.Image')
+    noise = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), np.uint8)
+    first, second = map(pillow.fromarray, noise)
+    path = tmp_path / 'a.gif'
+    first.save(path, save_all=True, append_images=[second])
+    count, said = frames_and_what_is_missing(path)
+    assert count == 1
+    assert 'says that it has 2 frames, but only 1 can be read: FFmpeg does not find' in said
+    assert 'duration=100' in said
+    first.save(path, save_all=True, append_images=[second], duration=100)
+    assert frames_and_what_is_missing(path) == (2, '')
+    with Video(path) as video:
+        path.write_bytes(path.read_bytes()[:-400])
+        assert video.missing(1).endswith('it is cut or damaged')
 
 
 def test_a_count_from_the_length_may_be_off_by_a_tenth(tmp_path: Path) -> None:

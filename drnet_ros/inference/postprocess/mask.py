@@ -11,6 +11,7 @@ import numpy as np
 from drnet_ros.errors import ImageError, SettingsError
 from drnet_ros.inference.images.rectification import rectified_mask
 from drnet_ros.inference.limits import MAX_ASPECT_RATIO, MAX_PIXELS
+from drnet_ros.opencv_log import without_warnings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -163,7 +164,8 @@ def read_mask(name: str) -> NDArray[np.bool_]:
         path = Path(name).expanduser()
         # A pipe would keep its reader waiting.
         data = np.frombuffer(path.read_bytes() if path.is_file() else b'', np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+        with without_warnings():
+            picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
     except (OSError, RuntimeError, ValueError, cv2.error) as error:
         msg = f"mask must be '' or a picture that can be read, got {name!r}: {error}"
         raise SettingsError(msg) from error

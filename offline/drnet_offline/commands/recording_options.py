@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,7 +119,7 @@ def chosen_topics(
     choice = choose_topics(
         recording.topics, image=image, camera_info=camera_info, depth=None if is_alone else depth
     )
-    return TopicChoice(choice.image, choice.camera_info, None) if is_alone else choice
+    return replace(choice, depth=None, is_depth_wanted=False) if is_alone else choice
 
 
 def sparse_topics_of(

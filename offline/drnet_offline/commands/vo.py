@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from evo.core.trajectory import PoseTrajectory3D
 
+    from drnet_offline.odometry.frame_notes import FrameNotes
     from drnet_offline.odometry.running import Path3D
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.sparse_topics import SparseTopics
@@ -89,13 +90,13 @@ def vo(
         opened.enter_context(prepared_outputs(output, json_))
         recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
-        index, problems = _index(recording, choice, tolerance)
-        paths, factors = _follow(index, variants, methods, sparse, problems)
+        index = _index(recording, choice, tolerance)
+        paths, factors, notes = _follow(index, variants, methods, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
-        summary = comparison.summarise(paths, truth) | {'problems': dict(problems)}
+        summary = comparison.summarise(paths, truth) | notes.summary()
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
         _report(summary, paths, truth, output, json_, index)
-        _check_whole(index.damage, problems)
+        _check_whole(index.damage, notes.problems)
 
 
 def _check_whole(damage: str, problems: Counter[str]) -> None:
@@ -151,9 +152,7 @@ def _methods(method: list[str] | None) -> list[str]:
     return list(dict.fromkeys(method or METHODS))
 
 
-def _index(
-    recording: Recording, choice: TopicChoice, tolerance_s: float
-) -> tuple[Index, Counter[str]]:
+def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
     from drnet_offline.replay.registration import index_warnings, topics_text  # noqa: PLC0415
 
@@ -161,30 +160,29 @@ def _index(
     _print(topics_text(choice))
     for text in index_warnings(index):
         _warn(text)
-    return index, Counter(index.camera_problems)
+    return index
 
 
 def _follow(
-    index: Index,
-    variants: tuple[Variant, ...],
-    methods: list[str],
-    sparse_topics: SparseTopics,
-    problems: Counter[str],
-) -> tuple[list[Path3D], dict[str, float]]:
+    index: Index, variants: tuple[Variant, ...], methods: list[str], sparse_topics: SparseTopics
+) -> tuple[list[Path3D], dict[str, float], FrameNotes]:
+    from drnet_offline.odometry.frame_notes import FrameNotes  # noqa: PLC0415
     from drnet_offline.odometry.running import follow_camera  # noqa: PLC0415
 
+    notes = FrameNotes(variants, index.camera_problems)
     with progress_bars() as progress:
         passes = 2 if index.pairs else 1
         task = progress.add_task('odometry', total=passes * len(index.images))
-        return follow_camera(
+        paths, factors = follow_camera(
             index,
             variants,
             methods,
             lambda: progress.advance(task),
             sparse_topics,
-            lambda kind: problems.update([kind]),
+            notes.add,
             on_warning=_warn,
         )
+    return paths, factors, notes
 
 
 def _warn(text: str) -> None:

@@ -16,6 +16,7 @@ from drnet_offline.errors import DatasetError
 from drnet_ros.errors import ImageError
 from drnet_ros.inference.images.file_header import ImageHeader, parse_image_header
 from drnet_ros.inference.limits import MAX_PIXELS
+from drnet_ros.opencv_log import without_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,10 +166,13 @@ def _whole_header(path: Path, data: bytes) -> ImageHeader | None:
 
 
 def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:  # larger than OpenCV takes
-        pixels = None
+    pixels = _decoded(data, flags)
+    if pixels is None and (stored := _decoded(data, cv2.IMREAD_UNCHANGED)) is not None:
+        msg = (
+            f'{path} must be a picture of 8 or 16 bits, got {stored.dtype}, as depth and other '
+            'measured images have: is it a picture? Write it again as PNG'
+        )
+        raise DatasetError(msg)
     if pixels is None:
         msg = (
             f'{path} is cut short, damaged or no image of a known type: fetch or write it '
@@ -179,6 +183,14 @@ def _decode(path: Path, data: bytes, flags: int) -> NDArray[Any]:
         msg = f'{path} is cut short or damaged: {damage}; fetch or write it again'
         raise DatasetError(msg)
     return pixels
+
+
+def _decoded(data: bytes, flags: int) -> NDArray[Any] | None:
+    try:
+        with without_warnings():
+            return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:  # larger than OpenCV takes
+        return None
 
 
 def _to_rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:

@@ -20,6 +20,7 @@ from drnet_offline.outputs.files import whole_file, write_text
 from drnet_offline.report.chart_layout import chart
 from drnet_offline.report.figure_words import explained
 from drnet_offline.report.page import PageHead, html_table, render_page, when_recorded
+from drnet_offline.report.sparse_words import points_words, sparse_problems
 from drnet_offline.report.whole_table import print_table
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def print_summary(console: Console, summary: dict[str, Any]) -> None:
     for name, factor in summary['scale_factors'].items():
         text = f'rescaled: {name} times {factor:.3f}'
         console.print(text, markup=False, highlight=False)
+    for name, about in summary['sparse'].items():
+        console.print(f'{name}: {points_words(about)}', markup=False, highlight=False)
+        for problem in sparse_problems(about):
+            console.print(f'warning: {problem}', markup=False, highlight=False)
 
 
 def write_report(
@@ -66,7 +71,7 @@ def write_report(
     Args:
         folder: Existing folder.
         summary: What `comparison.summarise` returned, with `recording`, `ground_truth`,
-            `scale_factors` and `command`.
+            `scale_factors`, `sparse` and `command`.
         paths: The paths.
         truth: What they are compared with, by method.
         thumbnail: An image of the recording, uint8 (H, W, 3) RGB, or None.
@@ -105,12 +110,18 @@ def _facts(summary: dict[str, Any], paths: Sequence[Path3D]) -> list[tuple[str, 
     stamps_s = min((path.stamps_s for path in paths), key=lambda stamps: stamps[0])
     first_ns = round(stamps_s[0] * 1e9)
     factors = [f'{name} times {by:.3f}' for name, by in summary['scale_factors'].items()]
+    sparse = [
+        text
+        for name, about in summary['sparse'].items()
+        for text in (f'{name}: {points_words(about)}', *sparse_problems(about))
+    ]
     return [
         ('recording', summary['recording']),
         ('recorded', when_recorded(first_ns, summary['recording'])),
         ('ground truth', summary['ground_truth']),
         ('motion', f'{still["length_m"]:.2f} m, {still["poses"]} poses'),
         ('rescaled', ', '.join(factors)),
+        ('sparse depth', '; '.join(sparse)),
     ]
 
 

@@ -80,7 +80,7 @@ def follow_camera(
     methods: Sequence[str],
     on_frame: Callable[[], None] = lambda: None,
     sparse_topics: SparseTopics = _NO_TOPICS,
-    on_problem: Callable[[str], None] = lambda _kind: None,
+    on_estimated: Callable[[Estimated], None] = lambda _estimated: None,
     *,
     on_warning: Callable[[str], None] = lambda _text: None,
 ) -> tuple[list[Path3D], dict[str, float]]:
@@ -95,7 +95,7 @@ def follow_camera(
         methods: Names of `trackers.METHODS`.
         on_frame: Called for each frame of each pass.
         sparse_topics: Where the sources of sparse depth of all variants are recorded.
-        on_problem: Called with the kind of each thing that is wrong with a frame.
+        on_estimated: Called with each frame of the first pass.
         on_warning: Called with what is doubtful about the whole recording, in a sentence.
 
     Returns:
@@ -111,8 +111,7 @@ def follow_camera(
     scales: dict[str, list[float]] = {variant.name: [] for variant in variants}
     differences: list[float] = []
     for estimated in _estimated(index, variants, sparse_topics):
-        for kind in estimated.frame.problems:
-            on_problem(kind)
+        on_estimated(estimated)
         truth = _truth(estimated)
         depths: dict[str, FloatArray | None] = {RECORDED: truth}
         for variant, result in zip(variants, estimated.results, strict=False):

@@ -206,7 +206,7 @@ class _Reader:
         if depth is not None:
             gap_s = (header_of(depth).taken_ns - header.taken_ns) / 1e9
             truth = self._read_depth(depth, problems)
-        found = self._index.cameras.find(header.taken_ns)
+        found = self._index.cameras.find(waiting.position)
         if rgb is not None and found is not None:
             try:
                 info, camera = found[0], found[1].matching(*rgb.shape[:2])

@@ -152,6 +152,8 @@ def index_recording(
     if not index.images.stamps_ns:
         msg = f'{recording.path} must have images on {choice.image}, got none'
         raise RecordingError(msg)
+    index.cameras.settle(index.images.stamps_ns)
+    index.depth_cameras.settle(index.images.stamps_ns)
     index.pairs = match_stamps(
         index.images.stamps_ns, index.depths.stamps_ns, round(tolerance_s * NS_PER_S)
     )
@@ -180,6 +182,7 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
                 header,
                 message.data[_HEADER_START + len(header.frame_id) :],
                 partial(recording.deserialize, message),
+                len(index.images),
             )
         on_message()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from drnet_offline.replay.depth_topics import depth_hint
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.images.doubts import stretch_doubt
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
@@ -52,8 +53,8 @@ def registration_warnings(
             f'depth is {depth_hw[1]} x {depth_hw[0]}, images are {image_hw[1]} x {image_hw[0]}: '
             'taken for the same view at another size'
         )
-    color = index.cameras.find(index.images.stamps_ns[0])
-    depth = index.depth_cameras.find(index.images.stamps_ns[0])
+    color = index.cameras.find(0)
+    depth = index.depth_cameras.find(0)
     if color is not None and depth is not None:
         warnings += _intrinsics_warnings(color[1], depth[1], depth_hw)
     return warnings
@@ -76,6 +77,14 @@ def index_warnings(index: Index) -> list[str]:
         warnings.append('camera_info has no message: depth is in the scale of the training camera')
     if index.cameras.problem:
         warnings.append(index.cameras.problem)
+    if index.cameras.is_by_order:
+        warnings.append(
+            f'camera_info on {index.choice.camera_info} changes, and its stamps are of another '
+            'clock than those of the images, or do not rise: each image has the camera_info that '
+            'was recorded beside it'
+        )
+    if text := depth_hint(index.recording, index.choice):
+        warnings.append(text)
     warnings += _matrix_warnings(index)
     warnings += _frame_warnings(index)
     for name, topic in (('images', index.images), ('depth images', index.depths)):
@@ -90,7 +99,7 @@ def index_warnings(index: Index) -> list[str]:
 
 def _matrix_warnings(index: Index) -> list[str]:
     """Return what to say of K where it can be that of another image, in whole sentences."""
-    found = index.cameras.find(index.images.stamps_ns[0])
+    found = index.cameras.find(0)
     if found is None:
         return []
     camera = found[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from drnet_ros.inference import DepthScale
     from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
 
-__all__ = ['sparse_fields', 'summarise_sparse']
+__all__ = ['count_sparse', 'kind_of', 'sparse_fields', 'summarise_sparse']
 
 _SETTLED = 1.1
 _NUMBER = re.compile(r'-?\d[\d.e+-]*')
@@ -41,6 +41,29 @@ def sparse_fields(scale: DepthScale | None, sources: Mapping[str, SourceStatus])
         'contradiction': scale.contradiction,
         'source_problems': {name: status.problem for name, status in sources.items()},
     }
+
+
+def count_sparse(records: Sequence[Mapping[str, Any]], variant: int) -> dict[str, Any] | None:
+    """Return in how many frames a variant had points, and what was wrong; None without a source.
+
+    Args:
+        records: A record for each frame, with `sparse_fields` of each variant as 'variants'.
+        variant: Which variant, from 0.
+    """
+    own = [record['variants'][variant] for record in records if record['variants']]
+    points = [fields['points_used'] for fields in own if fields]
+    if not points:
+        return None
+    return {
+        'frames': len(points),
+        'frames_with_points': sum(count > 0 for count in points),
+        **_problems(records, variant),
+    }
+
+
+def kind_of(problem: str) -> str:
+    """Return what problems have in common that differ in numbers only."""
+    return _NUMBER.sub('#', problem)
 
 
 def summarise_sparse(
@@ -133,7 +156,7 @@ def _by_kind(texts: Iterable[str]) -> dict[str, Any]:
     """Count problems of frames: all, and the most frequent kinds, which differ in numbers only."""
     kinds: dict[str, dict[str, Any]] = {}
     for text in filter(None, texts):
-        kind = kinds.setdefault(_NUMBER.sub('#', text), {'frames': 0, 'example': text})
+        kind = kinds.setdefault(kind_of(text), {'frames': 0, 'example': text})
         kind['frames'] += 1
     found = sorted(kinds.values(), key=lambda kind: -int(kind['frames']))
     return {'frames': sum(kind['frames'] for kind in found), 'kinds': found[:_MOST_KINDS]}

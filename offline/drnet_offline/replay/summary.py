@@ -131,7 +131,7 @@ def _warnings(replay: Replay, own: Sequence[Columns]) -> list[str]:
 
 def _without_depth(replay: Replay, own: Sequence[Columns]) -> list[str]:
     """Return what to say of variants whose depth has no valid pixel in any frame."""
-    found = replay.index.cameras.find(replay.index.images.stamps_ns[0])
+    found = replay.index.cameras.find(0)
     camera = (
         ''
         if found is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ['sparse_problems', 'sparse_words']
+__all__ = ['points_words', 'sparse_problems', 'sparse_words']
 
 
 def sparse_words(about: dict[str, Any]) -> str:
@@ -14,12 +14,7 @@ def sparse_words(about: dict[str, Any]) -> str:
         about: What `sparse_records.summarise_sparse` returned for a variant.
     """
     factor, first_s = about['factor'], about['first_points_s']
-    sources = ' and '.join(about['source_problems'])
-    frames = f'{about["frames_with_points"]} of {about["frames"]} frames'
-    words = [
-        f'scale by {sources}: points in {frames}',
-        f'{about["points_median"]:.0f} in the median frame',
-    ]
+    words = [points_words(about), f'{about["points_median"]:.0f} in the median frame']
     if first_s is not None:
         words.append(f'the first after {first_s:.2f} s')
     if (settled_s := about['converged_s']) is not None:
@@ -36,11 +31,23 @@ def sparse_words(about: dict[str, Any]) -> str:
     return ', '.join(words)
 
 
+def points_words(about: dict[str, Any]) -> str:
+    """Return which sources there are, and in how many frames they had points.
+
+    Args:
+        about: What `sparse_records.summarise_sparse` or `count_sparse` returned for a variant.
+    """
+    sources = ' and '.join(about['source_problems'])
+    return (
+        f'scale by {sources}: points in {about["frames_with_points"]} of {about["frames"]} frames'
+    )
+
+
 def sparse_problems(about: dict[str, Any]) -> list[str]:
     """Return how often points were refused or a source had none, and why; an example of each.
 
     Args:
-        about: What `sparse_records.summarise_sparse` returned for a variant.
+        about: What `sparse_records.summarise_sparse` or `count_sparse` returned for a variant.
     """
     of_points = {
         'points refused': about['refused'],

@@ -37,6 +37,19 @@ def test_what_is_no_image_is_named(content: bytes, tmp_path: Path) -> None:
         read_rgb(tmp_path / 'a.jpg')
 
 
+@pytest.mark.parametrize('kind', [np.float32, np.float64])
+def test_a_picture_of_floating_point_is_not_said_to_be_damaged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: type
+) -> None:
+    path = tmp_path / 'a.tif'
+    cv2.imwrite(str(path), np.full((5, 7), 1.5, kind))
+    for read in (read_rgb, read_photo):
+        with pytest.raises(DatasetError) as raised:
+            read(path)
+        assert f'a.tif must be a picture of 8 or 16 bits, got {kind.__name__}' in str(raised.value)
+    assert capfd.readouterr() == ('', '')  # OpenCV says nothing besides
+
+
 def write_sideways(path: Path) -> None:
     """Write a JPEG whose EXIF says that it must be turned by a quarter."""
     write_rgb(path, 0)

@@ -208,6 +208,18 @@ def write(path: Path, scene: Scene, kind: str = 'mcap', encoding: str = '16UC1')
     return path
 
 
+def write_messages(path: Path, messages: list[tuple[str, Any]]) -> Path:
+    """Write messages of ROS 2, given with their topics, in this order."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections: dict[str, Any] = {}
+        for place, (topic, message) in enumerate(messages):
+            kind = message.__msgtype__
+            if topic not in connections:
+                connections[topic] = writer.add_connection(topic, kind, typestore=ROS2)
+            writer.write(connections[topic], place + 1, ROS2.serialize_cdr(message, kind))
+    return path
+
+
 def write_ros1(writer: Ros1Writer, scene: Scene) -> None:
     """Write a scene into a recording of ROS 1, at the times of its stamps."""
     connections: dict[str, Any] = {}

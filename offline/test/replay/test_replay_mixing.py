@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from known_scenes import FOCAL, HW, ROS2, RunInProcess, Scene, info, known_depth, load, raw, write
-from rosbags.rosbag2 import StoragePlugin, Writer
+from known_scenes import (
+    FOCAL,
+    HW,
+    ROS2,
+    RunInProcess,
+    Scene,
+    info,
+    known_depth,
+    load,
+    raw,
+    write,
+    write_messages,
+)
 
 from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
 from drnet_ros.recordings.recording import Recording
@@ -17,17 +28,6 @@ from drnet_ros.recordings.recording import Recording
 pytestmark = pytest.mark.usefixtures('known_network')
 
 OWN = 'recorded depth has the shape of the estimate'
-
-
-def write_messages(path: Path, messages: list[tuple[str, Any]]) -> Path:
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connections: dict[str, Any] = {}
-        for place, (topic, message) in enumerate(messages):
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=ROS2)
-            writer.write(connections[topic], place + 1, ROS2.serialize_cdr(message, kind))
-    return path
 
 
 def warnings_of(path: Path, drnet: RunInProcess, *words: Any) -> list[str]:

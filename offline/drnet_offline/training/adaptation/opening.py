@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drnet_offline.datasets.opening import open_dataset
 from drnet_offline.errors import DatasetError, OfflineError
+from drnet_offline.replay.depth_topics import depth_hint
 from drnet_offline.replay.index import depth_info_topic, index_recording
 from drnet_offline.replay.sparse_topics import SparseTopics, choose_sparse_topics
 from drnet_offline.replay.variants import parse_settings
@@ -140,9 +141,10 @@ def _choose_labels(index: Index, labels: str, settings: Settings, given: Mapping
     """Return what to learn from; the first that there is, if that is left open."""
     name = index.recording.path.name
     if labels == 'depth' and not index.pairs:
+        where = f' on {index.choice.depth}' if index.choice.depth else _hint(index)
         msg = (
-            f'{name} must have depth images at the time of its images to be learned, got none on '
-            f'{index.choice.depth}; name them by --depth-topic, or choose other --labels'
+            f'{name} must have depth images at the time of its images to be learned, got none'
+            f'{where}; name them by --depth-topic, or choose other --labels'
         )
         raise DatasetError(msg)
     if labels != 'auto':
@@ -156,8 +158,14 @@ def _choose_labels(index: Index, labels: str, settings: Settings, given: Mapping
     msg = (
         f'{name} must have something to learn depth from: depth images, a scan, range finder or '
         f'cloud, or odometry with tf; it has only {", ".join(sorted(index.recording.topics))}'
+        f'{_hint(index)}'
     )
     raise DatasetError(msg)
+
+
+def _hint(index: Index) -> str:
+    hint = depth_hint(index.recording, index.choice)
+    return f' ({hint})' if hint else ''
 
 
 def _source_names(

@@ -114,11 +114,13 @@ class PinnedDepth(RecordedFrames):
         corners = {} if self._corners is None else self._corners.points
         if not self._sensors:
             for frame in read_frames(self.index, positions=set(blocks) & set(corners)):
+                self.problems.update(frame.problems)
                 yield frame, corners[frame.position]
             return
         settings = self.settings.changed(sparse_depth_sources=self._sensors)
         player = SparsePlayer(settings, self.topics)
         for frame, points in frames_with_points(self.index, player, self.topics, blocks):
+            self.note(frame, player)
             known = [points, *([corners[frame.position]] if frame.position in corners else [])]
             yield frame, SparseDepth.fused(known)
 

@@ -63,6 +63,7 @@ class ProjectedDepth(RecordedFrames):
         alone = replace(self.index, choice=choice, pairs={})
         count = 0
         for frame, points in frames_with_points(alone, player, self._topics, blocks):
+            self.note(frame, player)
             if frame.rgb_hwc is None:
                 continue
             count += bool(len(points))

@@ -12,6 +12,7 @@ import numpy as np
 from drnet_offline.errors import DatasetError
 from drnet_offline.replay import registration
 from drnet_offline.replay.frames import RecordedFrame, read_frames
+from drnet_offline.replay.sparse_records import kind_of
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.postprocess import ray_camera_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from drnet_offline.replay.index import Index
+    from drnet_offline.replay.sparse_player import SparsePlayer
     from drnet_ros.inference import Settings
     from drnet_ros.inference.arrays import FloatArray, UInt8Array
     from drnet_ros.inference.camera import CameraModel
@@ -107,6 +109,7 @@ class RecordedFrames:
         self.index = index
         self.settings = settings
         self.problems: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
 
     @property
     def damage(self) -> str:
@@ -142,7 +145,15 @@ class RecordedFrames:
             DatasetError: If there is none that fits.
         """
         shape = (0, 0) if frame.rgb_hwc is None else frame.rgb_hwc.shape[:2]
-        return check_camera(self.index, frame.stamp_ns, (shape[0], shape[1]), self.settings)
+        return check_camera(self.index, frame.position, (shape[0], shape[1]), self.settings)
+
+    def note(self, frame: RecordedFrame, player: SparsePlayer) -> None:
+        """Count what is wrong with a frame, and with each source of sparse depth in it."""
+        self.problems.update(frame.problems)
+        for name, status in player.status().items():
+            if status.problem:
+                example = self._examples.setdefault(kind_of(status.problem), status.problem)
+                self.problems[f'{name}: {example}'] += 1
 
     def labelled(
         self,
@@ -220,20 +231,20 @@ def registration_problem(index: Index) -> str:
 
 
 def check_camera(
-    index: Index, stamp_ns: int, image_hw: tuple[int, int], settings: Settings
+    index: Index, position: int, image_hw: tuple[int, int], settings: Settings
 ) -> CameraModel:
     """Return the camera whose rays the pixels of an image look along.
 
     Args:
         index: The index of a recording.
-        stamp_ns: Stamp of the image.
+        position: Which image of the recording it is, from 0.
         image_hw: Its height and width.
         settings: `image_is_rectified` is read.
 
     Raises:
         DatasetError: If there is no CameraInfo, or it cannot be that of the images.
     """
-    found = index.cameras.find(stamp_ns)
+    found = index.cameras.find(position)
     if found is None:
         problem = index.cameras.problem or f'got none on {index.choice.camera_info}'
         msg = (
