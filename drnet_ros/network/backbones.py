@@ -71,9 +71,9 @@ class BackboneSpec:
         cut: Takes the classifier apart into down1..down5.
         mean: Subtracted from RGB in 0..1 where its ImageNet weights were made.
         std: RGB in 0..1, less mean, was divided by this there.
-        is_stem_exact: The first stage must be computed in float32: rounded to bfloat16, its narrow
-            convolutions, which tell small differences of large values, move the scale of depth by
-            up to 4 %.
+        is_stem_exact: The first stage must be computed in float32: what its narrow
+            convolutions give are small differences of large terms, so that weights in bfloat16
+            move the scale of depth by up to 4 %.
     """
 
     channels: tuple[int, int, int, int, int]

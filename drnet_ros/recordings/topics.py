@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import commonprefix, dirname
 
 from drnet_ros.errors import RecordingError, known_names
@@ -40,6 +40,10 @@ class TopicChoice:
     camera_info: str | None
     depth: str | None
     is_depth_wanted: bool = True
+
+    def without_depth(self) -> TopicChoice:
+        """Return the same topics, of which depth is not wanted."""
+        return replace(self, depth=None, is_depth_wanted=False)
 
 
 def base_topic(name: str) -> str:

@@ -65,7 +65,7 @@ class Comparison:
         """What is doubtful about recorded depth, and why some frames were not compared."""
         if not self.frames:
             return []
-        text = own_depth_warning(float(np.median(self.differences)))
+        text = own_depth_warning(self.differences)
         return [text] * bool(text) + [
             f'{counted(count, "frame")} not compared with recorded depth: {text}'
             for text, count in self.reasons.most_common()

@@ -7,8 +7,8 @@ attribute `DisablePrecisionConversion`. OpenVINO loses that attribute where it r
 operation by an older one, so `openvino_rewrites` leaves none that it would replace, and
 `is_depth_in_float32` looks at what was compiled.
 
-The first convolutions of the light backbones tell small differences of large values. With their
-weights in bfloat16, depth of near scenes was off by 1 to 4 % of itself, the whole image alike.
+What the first convolutions of the light backbones give are small differences of large terms. With
+their weights in bfloat16, depth of near scenes was off by 1 to 4 %, the whole image alike.
 They have so few channels that float32 costs 1 % of the time.
 """
 
@@ -74,34 +74,43 @@ def _ends_depth(node: ov.Node) -> bool:
 
 
 def _convolves_features(node: ov.Node) -> bool:
-    return node.get_type_name() in _CONVOLUTIONS and node.input(0).get_shape()[1] > 1
+    return _is_convolution(node) and node.input(0).get_shape()[1] > 1
 
 
 def stem_nodes(model: ov.Model) -> list[ov.Node]:
-    """Return the first convolutions of at most 32 channels, each with its norm and activation.
+    """Return the convolutions that the network begins with, while they are narrow.
+
+    The first is the one nearest the input that makes the image smaller, which guides of the guided
+    filter do not. Norms and activations between the convolutions belong to them.
 
     Args:
         model: A DRNet of one output, depth.
 
     Returns:
-        The operations up to the first wider convolution; none if that is the first of all.
+        The operations of the chain before it branches, or before a convolution of more than 32
+        channels; none if the first of all is wider.
     """
+    strided = (n for n in model.get_ordered_ops() if _is_convolution(n) and _stride(n) > 1)
+    node = next(strided, None)
     found: list[ov.Node] = []
-    for node in model.get_ordered_ops():
-        if node.get_type_name() not in _CONVOLUTIONS:
-            continue
-        if node.get_output_shape(0)[1] > _NARROW:
-            break
+    while node is not None and _is_narrow(node):
         found.append(node)
-        followers = _users(node)
-        while len(followers) == 1 and followers[0].get_type_name() in _POINTWISE:
-            found += followers
-            followers = _users(followers[0])
+        users = [target.get_node() for target in node.output(0).get_target_inputs()]
+        node = users[0] if len(users) == 1 else None
     return found
 
 
-def _users(node: ov.Node) -> list[ov.Node]:
-    return [target.get_node() for target in node.output(0).get_target_inputs()]
+def _is_convolution(node: ov.Node) -> bool:
+    return node.get_type_name() in _CONVOLUTIONS
+
+
+def _stride(node: ov.Node) -> int:
+    return int(max(node.get_attributes()['strides']))
+
+
+def _is_narrow(node: ov.Node) -> bool:
+    is_known = _is_convolution(node) or node.get_type_name() in _POINTWISE
+    return is_known and node.get_output_shape(0)[1] <= _NARROW
 
 
 def save_model(model: ov.Model, path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,7 +118,7 @@ def chosen_topics(
     choice = choose_topics(
         recording.topics, image=image, camera_info=camera_info, depth=None if is_alone else depth
     )
-    return replace(choice, depth=None, is_depth_wanted=False) if is_alone else choice
+    return choice.without_depth() if is_alone else choice
 
 
 def sparse_topics_of(

@@ -5,6 +5,7 @@ What is refused before the work needs the names, and must not wait for PyTorch.
 
 from __future__ import annotations
 
+import math
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from drnet_offline.errors import OfflineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = [
@@ -70,15 +73,17 @@ def shape_difference(estimate: NDArray[np.float32], truth: NDArray[np.float32]) 
     return float(np.mean(np.abs(ratios / np.median(ratios) - 1)))
 
 
-def own_depth_warning(difference: float) -> str:
+def own_depth_warning(differences: Sequence[float]) -> str:
     """Return what to say of true depth that has the very shape of the estimate, '' of other.
 
     Such depth was computed by the network: by depth_node while the recording was made, or by
     `drnet bag --write`. Compared with it, any weights are good.
 
     Args:
-        difference: REL after each frame was multiplied by its scale; NaN without any.
+        differences: What `shape_difference` gives for each frame; NaN does not count.
     """
+    known = [each for each in differences if math.isfinite(each)]
+    difference = float(np.median(known)) if known else math.nan
     if not difference < _LEAST_DIFFERENCE:
         return ''
     return (

@@ -121,7 +121,7 @@ def follow_camera(
         differences.append(_difference(truth, depths.get(variants[0].name)))
         first.add(estimated, depths)
         on_frame()
-    if text := own_depth_warning(_median(differences)):
+    if text := own_depth_warning(differences):
         on_warning(text)
     factors = {name: float(np.median(values)) for name, values in scales.items() if values}
     if not factors:
@@ -226,11 +226,6 @@ def _scale(truth: FloatArray | None, depth: FloatArray | None) -> float | None:
 
 def _difference(truth: FloatArray | None, depth: FloatArray | None) -> float:
     return float('nan') if truth is None or depth is None else shape_difference(depth, truth)
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [each for each in values if np.isfinite(each)]
-    return float(np.median(known)) if known else float('nan')
 
 
 def _rescaled(

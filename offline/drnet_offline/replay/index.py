@@ -5,7 +5,7 @@ Only headers are read, so that a recording of any length costs a few bytes for e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -118,6 +118,10 @@ class Index:
         """How many CameraInfo cannot be read, by what is said of them; empty if all can."""
         count = self.cameras.unreadable + self.depth_cameras.unreadable
         return {UNREADABLE_CAMERA: count} if count else {}
+
+    def without_depth(self) -> Index:
+        """Return the same recording, whose depth images are not read."""
+        return replace(self, choice=self.choice.without_depth(), pairs={})
 
 
 def index_recording(

@@ -64,7 +64,7 @@ class IntrinsicsTimeline:
             deserialize: Makes the message.
             images_before: How many images were recorded before it.
         """
-        if self._lag is None:  # where each is recorded after its image
+        if self._lag is None:  # 1 where a CameraInfo is recorded after its image, not before it
             self._lag = min(1, images_before)
         if header.is_whole:
             self.frame_ids.add(header.frame_id)

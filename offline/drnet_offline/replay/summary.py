@@ -117,7 +117,7 @@ def _warnings(replay: Replay, own: Sequence[Columns]) -> list[str]:
         if text := scale_warning(_median(columns['scale'])):
             warnings.append(f'{variant.name}: {text}')
     for variant, scores in zip(replay.task.variants, replay.results.scores, strict=True):
-        if text := own_depth_warning(_shape_difference(scores)):
+        if text := own_depth_warning([_shape_difference(scores)]):
             warnings.append(f'{variant.name}: {text}')
     if index.choice.depth and not index.pairs:
         warnings.append('no depth image lies within the tolerance of an image: nothing is scored')

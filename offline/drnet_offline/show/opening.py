@@ -13,7 +13,7 @@ from drnet_offline.show.live_source import LiveSource
 from drnet_offline.show.played_source import ImageFiles, PlayedSource, RecordedImages, VideoImages
 from drnet_offline.show.source import Source
 from drnet_ros.recordings.recording import Recording
-from drnet_ros.recordings.topics import TopicChoice, choose_topics
+from drnet_ros.recordings.topics import choose_topics
 from drnet_ros.recordings.video import VIDEO_SUFFIXES, is_camera_or_url, is_video
 
 __all__ = ['open_source']
@@ -64,9 +64,8 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
 def _open_recording(path: Path, image_topic: str | None) -> Source:
     with ExitStack() as opened:
         recording = opened.enter_context(Recording(path))
-        choice = choose_topics(recording.topics, image=image_topic, depth=None)
         # Recorded depth is not shown, so that nothing waits for it.
-        choice = TopicChoice(choice.image, choice.camera_info, None)
+        choice = choose_topics(recording.topics, image=image_topic, depth=None).without_depth()
         index = index_recording(recording, choice, _TOLERANCE_S)
         source = PlayedSource(f'{path.name} {choice.image}', RecordedImages(index))
         opened.pop_all()

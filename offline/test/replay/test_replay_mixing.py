@@ -92,8 +92,10 @@ def test_difference_of_shape_is_that_after_scaling() -> None:
     estimate = np.array([[2, 4.4, 8, 1, 1]], np.float32)
     assert shape_difference(estimate, truth) == pytest.approx(0.1 / 3, rel=1e-5)
     assert np.isnan(shape_difference(estimate, truth * np.nan))
-    assert own_depth_warning(float('nan')) == own_depth_warning(0.0201) == ''
-    assert 'REL 0.0199' in own_depth_warning(0.0199)
+    assert (
+        own_depth_warning([]) == own_depth_warning([np.nan]) == own_depth_warning([0.0201]) == ''
+    )
+    assert 'REL 0.0199' in own_depth_warning([0.0199, np.nan, 0.0199, 0.3])
 
 
 @pytest.mark.parametrize(

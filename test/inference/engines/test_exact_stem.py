@@ -53,8 +53,13 @@ def test_half_precision_keeps_the_scale_of_depth(engine: str, most: float) -> No
     assert float(np.sqrt(np.mean(np.square(shifts)))) < most
 
 
-def test_narrow_convolutions_at_the_beginning_are_found() -> None:
-    model = convert_network(resolve_weights(EMBEDDED), (96, 128))
+@pytest.mark.parametrize('is_guided', [False, True])
+def test_narrow_convolutions_at_the_beginning_are_found(
+    guided_weights: str, *, is_guided: bool
+) -> None:
+    weights = Path(guided_weights) if is_guided else resolve_weights(EMBEDDED)
+    # The guides of the portable form are narrow convolutions of the image too.
+    model = convert_network(weights, (96, 128), is_portable=True)
     nodes = stem_nodes(model)
     convolutions = [node for node in nodes if 'Convolution' in node.get_type_name()]
     assert [tuple(node.get_output_shape(0)) for node in convolutions] == [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,6 @@ from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_offline.training.adaptation.hindsight import frames_with_points
 from drnet_offline.training.adaptation.sources import RecordedFrames
 from drnet_ros.inference.sparse_depth.projection import project
-from drnet_ros.recordings.topics import TopicChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,8 +57,7 @@ class ProjectedDepth(RecordedFrames):
         """
         settings = self.settings.changed(sparse_depth_sources=('depth',))
         player = SparsePlayer(settings, self._topics)
-        choice = TopicChoice(self.index.choice.image, self.index.choice.camera_info, None)
-        alone = replace(self.index, choice=choice, pairs={})
+        alone = self.index.without_depth()
         count = 0
         for frame, points in frames_with_points(alone, player, self._topics, blocks):
             self.note(frame, player)

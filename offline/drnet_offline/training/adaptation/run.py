@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import torch
 
 from drnet_offline.datasets.mixture import Mixture, Source, SourceConfig
@@ -183,7 +182,7 @@ class Adaptation:
                 shape_difference(predict(self._old, self._metadata, sample), sample.depth_hw)
                 for sample in samples
             ]
-            if text := own_depth_warning(float(np.median(differences))):
+            if text := own_depth_warning(differences):
                 self._warn(f'{store.about["name"]}: {text}')
 
     def _warn(self, text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,7 +16,6 @@ from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.postprocess import ray_camera_of
 from drnet_ros.messages.reading import NS_PER_S
-from drnet_ros.recordings.topics import TopicChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,10 +127,7 @@ class RecordedFrames:
 
     def images(self) -> Iterator[tuple[int, float, UInt8Array | None]]:
         """Yield position, stamp in seconds and image, None if it cannot be decoded."""
-        choice = self.index.choice
-        alone = replace(
-            self.index, choice=TopicChoice(choice.image, choice.camera_info, None), pairs={}
-        )
+        alone = self.index.without_depth()
         count = len(self.index.images)
         surveyed = range(0, count, -(-count // _MOST_SURVEYED) or 1)
         for frame in read_frames(alone, positions=surveyed):

@@ -30,7 +30,6 @@ from drnet_ros.inference.sparse_depth.sources.rigid import Pose, angle, pose_of
 from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 from drnet_ros.messages.reading import stamp_ns
 from drnet_ros.messages.sparse_reading import add_transforms, odometry_pose
-from drnet_ros.recordings.topics import TopicChoice
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,8 +170,7 @@ def _poses(
 ) -> Iterator[tuple[RecordedFrame, CameraModel, Pose | None]]:
     """Yield each image with its camera and pose, a little after what was recorded later."""
     index = frames.index
-    choice = TopicChoice(index.choice.image, index.choice.camera_info, None)
-    alone = replace(index, choice=choice, pairs={})
+    alone = index.without_depth()
     reader = _PoseReader(frames, topics)
     waiting: deque[RecordedFrame] = deque()
     posing = (topics.by_source['odometry'], *topics.transforms)
