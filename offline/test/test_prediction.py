@@ -178,7 +178,7 @@ def test_a_recording_is_named_with_the_commands_that_read_it(tmp_path: Path) -> 
         recording.touch()
         with pytest.raises(DatasetError, match=rf'{recording.name} .* drnet show .* drnet bag'):
             find_inputs([recording])
-    with pytest.raises(DatasetError, match='got a recording: drnet show .* drnet bag'):
+    with pytest.raises(DatasetError, match=r'got a recording: drnet show .* drnet bag'):
         find_inputs([bag])
     (bag / 'a.jpg').touch()
     assert [each.path.name for each in find_inputs([bag]).inputs] == ['a.jpg']
