@@ -323,6 +323,25 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
     assert process.poll() is None
 
 
+@pytest.mark.parametrize('weights_given', ['', 'missing.safetensors'])
+def test_a_node_that_ends_leaves_no_shared_memory(
+    start_program: ProgramFactory, weights: str, weights_given: str
+) -> None:
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights_given or weights}')
+    if not weights_given:
+        wait_for_line(process, 'active: waiting for images')
+    own = segments_of(process.pid)
+    if not weights_given:
+        process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        own |= segments_of(process.pid)
+        time.sleep(0.01)
+    assert process.returncode == bool(weights_given)
+    own -= segments_of(os.getpid())
+    assert own
+    assert not any(path.exists() for path in own)
+
+
 def test_a_killed_program_leaves_no_shared_memory_of_ours(
     start_program: ProgramFactory, weights: str
 ) -> None:
