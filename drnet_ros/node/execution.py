@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import threading
 import traceback
@@ -78,9 +77,6 @@ def run(
     if node.state != 'finalized':
         node.trigger_shutdown()
     node.destroy_node()
-    # Fast DDS gives 64 MB of shared memory back with the last reference to the node, else never.
-    del node, spinner
-    gc.collect()
     rclpy.try_shutdown()
     return leave_at_once(signals.exit_code)
 
@@ -123,7 +119,6 @@ class _Spinner:
         """Wait until the callback that runs now has returned."""
         self._stopped.set_result(None)
         self._thread.join()
-        self._executor.shutdown()
 
     def _run(self) -> None:
         exit_code = 1

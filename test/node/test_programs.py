@@ -323,22 +323,23 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
     assert process.poll() is None
 
 
-def test_a_node_that_ends_gives_its_shared_memory_back(
-    start_program: ProgramFactory, weights: str
+@pytest.mark.parametrize('weights_given', ['', 'missing.safetensors'])
+def test_a_node_that_ends_leaves_no_shared_memory(
+    start_program: ProgramFactory, weights: str, weights_given: str
 ) -> None:
-    def gives_back() -> bool:
-        process = start_program(NODE, '--ros-args', '-p', f'weights:={weights}')
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights_given or weights}')
+    if not weights_given:
         wait_for_line(process, 'active: waiting for images')
-        own = segments_of(process.pid) - segments_of(os.getpid())
-        assert own
-        process.terminate()
-        assert process.wait(timeout=START_S) == 0
-        is_given_back = not any(path.exists() for path in own)
-        remove_unused(own)
-        return is_given_back
-
-    # Where a busy machine lets it wait too long, a node ends as it is.
-    assert any(gives_back() for _ in range(3))
+    own = segments_of(process.pid)
+    if not weights_given:
+        process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        own |= segments_of(process.pid)
+        time.sleep(0.01)
+    assert process.returncode == bool(weights_given)
+    own -= segments_of(os.getpid())
+    assert own
+    assert not any(path.exists() for path in own)
 
 
 def test_a_killed_program_leaves_no_shared_memory_of_ours(
