@@ -1,4 +1,4 @@
-"""What a program of this package sets up around ROS: Fast DDS, memory, the log folder."""
+"""What a program of this package sets up around ROS: Fast DDS, the log folder."""
 
 from __future__ import annotations
 
