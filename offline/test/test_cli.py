@@ -118,7 +118,7 @@ def test_doctor_says_what_is_here(
 
 def test_doctor_says_how_shared_memory_becomes_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, '_SHARED_MEMORY_BYTES', 1 << 62)
-    found = {each.name: each for each in doctor.examine()}['/dev/shm']
+    found = {each.name: each for each in doctor.examine()}[doctor._SHARED_MEMORY]
     assert (found.state, found.advice.split(';')[0]) == ('note', 'fastdds shm clean')
 
 
