@@ -55,7 +55,7 @@ setup(
         'safetensors',
     ],
     extras_require={
-        # Needed once per network to make the OpenVINO model, and always by the torch engine.
+        # Needed to make the OpenVINO model of weights that have none, and by the torch engine.
         'torch': ['timm', 'torch', 'torchvision'],
         # The engine of that name; onnx and onnxscript, and torch, are needed once per network.
         'onnxruntime': ['onnx', 'onnxruntime', 'onnxscript'],

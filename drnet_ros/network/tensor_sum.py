@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ['TENSOR_SUM_KEY', 'check_tensor_sum', 'with_tensor_sum']
+__all__ = ['TENSOR_SUM_KEY', 'check_tensor_sum', 'read_tensor_sum', 'with_tensor_sum']
 
 TENSOR_SUM_KEY = 'drnet_tensors_sha256'
 """The entry of the safetensors header that holds the sum, in hexadecimal."""
@@ -43,6 +43,22 @@ def with_tensor_sum(whole: bytes) -> bytes:
     text = json.dumps(header, separators=(',', ':'), sort_keys=True).encode()
     text += b' ' * (-len(text) % _LENGTH_BYTES)  # tensors stay aligned
     return len(text).to_bytes(_LENGTH_BYTES, 'little') + text + whole[data_begin:]
+
+
+def read_tensor_sum(path: Path) -> str:
+    """Return the sum of the tensors that a weights file holds, whatever its header says.
+
+    It names each tensor with its shape, and so the network too.
+
+    Args:
+        path: A whole safetensors file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open('rb') as file:
+        header = _read_header(file)
+        return _tensor_sum(file, header, file.tell())
 
 
 def check_tensor_sum(path: Path) -> None:

@@ -373,9 +373,9 @@ def _is_running(pid: int) -> bool:
 def test_a_conversion_ends_with_the_process_that_started_it(weights: str, tmp_path: Path) -> None:
     script = (
         'import sys; from pathlib import Path; '
-        'from drnet_ros.inference.engines import model_cache, openvino_cache; '
+        'from drnet_ros.inference.engines import conversion, openvino_cache; '
         'to = openvino_cache.conversion_to((1024, 1024)); '
-        'model_cache._convert(Path(sys.argv[1]), to, Path(sys.argv[2]))'
+        'conversion.run_conversion(Path(sys.argv[1]), to, Path(sys.argv[2]))'
     )
     with subprocess.Popen([sys.executable, '-c', script, weights, str(tmp_path)]) as parent:
         children = Path(f'/proc/{parent.pid}/task/{parent.pid}/children')

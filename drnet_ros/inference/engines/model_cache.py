@@ -7,65 +7,32 @@ import json
 import logging
 import os
 import shutil
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drnet_ros import network
 from drnet_ros.errors import EngineError
+from drnet_ros.inference.engines.conversion import (
+    CACHE_VARIABLE,
+    CONVERT_TIMEOUT_S,
+    MAKE_ROOM,
+    run_conversion,
+)
 from drnet_ros.inference.engines.model_seal import is_sealed, seal
 
 if TYPE_CHECKING:
+    from drnet_ros.inference.engines.conversion import Conversion
     from drnet_ros.network.metadata import WeightsMetadata
 
-__all__ = [
-    'NO_ROOM',
-    'Conversion',
-    'cache_folder',
-    'cached_model',
-    'end_with_parent',
-    'model_key',
-    'weights_digest',
-]
+__all__ = ['cache_folder', 'cached_model', 'model_key', 'weights_digest']
 
 _LOG = logging.getLogger(__name__)
-_VARIABLE = 'DRNET_CACHE_DIR'
-_CONVERT_TIMEOUT_S = 600
 _PART_PREFIX = '.part_'
 _CHUNK_BYTES = 1 << 20
-_MAKE_ROOM = f'free disk space there, or set {_VARIABLE} to a folder with room'
-
-NO_ROOM = 3
-"""Exit code of a conversion that cannot write its model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """A program of this package that converts weights, in a process of its own.
-
-    Attributes:
-        module: Its module; it takes the weights file, `arguments` and the folder to write to.
-        arguments: What it takes besides.
-        model_file: The file that it writes; others may lie beside it.
-        label: What is converted to, for file names and messages.
-        version: Of the library whose other versions need another conversion.
-        sources: Name pattern of the modules beside this one whose code makes the model.
-    """
-
-    module: str
-    arguments: tuple[str, ...]
-    model_file: str
-    label: str
-    version: str
-    sources: str
 
 
 def cache_folder() -> Path:
@@ -93,7 +60,7 @@ def cache_folder() -> Path:
             folder,
             error,
             fallback,
-            _VARIABLE,
+            CACHE_VARIABLE,
         )
         folder = fallback
     _remove_stale_parts(folder)
@@ -102,7 +69,7 @@ def cache_folder() -> Path:
 
 def _named_folder() -> Path:
     """Return the folder as the environment names it; it may start with '~'."""
-    named = os.environ.get(_VARIABLE)
+    named = os.environ.get(CACHE_VARIABLE)
     return Path(named or Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache', 'drnet_ros'))
 
 
@@ -119,7 +86,7 @@ def _private_folder(named: Path, reason: Exception) -> Path:
     except OSError as error:
         msg = (
             f'converted models need a folder that can be written, got {named} ({reason}) and '
-            f'{error}; set {_VARIABLE}'
+            f'{error}; set {CACHE_VARIABLE}'
         )
         raise EngineError(msg) from error
     return folder
@@ -129,7 +96,7 @@ def _remove_stale_parts(folder: Path) -> None:
     """Remove what conversions left that were killed; those that may still run are younger."""
     for part in folder.glob(f'{_PART_PREFIX}*'):
         with suppress(OSError):  # another process was faster
-            if time.time() - part.lstat().st_mtime > _CONVERT_TIMEOUT_S:
+            if time.time() - part.lstat().st_mtime > CONVERT_TIMEOUT_S:
                 shutil.rmtree(part)
 
 
@@ -203,7 +170,7 @@ def cached_model(
         # A folder of its own, renamed when whole, is never seen half written.
         part = _new_part(folder)
         try:
-            _convert(weights_path, conversion, part)
+            run_conversion(weights_path, conversion, part)
             if model_key(weights_path, metadata, conversion) != home.name:
                 msg = (
                     f'{weights_path} must stay as it is while it is converted, got another file '
@@ -222,7 +189,7 @@ def _new_part(folder: Path) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=_PART_PREFIX, dir=folder))
     except OSError as error:
-        msg = f'the cache {folder} must have room for a model, got: {error}; {_MAKE_ROOM}'
+        msg = f'the cache {folder} must have room for a model, got: {error}; {MAKE_ROOM}'
         raise EngineError(msg) from error
 
 
@@ -230,65 +197,5 @@ def _seal(part: Path) -> None:
     try:
         seal(part)
     except OSError as error:
-        msg = f'the cache {part.parent} must keep a model, got: {error}; {_MAKE_ROOM}'
+        msg = f'the cache {part.parent} must keep a model, got: {error}; {MAKE_ROOM}'
         raise EngineError(msg) from error
-
-
-def _convert(weights_path: Path, conversion: Conversion, folder: Path) -> None:
-    command = [
-        sys.executable,
-        '-m',
-        conversion.module,
-        str(weights_path.resolve()),
-        *conversion.arguments,
-        str(folder),
-    ]
-    paths = os.pathsep.join(path for path in sys.path if path)
-    # The child ends when its stdin does: however this process ends, it leaves no orphan behind.
-    stdin, lifeline = os.pipe()
-    try:
-        done = subprocess.run(  # noqa: S603 - our own module, no shell
-            command,
-            stdin=stdin,
-            env={**os.environ, 'PYTHONPATH': paths},
-            capture_output=True,
-            text=True,
-            timeout=_CONVERT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        msg = f'converting {weights_path.name} must finish, got: {error}'
-        raise EngineError(msg) from error
-    finally:
-        os.close(stdin)
-        os.close(lifeline)
-    if done.returncode < 0:
-        msg = f'converting {weights_path.name} must finish, got: {_killed_by(-done.returncode)}'
-        raise EngineError(msg)
-    if done.returncode == NO_ROOM:
-        msg = f'the cache {folder.parent} must have room for {weights_path.name}, got: '
-        raise EngineError(msg + f'{done.stderr.strip().splitlines()[-1]}; {_MAKE_ROOM}')
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f'exit code {done.returncode}']
-        raise EngineError(lines[-1])
-
-
-def _killed_by(number: int) -> str:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:  # real-time signals have none
-        name = f'signal {number}'
-    if number == signal.SIGKILL:
-        return f'killed by {name} (out of memory?); free memory, or lower input_size'
-    return f'killed by {name}'
-
-
-def end_with_parent() -> None:
-    """End this process once standard input is at its end, as when the parent is killed."""
-
-    def wait() -> None:
-        while os.read(0, 1):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, name='lifeline', daemon=True).start()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
-from drnet_ros.inference.engines.model_cache import Conversion, end_with_parent
+from drnet_ros.inference.engines.conversion import Conversion, serve_parent
 
 if TYPE_CHECKING:
     from drnet_ros.network.drnet import DRNet
@@ -123,5 +123,5 @@ def _write(weights: Path, folder: Path) -> None:
 
 
 if __name__ == '__main__':
-    end_with_parent()
+    serve_parent()
     sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import openvino as ov
 
-from drnet_ros.inference.engines.model_cache import Conversion, cached_model
+from drnet_ros.inference.engines.conversion import Conversion
+from drnet_ros.inference.engines.model_cache import cached_model
 from drnet_ros.inference.engines.openvino_convert import MODEL_FILE
 
 if TYPE_CHECKING:

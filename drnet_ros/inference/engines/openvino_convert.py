@@ -1,7 +1,7 @@
 """Converts a weights file into an OpenVINO model, in a process of its own.
 
-Of weights with a portable model beside them, such as the embedded ones, it is made of that; only
-of others it needs PyTorch.
+Of weights with a portable model beside them, as the embedded ones and those of `drnet train` and
+`drnet adapt` have it, it is made of that; only of others it needs PyTorch.
 
 Run as a program it writes the model into a folder. The engine starts it so, in a process of its
 own, because importing PyTorch costs hundreds of megabytes that a robot's node never gives back.
@@ -19,9 +19,9 @@ import openvino as ov
 from openvino.properties import hint
 
 from drnet_ros.errors import DrnetError, EngineError, missing_module, one_line, package_of
-from drnet_ros.inference.engines.model_cache import NO_ROOM, end_with_parent
+from drnet_ros.inference.engines.conversion import NO_ROOM, serve_parent
 from drnet_ros.inference.engines.openvino_float32 import save_model
-from drnet_ros.inference.engines.openvino_portable import read_portable
+from drnet_ros.inference.engines.openvino_portable import read_portable, write_command
 from drnet_ros.inference.engines.openvino_rewrites import rewrite_model
 from drnet_ros.network.metadata import read_metadata
 
@@ -65,8 +65,9 @@ def convert_network(
         module = missing_module(error, 'torch')
         msg = (
             f'{module} must be installed to convert {weights_path.name} for a size that is not '
-            f'cached yet, got: {error}; pip install {package_of(module)}, or start once where it '
-            'is installed'
+            f'cached yet, got: {error}; pip install {package_of(module)}, or run '
+            f'{write_command(weights_path)} where it is installed, and put the .xml and .bin that '
+            'it writes beside the weights'
         )
         raise EngineError(msg) from error
     except DrnetError:
@@ -151,5 +152,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == '__main__':
-    end_with_parent()
+    serve_parent()
     sys.exit(main(sys.argv[1:]))

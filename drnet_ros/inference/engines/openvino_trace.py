@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import openvino as ov
@@ -60,7 +61,8 @@ def trace_network(
     if pixelwise_guides:
         rewrite_guides(network)
     example = torch.zeros(1, 3, *size_hw)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter('ignore', FutureWarning)  # of torch.jit, which OpenVINO reads
         # Traced here, since the converter's own tracing runs the network twice more to check.
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             _Finest(network).eval(), example, check_trace=False

@@ -22,6 +22,7 @@ from drnet_offline.commands.recording_options import (
     source_topics_of,
 )
 from drnet_offline.errors import OfflineError
+from drnet_offline.outputs.node_model import write_node_model
 from drnet_ros.allocator import keep_memory_of_training
 
 if TYPE_CHECKING:
@@ -110,11 +111,12 @@ def adapt(
 ) -> None:
     """Adapt the weights to a robot from a recording of it; writes OUTPUT/adapted.safetensors.
 
-    New weights are written only if they are better beyond chance on blocks of time that were held
-    out; otherwise the exit code is 3. An interrupted run goes on when it is called again with the
-    same arguments.
+    With adapted.xml and adapted.bin, which it writes too, the robot needs no PyTorch. New weights
+    are written only if they are better beyond chance on blocks of time that were held out;
+    otherwise the exit code is 3. An interrupted run goes on when it is called again with the same
+    arguments.
     """
-    from drnet_offline.training.adaptation.plan import AdaptationPlan, TopicNames  # noqa: PLC0415
+    from drnet_offline.training.adaptation.plan import WEIGHTS_NAME, AdaptationPlan, TopicNames  # noqa: PLC0415
 
     sources = tuple(source_topics_of(source_topic).items())
     topics = TopicNames(image_topic, camera_info_topic, depth_topic, sources, tuple(set_ or ()))
@@ -134,6 +136,7 @@ def adapt(
     )
     if not _run(plan, output):
         raise typer.Exit(NOT_BETTER)
+    write_node_model(Console(soft_wrap=True), output / WEIGHTS_NAME)
 
 
 def _run(plan: AdaptationPlan, output: Path) -> bool:

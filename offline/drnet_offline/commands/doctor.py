@@ -26,8 +26,8 @@ _SHARED_MEMORY_BYTES = 64 * 1024**2  # the segment of config/fastdds_large_messa
 
 # The extras, as setup.py and offline/pyproject.toml name them: a package alone is not enough.
 _NEEDS_TORCH = (
-    "for other weights and GPUs: pip install '.[torch]'; for training: pip install "
-    "'./offline[train]'"
+    "for GPUs, and weights without an OpenVINO model beside them: pip install '.[torch]'; for "
+    "training: pip install './offline[train]'"
 )
 _NEEDS_ONNX_RUNTIME = "for engine onnxruntime: pip install '.[torch,onnxruntime]'"
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from drnet_offline.errors import StoppedError
+from drnet_offline.outputs.node_model import write_node_model
 from drnet_ros.allocator import keep_memory_of_training
 
 __all__ = ['train']
@@ -54,6 +55,7 @@ def train(
 ) -> None:
     """Train a network from a preset; writes OUTPUT/best.safetensors.
 
+    At the end it writes best.xml and best.bin, with which a robot needs no PyTorch.
     The guide, offline/README.md, says what each entry of a preset means; OUTPUT/preset.yaml has
     the values of all. On several machines: torchrun --nnodes 2 --nproc-per-node 4
     --rdzv-backend c10d --rdzv-endpoint HOST:29500 --no-python drnet train ...
@@ -82,7 +84,9 @@ def train(
         except (KeyboardInterrupt, SystemExit) as error:
             raise StoppedError(_describe_saved(output)) from error
     if best is not None:
-        Console().print(f'Best weights: {best}', soft_wrap=True, markup=False, highlight=False)
+        console = Console()
+        console.print(f'Best weights: {best}', soft_wrap=True, markup=False, highlight=False)
+        write_node_model(console, best)
 
 
 def _is_first() -> bool:

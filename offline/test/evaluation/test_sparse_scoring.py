@@ -19,6 +19,7 @@ from drnet_offline.evaluation.scoring import pinhole
 from drnet_offline.evaluation.sparse_scoring import IMAGE_ALONE, SparseScore, evaluate_sparse
 from drnet_ros.errors import WeightsError
 from drnet_ros.inference import DepthEstimator, Settings, SparseDepth
+from drnet_ros.inference.engines.openvino_portable import read_portable
 from drnet_ros.inference.sparse_depth.scale_model import ScaleModel
 from drnet_ros.inference.sparse_depth.scaling import SparseScaler
 from drnet_ros.network.metadata import read_metadata
@@ -123,18 +124,23 @@ def test_calibration_without_truth_is_refused(estimator: DepthEstimator) -> None
 
 def test_the_scale_model_is_stored_and_the_tensors_stay(tmp_path: Path) -> None:
     path = tmp_path / 'weights.safetensors'
-    shutil.copy(resolve_weights('embedded'), path)
+    embedded = resolve_weights('embedded')
+    names = ['weights.bin', 'weights.safetensors', 'weights.xml']
+    for name in names:
+        shutil.copy(embedded.with_suffix(Path(name).suffix), tmp_path / name)
     model = ScaleModel(stddev_factor=0.77, sparse_stddev_factor=2.5)
     store_scale_model(path, model)
     assert ScaleModel.from_dict(read_metadata(path).scale_model) == model
-    assert [each.name for each in tmp_path.iterdir()] == ['weights.safetensors']
+    assert sorted(each.name for each in tmp_path.iterdir()) == names
+    # The OpenVINO model beside them is still theirs: the node needs no PyTorch.
+    assert read_portable(path) is not None
     link = tmp_path / 'link.safetensors'
     link.symlink_to(path.name)
     store_scale_model(link, ScaleModel(stddev_factor=0.5))
     assert link.is_symlink()
     assert ScaleModel.from_dict(read_metadata(path).scale_model).stddev_factor == 0.5
     store_scale_model(path, model)
-    before, after = load_file(resolve_weights('embedded')), load_file(path)
+    before, after = load_file(embedded), load_file(path)
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         np.testing.assert_array_equal(tensor, after[name])

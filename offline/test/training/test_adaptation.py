@@ -18,6 +18,7 @@ from drnet_offline.training.adaptation import training
 from drnet_offline.training.adaptation.learner import Learner
 from drnet_offline.training.adaptation.scoring import predict
 from drnet_ros.inference import DepthEstimator, Settings
+from drnet_ros.inference.engines.openvino_portable import read_portable
 from drnet_ros.network.checkpoint import load_network
 
 pytestmark = pytest.mark.slow
@@ -88,6 +89,8 @@ def test_a_walk_that_is_a_third_larger_gives_better_weights(
     assert summary['recordings'][0]['sha256'] in (output / 'model_card.md').read_text()
     assert summary['verdict'].split(':')[0] in (output / 'report.html').read_text()
     assert not (output / 'unfinished').exists()
+    assert f'written {output}/adapted.xml: with it the node needs no PyTorch' in said
+    assert read_portable(output / 'adapted.safetensors') is not None
     settings = Settings(
         weights=str(output / 'adapted.safetensors'), engine='torch', device='cpu', min_depth=0.001
     )

@@ -23,6 +23,7 @@ from drnet_offline.training.data import AugmentedDataset, EpochSampler, message_
 from drnet_offline.training.preset import TrainConfig, list_sources
 from drnet_offline.training.preset_reader import load_config
 from drnet_offline.training.run import train
+from drnet_ros.inference.engines.openvino_portable import read_portable
 from drnet_ros.network.checkpoint import load_network
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,9 @@ def test_two_processes_give_what_one_gives(
     process = run_drnet(preset, data, tmp_path / 'two', '--devices', '2', *flags)
     printed = process.communicate(timeout=WAIT_S)[0]
     assert process.returncode == 0, printed
+    best = tmp_path / 'two' / 'best.safetensors'
+    assert printed.count(f'written {best.with_suffix(".xml")}: with it the node needs no') == 1
+    assert read_portable(best) is not None
     overrides = dict(entry.split('=') for entry in sets)
     config = configure(preset, data, **{k: yaml.safe_load(v) for k, v in overrides.items()})
     train(config, tmp_path / 'one')

@@ -37,7 +37,7 @@ def test_a_missing_library_is_one_line_that_names_it(
     line = capsys.readouterr().err
     assert line.count('\n') == 1
     assert line.startswith(f'{missing} must be installed to convert random.safetensors for a size')
-    assert f'pip install {missing}, or start once where it is installed' in line
+    assert f'pip install {missing}, or run python -m drnet_ros.inference.engines.' in line
 
 
 @pytest.mark.parametrize(

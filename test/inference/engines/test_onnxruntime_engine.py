@@ -52,7 +52,7 @@ def _export_again(exported: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]
         made.append(folder)
         shutil.copytree(exported, folder, dirs_exist_ok=True)
 
-    monkeypatch.setattr('drnet_ros.inference.engines.model_cache._convert', convert)
+    monkeypatch.setattr('drnet_ros.inference.engines.model_cache.run_conversion', convert)
     return made
 
 
