@@ -328,6 +328,20 @@ def test_odometry_that_is_not_usable_is_all_that_is_said_of_it() -> None:
     assert 'no message has come' not in said
 
 
+@pytest.mark.parametrize(('speed', 'said'), [(18.0, 'the camera must move'), (50.0, 'by 5 m')])
+def test_odometry_in_another_unit_is_not_said_to_stand_still(speed: float, said: str) -> None:
+    """A robot of 0.5 m/s in centimetres; another one of 18 m/s is a fast one."""
+    known, _ = sources('odometry')
+    for tenth in range(4):
+        known.receive(
+            'odometry', odometry(S + tenth * S // 10, 'odom', 'base', speed * tenth / 10)
+        )
+        assert depths(known, S + tenth * S // 10) == []
+    status = known.status()['odometry']
+    assert said in status.problem
+    assert ('it must be in metres' in status.problem) == status.is_fault == (speed > 20)
+
+
 def test_landmarks_of_the_world_stay_where_they_are() -> None:
     buffer = robot()
     buffer.add('map', 'odom', shift(10))

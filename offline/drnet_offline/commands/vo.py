@@ -88,7 +88,10 @@ def vo(
 
         methods = _methods(method)
         opened.enter_context(prepared_outputs(output, json_))
-        recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
+        unusable: Counter[str] = Counter()
+        recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth, unusable)
+        if recorded is not None and (text := comparison.jump_warning(recorded)):
+            _warn(text)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index = _index(recording, choice, tolerance)
         paths, factors, notes = _follow(index, variants, methods, sparse)
@@ -96,10 +99,10 @@ def vo(
         summary = comparison.summarise(paths, truth) | notes.summary()
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
         _report(summary, paths, truth, output, json_, index)
-        _check_whole(index.damage, notes.problems)
+        _check_whole(index.damage, notes.problems, unusable)
 
 
-def _check_whole(damage: str, problems: Counter[str]) -> None:
+def _check_whole(damage: str, problems: Counter[str], poses: Counter[str]) -> None:
     """Say what is doubtful; raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.replay.frames import DOUBTFUL_KINDS  # noqa: PLC0415
@@ -111,9 +114,11 @@ def _check_whole(damage: str, problems: Counter[str]) -> None:
     if damage:
         raise RecordingError(damage)
     listed = Problems()
-    unusable = {kind: n for kind, n in problems.items() if kind not in DOUBTFUL_KINDS}
+    unusable = Counter({k: n for k, n in problems.items() if k not in DOUBTFUL_KINDS})
     listed.lines += [f'{count} frames: {kind}' for kind, count in unusable.items()]
-    listed.check(f'{sum(unusable.values())} messages could not be used; paths are without them')
+    listed.lines += [f'{count} true poses: {kind}' for kind, count in poses.items()]
+    count = unusable.total() + poses.total()
+    listed.check(f'{count} messages could not be used; paths are without them')
 
 
 def _command() -> str:

@@ -17,6 +17,7 @@ from drnet_offline.odometry.trajectories import (
 )
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Mapping, Sequence
 
     from evo.core.trajectory import PoseTrajectory3D
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from drnet_ros.recordings.recording import Recording
     from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['recorded_truth', 'summarise', 'truth_by_method']
+__all__ = ['jump_warning', 'recorded_truth', 'summarise', 'truth_by_method']
+
+_FASTEST_M_PER_S, _MOST_TIMES_AS_FAST = 20.0, 10.0
 
 
 def recorded_truth(
-    recording: Recording, choice: TopicChoice, source: str | None
+    recording: Recording, choice: TopicChoice, source: str | None, problems: Counter[str]
 ) -> tuple[PoseTrajectory3D | None, str]:
     """Return what paths are compared with, before any are there.
 
@@ -37,6 +40,7 @@ def recorded_truth(
         recording: The recording.
         choice: Its topics.
         source: A topic or a file in TUM format; None for the topic whose name says so.
+        problems: Told how many of its poses are left out, and why.
 
     Returns:
         The true trajectory, None if paths are compared with odometry of the recorded depth; and
@@ -47,12 +51,32 @@ def recorded_truth(
     """
     source = source or find_truth(recording)
     if source is not None:
-        return read_truth(recording, source), source
+        return read_truth(recording, source, problems), source
     if choice.depth is None:
         raise _no_truth(recording)
     hint = _pose_words(recording)
     advice = f'; --ground-truth TOPIC names one{hint}' if hint else ''
     return None, f'none: compared with odometry of the {RECORDED}{advice}'
+
+
+def jump_warning(truth: PoseTrajectory3D) -> str:
+    """Return a sentence if the true path jumps, '' if not.
+
+    Args:
+        truth: The true trajectory.
+    """
+    steps_m = np.linalg.norm(np.diff(truth.positions_xyz, axis=0), axis=1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        speeds = steps_m / np.diff(truth.timestamps)
+    usual = float(np.nanmedian(speeds))
+    places = np.flatnonzero(speeds > max(_FASTEST_M_PER_S, _MOST_TIMES_AS_FAST * usual))
+    if not len(places):
+        return ''
+    return (
+        f'the true path jumps at {len(places)} places, first by {steps_m[places[0]]:.3g} m '
+        f'{truth.timestamps[places[0]] - truth.timestamps[0]:.1f} s after its start: errors count '
+        'that as motion'
+    )
 
 
 def truth_by_method(

@@ -9,7 +9,7 @@ import cv2
 
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference.sparse_depth.odometry_map import OdometryMap
-from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack, is_jump
+from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack, is_jump, jump_words
 from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
 from drnet_ros.inference.sparse_depth.sources.transforms import Authority, frame_name
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['OdometrySource']
+
+_NO_MOTION = 'no depth from the motion so far: the camera must move, not only turn'
 
 
 class OdometrySource:
@@ -43,6 +45,7 @@ class OdometrySource:
         self._last: tuple[int, Pose] | None = None
         self._received = 0
         self._is_reset = False
+        self._jump = ''
 
     def add(
         self, stamp_ns: int, frame_id: str, child: str, pose: Pose, transforms: TransformBuffer
@@ -96,8 +99,8 @@ class OdometrySource:
             points = self._feed(image, rgb_hwc, camera, transforms, fixed_frame)
             found = [points] if len(points) else []
             if not found:
-                problem = 'no depth from the motion so far: the camera must move, not only turn'
-                is_fault = False
+                problem = self._jump or _NO_MOTION
+                is_fault = bool(self._jump)
         except SparseDepthError as error:
             problem = str(error)
         self.status = SourceStatus(self._received, sum(map(len, found)), problem, is_fault)
@@ -144,10 +147,10 @@ class OdometrySource:
             raise SparseDepthError(msg)
         pose = self.camera_pose(image, transforms, fixed_frame)
         last, self._last = self._last, (image.stamp_ns, pose)
-        is_gone_on = last is None or (
-            image.stamp_ns > last[0] and not is_jump(last[1], pose, image.stamp_ns - last[0])
-        )
-        if not is_gone_on or self._is_reset:
+        gap_ns = 0 if last is None else image.stamp_ns - last[0]
+        is_torn = last is not None and gap_ns > 0 and is_jump(last[1], pose, gap_ns)
+        self._jump = jump_words(last[1], pose, gap_ns) if last is not None and is_torn else ''
+        if is_torn or self._is_reset or (last is not None and gap_ns <= 0):
             self._is_reset = False
             self._map.reset()
         gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)

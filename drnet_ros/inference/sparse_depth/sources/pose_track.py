@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from typing import TYPE_CHECKING
 
 from drnet_ros.errors import SparseDepthError
@@ -11,7 +12,7 @@ from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate
 if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.rigid import Pose
 
-__all__ = ['PoseTrack', 'is_jump', 'is_set_back']
+__all__ = ['PoseTrack', 'is_jump', 'is_set_back', 'jump_words']
 
 _NS_PER_S = 1e9
 _KEPT_S = 10.0
@@ -114,7 +115,7 @@ class PoseTrack:
         stamps, poses = self._stamps_ns, self._poses
         gap_ns = stamps[second] - stamps[first]
         if is_jump(poses[first], poses[second], gap_ns):
-            msg = 'the poses around it jump'
+            msg = f'around it {jump_words(poses[first], poses[second], gap_ns)}'
             raise SparseDepthError(msg)
         if gap_ns > _WIDEST_GAP_S * _NS_PER_S and is_jump(poses[first], poses[second], 0):
             msg = f'the poses around it are {gap_ns / _NS_PER_S:.1f} s apart'
@@ -145,4 +146,21 @@ def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
     return (
         moved_m > _JITTER_M + _FASTEST_M_PER_S * gap_s
         or angle(first, second) > _JITTER_RAD + _FASTEST_RAD_PER_S * gap_s
+    )
+
+
+def jump_words(first: Pose, second: Pose, gap_ns: int) -> str:
+    """Say how far a pose jumps, and what may be wrong with it.
+
+    Args:
+        first: A pose.
+        second: A later pose that `is_jump`.
+        gap_ns: The time between them in nanoseconds.
+    """
+    moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
+    gap_s = max(0.0, gap_ns / _NS_PER_S)
+    return (
+        f'the pose jumps by {moved_m:.3g} m and {math.degrees(angle(first, second)):.0f} degrees '
+        f'in {gap_s:.2g} s, at most {_FASTEST_M_PER_S:g} m/s are believed: it must be in metres, '
+        'and not be set anew while the robot moves'
     )
