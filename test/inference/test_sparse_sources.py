@@ -296,6 +296,69 @@ def test_the_frame_of_the_sensor_that_stopped_is_named() -> None:
     assert known.status()['range'].problem == said
 
 
+def turned(stamp_ns: int, low: float, high: float, range_max: float = 30.0) -> SimpleNamespace:
+    """A scan over some angles."""
+    return SimpleNamespace(
+        header=at(stamp_ns),
+        angle_min=low,
+        angle_max=high,
+        angle_increment=(high - low) / 10,
+        time_increment=0.0,
+        range_min=0.1,
+        range_max=range_max,
+        ranges=[2.0] * 11,
+    )
+
+
+@pytest.mark.parametrize(
+    ('order', 'said'),
+    [
+        ('ABAB', 'angles -2.36 to 2.36 rad, range_max 30 m; angles -1.57 to 1.57 rad, range_max'),
+        (
+            'ACCA',
+            'angles -1.57 to 1.57 rad, range_max 30 m; angles -1.57 to 1.57 rad, range_max 5',
+        ),
+        ('AADA', ''),  # a driver that rounds
+        ('AABB', ''),  # set anew
+        ('EFEF', ''),  # one sensor that sends its view in parts
+    ],
+)
+def test_two_scanners_that_mix_in_one_frame_are_said(order: str, said: str) -> None:
+    kinds = {
+        'A': (-1.57, 1.57),
+        'B': (-2.36, 2.36),
+        'C': (-1.57, 1.57, 5.0),
+        'D': (-1.58, 1.56),
+        'E': (-3.1, 0.0),
+        'F': (0.0, 3.1),
+    }
+    known, _ = sources('scan')
+    for tenth, letter in enumerate(order):
+        stamp_ns = S + tenth * S // 10
+        known.receive('scan', turned(stamp_ns, *kinds[letter]))
+        assert depths(known, stamp_ns)
+    problem = known.status()['scan'].problem
+    assert said in problem
+    assert ('give each sensor a frame_id of its own' in problem) == bool(said)
+
+
+def test_other_sensors_that_mix_in_one_frame_are_said_too() -> None:
+    known, _ = sources('range', 'points')
+    clouds = [point_cloud(np.ones((1, 1), kind)) for kind in (XYZ, [*XYZ.descr, ('i', '<f4')])]
+    for place in range(3):
+        stamp_ns = S + place * S // 10
+        one = ranged(stamp_ns, 'laser', 2.0)
+        one.max_range = (4.0, 10.0)[place % 2]
+        known.receive('range', one)
+        cloud = clouds[place % 2]
+        cloud.header = at(stamp_ns)
+        known.receive('points', cloud)
+    depths(known, stamp_ns)
+    status = known.status()
+    assert 'max_range 4 m; field_of_view 0 rad, max_range 10 m' in status['range'].problem
+    assert '4 fields, 16 bytes for each point; 5 fields' in status['points'].problem
+
+
 def odometry(stamp_ns: int, frame_id: str, child: str, x: float) -> SimpleNamespace:
     pose = SimpleNamespace(
         position=SimpleNamespace(x=x, y=0.0, z=0.0),
