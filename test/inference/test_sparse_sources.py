@@ -313,7 +313,7 @@ def turned(stamp_ns: int, low: float, high: float, range_max: float = 30.0) -> S
 @pytest.mark.parametrize(
     ('order', 'said'),
     [
-        ('ABAB', 'angles -2.36 to 2.36 rad, range_max 30 m; angles -1.57 to 1.57 rad, range_max'),
+        ('ABAB', 'angles -1.57 to 1.57 rad, range_max 30 m; angles -2.36 to 2.36 rad, range_max'),
         (
             'ACCA',
             'angles -1.57 to 1.57 rad, range_max 30 m; angles -1.57 to 1.57 rad, range_max 5',

@@ -60,13 +60,14 @@ def train(
     from drnet_offline.datasets.opening import detect_layout  # noqa: PLC0415
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
-    from drnet_offline.training.output_check import check_training_folder  # noqa: PLC0415
+    from drnet_offline.training.output_check import check_begun_from, check_training_folder  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config, parse_override  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
     if not preset.data.sources:
         detect_layout(data)
+    check_begun_from(preset)
     if _is_first():
         check_training_folder(output, resume=resume)
     make_folder(output)

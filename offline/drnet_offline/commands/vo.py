@@ -89,9 +89,7 @@ def vo(
         methods = _methods(method)
         opened.enter_context(prepared_outputs(output, json_))
         unusable: Counter[str] = Counter()
-        recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth, unusable)
-        if recorded is not None and (text := comparison.jump_warning(recorded)):
-            _warn(text)
+        recorded, truth_name = _truth(recording, choice, ground_truth, unusable)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index = _index(recording, choice, tolerance)
         paths, factors, notes = _follow(index, variants, methods, sparse)
@@ -100,6 +98,18 @@ def vo(
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
         _report(summary, paths, truth, output, json_, index)
         _check_whole(index.damage, notes.problems, unusable)
+
+
+def _truth(
+    recording: Recording, choice: TopicChoice, source: str | None, problems: Counter[str]
+) -> tuple[PoseTrajectory3D | None, str]:
+    """Return what `comparison.recorded_truth` does; warn where that jumps."""
+    from drnet_offline.odometry import comparison  # noqa: PLC0415
+
+    recorded, name = comparison.recorded_truth(recording, choice, source, problems)
+    if recorded is not None and (text := comparison.jump_warning(recorded)):
+        _warn(text)
+    return recorded, name
 
 
 def _check_whole(damage: str, problems: Counter[str], poses: Counter[str]) -> None:
