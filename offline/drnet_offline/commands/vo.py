@@ -88,8 +88,7 @@ def vo(
 
         methods = _methods(method)
         opened.enter_context(prepared_outputs(output, json_))
-        unusable: Counter[str] = Counter()
-        recorded, truth_name = _truth(recording, choice, ground_truth, unusable)
+        recorded, truth_name, unusable = _truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
         index = _index(recording, choice, tolerance)
         paths, factors, notes = _follow(index, variants, methods, sparse)
@@ -101,15 +100,16 @@ def vo(
 
 
 def _truth(
-    recording: Recording, choice: TopicChoice, source: str | None, problems: Counter[str]
-) -> tuple[PoseTrajectory3D | None, str]:
-    """Return what `comparison.recorded_truth` does; warn where that jumps."""
+    recording: Recording, choice: TopicChoice, source: str | None
+) -> tuple[PoseTrajectory3D | None, str, Counter[str]]:
+    """Return the true path, its name, and what of it cannot be used; warn where it jumps."""
     from drnet_offline.odometry import comparison  # noqa: PLC0415
 
+    problems: Counter[str] = Counter()
     recorded, name = comparison.recorded_truth(recording, choice, source, problems)
     if recorded is not None and (text := comparison.jump_warning(recorded)):
         _warn(text)
-    return recorded, name
+    return recorded, name, problems
 
 
 def _check_whole(damage: str, problems: Counter[str], poses: Counter[str]) -> None:

@@ -118,17 +118,19 @@ def read_truth(
         msg = f'ground truth must be of type {" or ".join(POSE_TYPES)}, got {msgtype} on {source}'
         raise OfflineError(msg)
     rows: dict[int, list[float]] = {}
-    for message in recording.messages([source]):
-        try:
-            stamp_ns = read_header(message.data)[0]
-            pose = _pose(recording.deserialize(message))
-        except RecordingError as error:
-            problems[f'{source}: {error}'] += 1
-            continue
-        if _is_pose(pose):
-            rows[stamp_ns] = pose
-        else:
-            problems[f'{source}: {_NO_POSE}'] += 1
+    try:
+        for message in recording.messages([source]):
+            try:
+                pose = _pose(recording.deserialize(message))
+            except RecordingError as error:
+                problems[f'{source}: {error}'] += 1
+                continue
+            if _is_pose(pose):
+                rows[read_header(message.data)[0]] = pose
+            else:
+                problems[f'{source}: {_NO_POSE}'] += 1
+    except RecordingError as error:  # what could be read is there
+        problems[str(error)] += 1
     stamps = sorted(rows)
     values = np.array([rows[stamp] for stamp in stamps]).reshape(-1, 7)
     return _built(source, np.array(stamps) / 1e9, values, problems)

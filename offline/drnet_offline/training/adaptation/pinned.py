@@ -14,7 +14,7 @@ import numpy as np
 from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.registration import has_same_aspect, registration_warnings
 from drnet_offline.replay.sparse_player import SparsePlayer
-from drnet_offline.replay.sparse_records import kind_of
+from drnet_offline.replay.sparse_records import count_kinds
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_offline.training.adaptation.fusing import fuse, points_of
 from drnet_offline.training.adaptation.hindsight import frames_with_points
@@ -135,9 +135,8 @@ class PinnedDepth(RecordedFrames):
 
     def _note_scale(self, scale: DepthScale | None) -> None:
         """Count why sources were left out of a frame, or all its points."""
-        for text in () if scale is None else filter(None, (scale.refusal, scale.contradiction)):
-            example = self._examples.setdefault(kind_of(text), text)
-            self.problems[example] += 1
+        if scale is not None:
+            count_kinds(self.problems, filter(None, (scale.refusal, scale.contradiction)))
 
     def _swept(
         self,

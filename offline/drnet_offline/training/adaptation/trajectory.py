@@ -196,6 +196,7 @@ def _poses(
             yield reader.posed(waiting.popleft(), corners)
     while waiting:
         yield reader.posed(waiting.popleft(), corners)
+    index.damage = index.damage or alone.damage
 
 
 class _PoseReader:
