@@ -27,7 +27,7 @@ FLOORS = {
 ROS_PACKAGES = {'ament_index_python', 'builtin_interfaces', 'cv_bridge', 'launch', 'launch_ros'}
 OFFLINE_MAY_USE = (
     *('messages', 'recordings', 'inference', 'network'),
-    *('closing', 'errors', 'opencv_log', 'ply', 'weights'),
+    *('allocator', 'closing', 'errors', 'opencv_log', 'ply', 'weights'),
 )
 
 

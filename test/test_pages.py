@@ -48,6 +48,17 @@ def test_links_and_anchors_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def test_the_readme_has_the_accuracy_of_the_model_card() -> None:
+    card = (ROOT / 'drnet_ros' / 'weights' / 'README.md').read_text('utf-8')
+    begins = ('validation blocks of NYU', 'TUM freiburg1_rpy', 'the bundled clip')
+    rows = [line.split(' | ') for line in card.splitlines() if line[2:].startswith(begins)]
+    measured = [f'{100 * float(cell.rstrip(" |")):.1f}' for row in rows for cell in row[-2:]]
+    readme = (ROOT / 'README.md').read_text('utf-8')
+    told = readme.partition('**How exact**')[2].partition('[How this was measured]')[0]
+    assert len(measured) == 6
+    assert re.findall(r'([\d.]+\.\d) %', told) == measured
+
+
 def test_rosdoc2_shows_every_page_of_docs() -> None:
     manifest = ET.parse(ROOT / 'package.xml').getroot()  # noqa: S314 - our own file
     config = ROOT / str(manifest.findtext('export/rosdoc2'))

@@ -193,6 +193,14 @@ class DepthNode(LifecycleNode):
         """Free everything after a transition that went wrong; the node is unconfigured then."""
         return self.on_shutdown(state)
 
+    def destroy_node(self) -> None:
+        """Destroy the node and, as rclpy does not, its state machine.
+
+        While that is there, so are the DDS participant and its 64 MB of shared memory.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
     def _open_cameras(self, worker: Worker) -> None:
         if self.settings.needs_transforms:
             self._transforms = TransformListener(self, self.settings)

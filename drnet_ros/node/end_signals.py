@@ -9,6 +9,8 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
+from drnet_ros.node.shared_memory import remove_own_segments
+
 __all__ = ['EndSignals', 'leave_at_once']
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -86,4 +88,5 @@ def leave_at_once(exit_code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever read it may be gone, and must not keep us
             stream.flush()
+    remove_own_segments()
     os._exit(exit_code)

@@ -1,8 +1,7 @@
-"""What a program of this package sets up around ROS: Fast DDS, memory, the log folder."""
+"""What a program of this package sets up around ROS: Fast DDS, the log folder."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,13 +9,7 @@ from tempfile import TemporaryFile
 
 from drnet_ros.share import share_directory
 
-__all__ = [
-    'PROFILE_NAME',
-    'PROFILE_VARIABLES',
-    'log_arguments',
-    'return_large_blocks',
-    'use_large_message_profile',
-]
+__all__ = ['PROFILE_NAME', 'PROFILE_VARIABLES', 'log_arguments', 'use_large_message_profile']
 
 PROFILE_NAME = 'fastdds_large_messages.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
@@ -25,12 +18,6 @@ PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES
 _LOCAL_PROFILES = ('DEFAULT_FASTDDS_PROFILES.xml', 'DEFAULT_FASTRTPS_PROFILES.xml')
 # Kilted's rclpy: from there on the first variable is read, and the second one warned about.
 _FIRST_RCLPY_WITH_FASTDDS_3 = 9
-
-# Numbers of mallopt's parameters in glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_MB = 2**20
-_OPTIONS = {_MMAP_THRESHOLD: 8 * _MB, _TRIM_THRESHOLD: 16 * _MB, _ARENA_MAX: 2}
-_OWN_SETTINGS = ('MALLOC_', 'GLIBC_TUNABLES')
 
 
 def use_large_message_profile() -> Path | None:
@@ -84,19 +71,3 @@ def log_arguments() -> tuple[list[str], str]:
         )
         return ['--ros-args', '--disable-external-lib-logs'], warning
     return [], ''
-
-
-def return_large_blocks() -> bool:
-    """Make free() give blocks of over 8 MB back to the system; call it before there are threads.
-
-    Left alone, glibc learns from the first cloud that is freed to take blocks of up to 32 MB from
-    its heaps, of which each thread may have one. Images of changing size leave holes there that
-    fit nothing: docs/reliability.md has what was measured.
-
-    Returns:
-        Whether that was set: not where the user's environment tunes malloc, nor without glibc.
-    """
-    if any(name.startswith(_OWN_SETTINGS) for name in os.environ):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    return mallopt is not None and all(mallopt(*option) for option in _OPTIONS.items())

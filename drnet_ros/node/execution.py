@@ -15,14 +15,11 @@ from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from drnet_ros.allocator import keep_memory_of_frames
 from drnet_ros.errors import DrnetError
 from drnet_ros.node import parameter_files, remappings
 from drnet_ros.node.end_signals import EndSignals, leave_at_once
-from drnet_ros.node.environment import (
-    log_arguments,
-    return_large_blocks,
-    use_large_message_profile,
-)
+from drnet_ros.node.environment import log_arguments, use_large_message_profile
 from drnet_ros.node.ros_arguments import split_arguments
 from drnet_ros.node.ros_errors import ARGUMENT_ERRORS, ros_error_text
 
@@ -51,7 +48,7 @@ def run(
     """
     given = sys.argv[1:] if arguments is None else arguments
     use_large_message_profile()
-    return_large_blocks()
+    keep_memory_of_frames()
     try:
         own, for_ros = split_arguments(given)
         _parse(own)

@@ -24,10 +24,18 @@ from ruamel.yaml.error import YAMLError
 
 from drnet_ros.errors import DISK_FULL, RecordingError
 
-__all__ = ['Storage', 'check_parts', 'decompressed', 'find_storage']
+__all__ = [
+    'RECORDING_SUFFIXES',
+    'Storage',
+    'check_parts',
+    'decompressed',
+    'find_storage',
+    'is_recording',
+]
 
 _METADATA = 'metadata.yaml'
 _SUFFIXES = ('.mcap', '.db3')
+RECORDING_SUFFIXES = (*_SUFFIXES, '.bag')
 _COMPRESSED = '.zstd'
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 _TRANSIENT_LOCAL = {'transient_local', 1}
@@ -50,6 +58,19 @@ class Storage:
     latched: frozenset[str] = frozenset()
     unlisted: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a path looks like a recording, by its name or by what lies in the folder.
+
+    Args:
+        path: A file or a folder, which need not be there.
+    """
+    if path.is_dir():
+        return (path / _METADATA).is_file() or any(
+            any(path.glob(f'*{suffix}')) for suffix in _SUFFIXES
+        )
+    return path.suffix.lower() in RECORDING_SUFFIXES
 
 
 def find_storage(path: Path, opened: ExitStack) -> Storage:

@@ -25,12 +25,13 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import rclpy
-from node_client import Client, keep_freed_memory
+from node_client import Client
 from node_figures import evenness, quantiles, rate, rate_of_times, spread
 from node_session import IMAGE_HW, Session, await_depth
 from node_sources import measure_sources
 from node_under_test import NodeProcess, cpu_seconds
 
+from drnet_ros.allocator import keep_memory_of_frames
 from drnet_ros.inference.engines.devices import usable_cores
 from drnet_ros.node.environment import use_large_message_profile
 from drnet_ros.node.ros_domain import stay_apart
@@ -249,7 +250,7 @@ def main() -> None:
     if unknown:
         parser.error(f'what must be of {", ".join(MEASUREMENTS)}, got {", ".join(unknown)}')
     stay_apart()
-    keep_freed_memory()
+    keep_memory_of_frames()
     use_large_message_profile()
     rclpy.init()
     session = Session(options)

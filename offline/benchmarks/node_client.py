@@ -6,7 +6,6 @@ once and only their stamp is changed, and what arrives is never deserialised.
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,23 +23,9 @@ if TYPE_CHECKING:
     from node_robot import Robot
     from rclpy.publisher import Publisher
 
-__all__ = ['Camera', 'Client', 'Received', 'keep_freed_memory']
+__all__ = ['Camera', 'Client', 'Received']
 
 _LONGEST_SPIN_S = 0.05
-# malloc.h of glibc.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 1 << 29
-
-
-def keep_freed_memory() -> None:
-    """Let malloc keep what is freed, in this process.
-
-    Each cloud of 5 MB would otherwise be fresh memory, whose page faults take more of the cores
-    than all else that the load does.
-    """
-    libc = ctypes.CDLL(None)
-    for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
-        libc.mallopt(option, _KEPT_BYTES)
 
 
 @dataclass(slots=True)

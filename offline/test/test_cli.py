@@ -116,6 +116,12 @@ def test_doctor_says_what_is_here(
     assert found['Python'][1].startswith(platform.python_version())
 
 
+def test_doctor_says_how_shared_memory_becomes_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, '_SHARED_MEMORY_BYTES', 1 << 62)
+    found = {each.name: each for each in doctor.examine()}[doctor._SHARED_MEMORY]
+    assert (found.state, found.advice.split(';')[0]) == ('note', 'fastdds shm clean')
+
+
 def test_doctor_names_the_extra_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)

@@ -171,6 +171,19 @@ def test_find_inputs(tmp_path: Path) -> None:
         find_inputs([tmp_path / 'empty'])
 
 
+def test_a_recording_is_named_with_the_commands_that_read_it(tmp_path: Path) -> None:
+    bag = tmp_path / 'drive'
+    bag.mkdir()
+    for recording in (bag / 'drive_0.mcap', tmp_path / 'old.bag'):
+        recording.touch()
+        with pytest.raises(DatasetError, match=rf'{recording.name} .* drnet show .* drnet bag'):
+            find_inputs([recording])
+    with pytest.raises(DatasetError, match=r'got a recording: drnet show .* drnet bag'):
+        find_inputs([bag])
+    (bag / 'a.jpg').touch()
+    assert [each.path.name for each in find_inputs([bag]).inputs] == ['a.jpg']
+
+
 @pytest.mark.parametrize('text', ['', '1,2,3', '1,2,3,x', '1,2,3,4,5'])
 def test_camera_that_is_not_four_numbers_is_refused(text: str) -> None:
     with pytest.raises(OfflineError, match='four numbers'):

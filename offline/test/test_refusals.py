@@ -140,3 +140,15 @@ def test_a_folder_that_was_deleted_under_the_command_is_named(
     (tmp_path / 'here').rmdir()
     code, said = drnet('bag', write(tmp_path / 'bag', Scene.make(1)), '--json', 'figures.json')
     assert (code, 'the folder that this command runs in was deleted' in said) == (1, True)
+
+
+@pytest.mark.usefixtures('known_network')
+def test_a_report_without_matplotlib_is_refused_before_the_work(
+    drnet: RunInProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag, report = write(tmp_path / 'bag', Scene.make(1)), tmp_path / 'report'
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    code, said = drnet('bag', bag, '--report', report)
+    assert (code, '--report needs matplotlib: pip install' in said) == (1, True)
+    assert not report.exists()
+    assert drnet('bag', bag)[0] == 0

@@ -323,6 +323,53 @@ def test_restarts_sizes_and_garbage_do_not_stop_the_node(
     assert process.poll() is None
 
 
+@pytest.mark.parametrize('weights_given', ['', 'missing.safetensors'])
+def test_a_node_that_ends_leaves_no_shared_memory(
+    start_program: ProgramFactory, weights: str, weights_given: str
+) -> None:
+    process = start_program(NODE, '--ros-args', '-p', f'weights:={weights_given or weights}')
+    if not weights_given:
+        wait_for_line(process, 'active: waiting for images')
+    own = segments_of(process.pid)
+    if not weights_given:
+        process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        own |= segments_of(process.pid)
+        time.sleep(0.01)
+    assert process.returncode == bool(weights_given)
+    own -= segments_of(os.getpid())
+    assert own
+    assert not any(path.exists() for path in own)
+
+
+def test_a_process_that_ends_as_it_is_leaves_no_shared_memory() -> None:
+    program = """
+import rclpy
+from drnet_ros.node.end_signals import leave_at_once
+rclpy.init()
+node = rclpy.create_node('leaving')
+input()
+leave_at_once(3)
+"""
+    with subprocess.Popen([sys.executable, '-c', program], stdin=subprocess.PIPE) as process:
+        deadline = time.monotonic() + START_S
+        own: set[Path] = set()
+        while not any(_is_segment(path) for path in own) and time.monotonic() < deadline:
+            own = segments_of(process.pid) - segments_of(os.getpid())
+            time.sleep(0.01)
+        time.sleep(1.0)  # the rest of rclpy.create_node
+        process.communicate(b'\n', timeout=START_S)
+    assert process.returncode == 3
+    made = [path for path in own if _is_segment(path)]
+    assert len(made) == 1
+    assert not any(path.exists() for path in (made[0], made[0].with_name(f'{made[0].name}_el')))
+
+
+def _is_segment(path: Path) -> bool:
+    """Whether it holds messages; the others are ports, of some kB."""
+    return re.fullmatch(r'fast(dds|rtps)_[0-9a-f]{16}', path.name) is not None
+
+
 def test_a_killed_program_leaves_no_shared_memory_of_ours(
     start_program: ProgramFactory, weights: str
 ) -> None:

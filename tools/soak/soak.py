@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -75,9 +74,7 @@ def main() -> int:
         summary['shutdown_s'] = round(time.monotonic() - stopping, 2)
     write_report(arguments.output, arguments.minutes, summary, samples)
     sys.stdout.write(json.dumps(summary, indent=2) + '\n')
-    # The nodes of so many restarts are not worth waiting for.
-    sys.stdout.flush()
-    os._exit(int(exit_code != 0 or summary['unaccounted'] != 0))
+    return int(exit_code != 0 or summary['unaccounted'] != 0)
 
 
 def run(load: Load, pid: int, minutes: float) -> list[Sample]:

@@ -68,10 +68,11 @@ def create_engine(settings: Settings, weights_path: Path, metadata: WeightsMetad
         return OpenvinoEngine(settings, weights_path, metadata)
     except ImportError as error:
         module = missing_module(error, name)
-        msg = (
-            f'engine {name!r} must have {module} installed, got: {error}; '
-            f'pip install {package_of(module)}'
-        )
+        remedy = f'pip install {package_of(module)}'
+        if name == 'tensorrt' and module in {'onnxruntime', 'tensorrt'}:
+            # The onnxruntime of PyPI is for CPUs, and a Jetson has packages of its own.
+            remedy = 'pip install onnxruntime-gpu tensorrt, or on a Jetson as docs/jetson.md says'
+        msg = f'engine {name!r} must have {module} installed, got: {error}; {remedy}'
         raise EngineError(msg) from error
 
 

@@ -74,7 +74,8 @@ class TensorrtEngine(OnnxruntimeEngine):
         if _PROVIDER not in onnxruntime.get_available_providers():
             msg = (
                 f'ONNX Runtime {onnxruntime.__version__} must have the {_PROVIDER}, got one '
-                'without; pip install onnxruntime-gpu in place of onnxruntime'
+                'without; pip install onnxruntime-gpu in place of onnxruntime, on a Jetson as '
+                'docs/jetson.md says'
             )
             raise EngineError(msg)
         super().__init__(settings, weights_path, metadata)

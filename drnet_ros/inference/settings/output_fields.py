@@ -44,7 +44,7 @@ class OutputFields(SparseDepthFields):
             live=True,
             text='Depth edges follow the edges of the image (a guided filter that needs no '
             'training). Objects get sharper outlines; large patterns on flat surfaces show in '
-            'depth a little. Turn it off for visual odometry: its corners lie at such edges.',
+            'depth a little. For visual odometry compare both: its corners lie at such edges.',
         ),
     ] = True
     outlier_radius: Annotated[

@@ -142,7 +142,8 @@ def _shared_memory() -> Finding:
     size = shutil.disk_usage(folder)
     found = f'{size.free / 1e6:.0f} of {size.total / 1e6:.0f} MB free'
     if size.free < 2 * _SHARED_MEMORY_BYTES:
-        return Finding(_SHARED_MEMORY, 'note', found, 'in Docker: --shm-size=512m, or --ipc=host')
+        advice = 'fastdds shm clean; in Docker: --shm-size=512m, or --ipc=host'
+        return Finding(_SHARED_MEMORY, 'note', found, advice)
     return Finding(_SHARED_MEMORY, 'ok', found)
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from drnet_offline.errors import StoppedError
+from drnet_ros.allocator import keep_memory_of_training
 
 __all__ = ['train']
 
@@ -72,6 +73,7 @@ def train(
         check_training_folder(output, resume=resume)
     make_folder(output)
     with OutputLock(output) if _is_first() else nullcontext():
+        keep_memory_of_training()
         # PyTorch is imported only by the commands that need it, after what can be refused.
         from drnet_offline.training.run import train as run  # noqa: PLC0415
 

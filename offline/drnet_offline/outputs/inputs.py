@@ -11,6 +11,7 @@ from pathlib import Path
 from drnet_offline.datasets.image_files import IMAGE_SUFFIXES, is_image
 from drnet_offline.errors import DatasetError
 from drnet_offline.outputs.depth_file import is_depth_file
+from drnet_ros.recordings.storage import is_recording
 from drnet_ros.recordings.video import VIDEO_SUFFIXES, is_video
 
 __all__ = ['FoundInputs', 'Input', 'find_inputs']
@@ -69,8 +70,8 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
             taken, those of their folders too; hidden ones are not, nor what `drnet predict` wrote.
 
     Raises:
-        DatasetError: A path is missing, a folder has neither image nor video, or two inputs would
-            write the same file.
+        DatasetError: A path is missing or a recording, a folder has neither image nor video, or
+            two inputs would write the same file.
     """
     found = FoundInputs()
     for path in paths:
@@ -79,10 +80,12 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
             for file in _files(path, found.unread):
                 _take(found, path, file)
             if len(found.inputs) == before and not found.unread:
+                _refuse_recording(path)
                 kinds = ', '.join((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
                 msg = f'the folder {path} must hold images or videos ({kinds}), got none'
                 raise DatasetError(msg)
         elif path.is_file():
+            _refuse_recording(path)
             found.inputs.append(Input(path, Path(path.stem)))
         elif path.exists():
             msg = f'{path} must be a file or a folder, got a pipe or a device: write it to a file'
@@ -92,6 +95,15 @@ def find_inputs(paths: Sequence[Path]) -> FoundInputs:
             raise DatasetError(msg)
     _check_names(found.inputs)
     return found
+
+
+def _refuse_recording(path: Path) -> None:
+    if is_recording(path):
+        msg = (
+            f'{path} must be images or a video, got a recording: drnet show shows its depth, and '
+            'drnet bag --write OUT.mcap writes it'
+        )
+        raise DatasetError(msg)
 
 
 def _take(found: FoundInputs, folder: Path, file: Path) -> None:

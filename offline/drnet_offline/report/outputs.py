@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnet_offline.errors import OfflineError
 from drnet_offline.outputs.files import check_json, is_stream, make_folder, write_text
 from drnet_offline.outputs.lock import locked_outputs
 from drnet_offline.replay.summary import summarise
@@ -81,9 +83,12 @@ class Outputs:
             opened: Holds the outputs for this process until it is closed.
 
         Raises:
-            OfflineError: A folder is not there, the recording is or has what we would write, or
-                another process writes the same.
+            OfflineError: A folder is not there, the recording is or has what we would write,
+                another process writes the same, or the report has nothing to draw with.
         """
+        if self.report is not None and find_spec('matplotlib') is None:
+            msg = "--report needs matplotlib: pip install './offline[train]', or leave it out"
+            raise OfflineError(msg)
         if self.recording is not None:
             check_output(self.recording, source, self.namespace)
         opened.enter_context(prepared_outputs(self.report, self.json))

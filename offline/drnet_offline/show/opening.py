@@ -13,12 +13,12 @@ from drnet_offline.show.live_source import LiveSource
 from drnet_offline.show.played_source import ImageFiles, PlayedSource, RecordedImages, VideoImages
 from drnet_offline.show.source import Source
 from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.storage import RECORDING_SUFFIXES, is_recording
 from drnet_ros.recordings.topics import choose_topics
 from drnet_ros.recordings.video import VIDEO_SUFFIXES, is_camera_or_url, is_video
 
 __all__ = ['open_source']
 
-_RECORDING_SUFFIXES = ('.mcap', '.db3', '.bag')
 _TOLERANCE_S = 0.02
 
 
@@ -36,8 +36,8 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
         RecordingError: A video or recording cannot be read.
     """
     path = Path(name)
-    is_recording = path.suffix.lower() in _RECORDING_SUFFIXES or (path / 'metadata.yaml').is_file()
-    if image_topic is not None and not is_recording and (is_camera_or_url(name) or path.exists()):
+    is_bag = is_recording(path)
+    if image_topic is not None and not is_bag and (is_camera_or_url(name) or path.exists()):
         msg = f'--image-topic {image_topic} must be left out: {name} is no recording'
         raise OfflineError(msg)
     if is_camera_or_url(name):
@@ -51,12 +51,13 @@ def open_source(name: str, image_topic: str | None = None) -> Source:
         return PlayedSource(path.name, video)
     if path.is_file() and is_image(path):
         return PlayedSource(path.name, ImageFiles([path]))
-    if is_recording:
-        return _open_recording(path, image_topic)
     images = sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else []
+    # A folder of images may also have what `drnet show` has recorded.
+    if is_bag and (not images or (path / 'metadata.yaml').is_file()):
+        return _open_recording(path, image_topic)
     if images:
         return PlayedSource(f'{path.name} ({counted(len(images), "image")})', ImageFiles(images))
-    kinds = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *_RECORDING_SUFFIXES)
+    kinds = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *RECORDING_SUFFIXES)
     msg = f'{name} must be, or hold, images, a video or a recording ({", ".join(kinds)})'
     raise OfflineError(msg)
 

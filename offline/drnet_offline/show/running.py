@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -17,6 +18,10 @@ from drnet_offline.show.worker import Worker
 from drnet_ros.inference import DepthEstimator, Settings
 
 __all__ = ['ShowOptions', 'show_source']
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Ctrl-C pressed twice, and `timeout`, which sends two signals, mean one end.
+_ONE_END_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +58,16 @@ def show_source(source: Source, options: ShowOptions) -> None:
         KeyboardInterrupt: Ctrl-C.
     """
     with source:
-        asyncio.run(_serve(source, options))
+        is_interrupted = asyncio.run(_serve(source, options))
+    if is_interrupted:
+        raise KeyboardInterrupt
 
 
-async def _serve(source: Source, options: ShowOptions) -> None:
+async def _serve(source: Source, options: ShowOptions) -> bool:
+    """Serve until the worker or a signal ends it; return whether it was a signal."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
+    interrupted = _interruption(loop, ended)
     hub = Hub(loop)
     worker = Worker(
         source,
@@ -79,10 +88,31 @@ async def _serve(source: Source, options: ShowOptions) -> None:
             await asyncio.to_thread(webbrowser.open, address)
         await ended.wait()
     finally:
-        worker.stop()
+        await asyncio.to_thread(worker.stop)
         await server.close()
     if worker.failure is not None:
         raise worker.failure
+    return interrupted.is_set()
+
+
+def _interruption(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> asyncio.Event:
+    """Return what the first signal sets, and `ended` too; one a second later ends the process."""
+    interrupted = asyncio.Event()
+    numbers = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+
+    def default() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+    def interrupt() -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            ended.set()
+            loop.call_later(_ONE_END_S, default)
+
+    for number in numbers:
+        loop.add_signal_handler(number, interrupt)
+    return interrupted
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,9 @@ import pytest
 from browser import CHROMIUM, Page, browser
 from http_files import serve
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason='no chromium to look at the page with'),
-]
+pytestmark = pytest.mark.slow
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason='no chromium to look at the page with')
 
 DRNET = Path(sys.executable).parent / 'drnet'
 
@@ -121,6 +121,7 @@ async def pin_the_scale(page: Page) -> None:
     await page.value('document.querySelector("#pause").click()')
 
 
+@needs_browser
 def test_a_video_in_a_browser(tmp_path: Path) -> None:
     video = write_video(tmp_path / 'clip.mp4')
 
@@ -138,6 +139,7 @@ def test_a_video_in_a_browser(tmp_path: Path) -> None:
         assert errors == 'stopped: the page is closed\n'
 
 
+@needs_browser
 def test_a_lost_camera_is_not_live(tmp_path: Path) -> None:
     writer = cv2.VideoWriter(
         str(tmp_path / 'a.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 10, (320, 240)
@@ -166,6 +168,17 @@ def test_a_lost_camera_is_not_live(tmp_path: Path) -> None:
         asyncio.run(run(address))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_two_signals_in_a_row_are_one_line(tmp_path: Path, number: signal.Signals) -> None:
+    with showing(write_video(tmp_path / 'clip.mp4')) as (process, address):
+        assert address.startswith('http')
+        for _ in range(2):  # the network is being loaded
+            process.send_signal(number)
+            time.sleep(0.05)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (130, 'stopped: the page is closed\n')
 
 
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path) -> None:

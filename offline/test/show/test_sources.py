@@ -140,6 +140,18 @@ def test_a_recording_brings_its_camera(tmp_path: Path) -> None:
     assert image.camera.fx == FOCAL
 
 
+def test_a_recording_without_metadata_is_shown_unless_it_lies_beside_images(
+    tmp_path: Path,
+) -> None:
+    bag = write(tmp_path / 'bag', Scene.make(3))
+    (bag / 'metadata.yaml').unlink()
+    with open_source(str(bag)) as source:
+        assert take(source, 1)[0].rgb_hwc.shape == (*HW, 3)
+    cv2.imwrite(str(bag / 'photo.png'), np.zeros((48, 64, 3), np.uint8))
+    with open_source(str(bag)) as source:
+        assert take(source, 1)[0].rgb_hwc.shape == (48, 64, 3)
+
+
 def test_what_cannot_be_shown_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(OfflineError, match=r'there is no .*nothing'):
         open_source(str(tmp_path / 'nothing'))

@@ -128,11 +128,18 @@ def test_what_is_missing_is_named(gpu: Gpu, weights: str, monkeypatch: pytest.Mo
     gpu.has_tensorrt = False
     assert 'got providers CPUExecutionProvider; install the version' in refusal()
     monkeypatch.setattr(onnxruntime, 'get_available_providers', lambda: ['CPUExecutionProvider'])
-    assert 'pip install onnxruntime-gpu' in refusal()
+    assert 'pip install onnxruntime-gpu in place of onnxruntime, on a Jetson as' in refusal()
     gpu.name = None
     assert 'device must be an NVIDIA GPU, got cuda:0 without one' in refusal()
     monkeypatch.setitem(sys.modules, 'tensorrt', None)
     assert refusal().startswith("engine 'tensorrt' must have tensorrt installed")
+    monkeypatch.delitem(sys.modules, 'drnet_ros.inference.engines.onnxruntime_engine')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    named = refusal()
+    assert named.startswith("engine 'tensorrt' must have onnxruntime installed")
+    assert named.endswith(
+        '; pip install onnxruntime-gpu tensorrt, or on a Jetson as docs/jetson.md says'
+    )
 
 
 def test_it_is_for_gpus_and_in_float32(weights: str, gpu: Gpu) -> None:
