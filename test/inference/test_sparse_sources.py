@@ -104,6 +104,45 @@ def test_a_track_knows_no_pose_between_two_that_jump_or_are_far_apart() -> None:
     assert track.at(6 * S)[0, 3] == 6
 
 
+@pytest.mark.parametrize(
+    ('apart_m', 'order', 'is_torn'),
+    [
+        (0.3, 'AB', True),
+        (0.3, 'AAB', True),
+        (0.05, 'AB', False),  # two that agree
+        (0.0, 'AB', False),
+        (0.3, 'AAAAAAAAB', False),  # single outliers
+    ],
+)
+def test_two_nodes_that_publish_one_transform_are_said(
+    apart_m: float, order: str, is_torn: bool
+) -> None:
+    """A robot of 1 m/s, whose odometry comes from its driver and from a filter."""
+    track = PoseTrack()
+    for place in range(60):
+        from_filter = apart_m if order[place % len(order)] == 'B' else 0.0
+        track.add(place * S // 50, shift(place / 50, from_filter))
+    if is_torn:
+        with pytest.raises(SparseDepthError, match=r'go to and fro by 0\.3 m .* two nodes'):
+            track.at(S)
+    else:
+        assert track.at(S)[0, 3] == pytest.approx(1.0)
+
+
+def test_two_poses_of_one_stamp_are_two_nodes_too() -> None:
+    track = PoseTrack()
+    for place in range(60):
+        for apart_m in (0.0, 0.3):
+            track.add(place * S // 50, shift(place / 50, apart_m))
+    with pytest.raises(SparseDepthError, match='two nodes publish it'):
+        track.at(S)
+    again = PoseTrack()
+    for place in range(60):
+        for _ in range(2):
+            again.add(place * S // 50, shift(place / 50))
+    assert again.at(S)[0, 3] == pytest.approx(1.0)
+
+
 def test_a_track_starts_anew_when_time_is_set_back() -> None:
     track = PoseTrack()
     track.add(100 * S, shift(1))
@@ -403,6 +442,18 @@ def test_odometry_in_another_unit_is_not_said_to_stand_still(speed: float, said:
     status = known.status()['odometry']
     assert said in status.problem
     assert ('it must be in metres' in status.problem) == status.is_fault == (speed > 20)
+
+
+def test_odometry_of_two_robots_on_one_topic_is_said() -> None:
+    known, buffer = sources('odometry')
+    buffer.add('other', 'other_optical', shift(0.0))
+    for tenth in range(6):
+        stamp_ns = S + tenth * S // 10
+        known.receive('odometry', odometry(stamp_ns, 'odom', ('base', 'other')[tenth % 2], 0.1))
+        assert depths(known, stamp_ns) == []
+    said = 'poses of other in odom and of base in odom alternate on one topic'
+    assert said in known.status()['odometry'].problem
+    assert known.status()['odometry'].is_fault
 
 
 def test_landmarks_of_the_world_stay_where_they_are() -> None:

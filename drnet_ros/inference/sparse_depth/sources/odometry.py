@@ -45,7 +45,8 @@ class OdometrySource:
         self._last: tuple[int, Pose] | None = None
         self._received = 0
         self._is_reset = False
-        self._jump = ''
+        self._jump = self._mixed = ''
+        self._other = ('', '')
 
     def add(
         self, stamp_ns: int, frame_id: str, child: str, pose: Pose, transforms: TransformBuffer
@@ -65,8 +66,12 @@ class OdometrySource:
         transforms.add(frame_id, child, pose, stamp_ns=stamp_ns, authority=Authority.ODOMETRY)
         with self._lock:
             self._received += 1
-            if (self.frame_id, self._child) != (frame_name(frame_id), frame_name(child)):
-                self.frame_id, self._child = frame_name(frame_id), frame_name(child)
+            before, pair = (self.frame_id, self._child), (frame_name(frame_id), frame_name(child))
+            if pair != before:
+                is_back = pair == self._other
+                self._mixed = _mixed_words(pair, before) if is_back else ''
+                self._other = before
+                self.frame_id, self._child = pair
                 self._track = PoseTrack()
             self._track.add(stamp_ns, pose)
 
@@ -99,10 +104,10 @@ class OdometrySource:
             points = self._feed(image, rgb_hwc, camera, transforms, fixed_frame)
             found = [points] if len(points) else []
             if not found:
-                problem = self._jump or _NO_MOTION
-                is_fault = bool(self._jump)
+                problem = self._mixed or self._jump or _NO_MOTION
+                is_fault = problem != _NO_MOTION
         except SparseDepthError as error:
-            problem = str(error)
+            problem = self._mixed or str(error)
         self.status = SourceStatus(self._received, sum(map(len, found)), problem, is_fault)
         return found
 
@@ -155,3 +160,8 @@ class OdometrySource:
             self._map.reset()
         gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
         return self._map.feed(gray_hw, camera, pose)  # type: ignore[arg-type]
+
+
+def _mixed_words(first: tuple[str, str], second: tuple[str, str]) -> str:
+    both = ' and '.join(f'of {child} in {frame}' for frame, child in (first, second))
+    return f'poses {both} alternate on one topic: give each publisher a topic of its own'

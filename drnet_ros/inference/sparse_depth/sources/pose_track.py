@@ -30,6 +30,10 @@ _WIDEST_GAP_S = 1.0
 _FASTEST_M_PER_S = 20.0
 _FASTEST_RAD_PER_S = 20.0
 _JITTER_M, _JITTER_RAD = 0.05, 0.05
+# A pose so far from the two beside it, which are near one another, swings; where many do, two
+# nodes publish the transform, such as a driver's odometry and a filter's.
+_LEAST_SWING_M, _MOST_SHARE_OF_SWING = 0.1, 1 / 3
+_SWING_POINTS, _TORN_POINTS, _MOST_POINTS = 3, 9, 18
 
 
 class PoseTrack:
@@ -39,6 +43,8 @@ class PoseTrack:
         """Begin without poses."""
         self._stamps_ns: list[int] = []
         self._poses: list[Pose] = []
+        self._swing_points = 0
+        self._swing_m = 0.0
 
     def __len__(self) -> int:
         """Return the number of poses."""
@@ -62,10 +68,13 @@ class PoseTrack:
             self._poses.clear()
         place = bisect.bisect_left(stamps, stamp_ns)
         if place < len(stamps) and stamps[place] == stamp_ns:
+            self._count_swing(self._poses[place], pose, self._poses[place])
             self._poses[place] = pose
             return
         stamps.insert(place, stamp_ns)
         self._poses.insert(place, pose)
+        if len(stamps) > 2:
+            self._count_swing(*self._poses[-3:])
         oldest_ns = stamps[-1] - _KEPT_S * _NS_PER_S
         old = max(bisect.bisect_left(stamps, oldest_ns), len(stamps) - _MOST_POSES)
         # In bulk, since taking from the front moves the rest.
@@ -85,6 +94,12 @@ class PoseTrack:
         if not stamps:
             msg = 'a pose must have come, got none'
             raise SparseDepthError(msg)
+        if self._swing_points >= _TORN_POINTS:
+            msg = (
+                f'poses go to and fro by {self._swing_m:.2g} m from one to the next: two nodes '
+                'publish it, stop one'
+            )
+            raise SparseDepthError(msg)
         place = bisect.bisect_left(stamps, stamp_ns)
         if place < len(stamps) and stamps[place] == stamp_ns:
             return poses[place]
@@ -96,6 +111,19 @@ class PoseTrack:
             msg = f'it is {(stamps[0] - stamp_ns) / _NS_PER_S:.2f} s older than the oldest pose'
             raise SparseDepthError(msg)
         return self._between(place - 1, place, stamp_ns)
+
+    def _count_swing(self, before: Pose, middle: Pose, after: Pose) -> None:
+        # In plain numbers: hundreds of these come in a second.
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (
+            pose[:3, 3].tolist() for pose in (before, middle, after)
+        )
+        swing_m = math.hypot(bx - (ax + cx) / 2, by - (ay + cy) / 2, bz - (az + cz) / 2)
+        gone_m = math.hypot(cx - ax, cy - ay, cz - az)
+        if swing_m > _LEAST_SWING_M and gone_m < _MOST_SHARE_OF_SWING * swing_m:
+            self._swing_points = min(_MOST_POINTS, self._swing_points + _SWING_POINTS)
+            self._swing_m = swing_m
+        else:
+            self._swing_points = max(0, self._swing_points - 1)
 
     def _continued(self, stamp_ns: int) -> Pose:
         stamps, poses = self._stamps_ns, self._poses
