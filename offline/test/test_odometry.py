@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
 from full_disk import full_disk
-from known_scenes import RunInProcess
+from known_scenes import RunInProcess, Scene, write
 from numpy.typing import NDArray
+from recorded_sensors import odometry
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_offline.errors import OfflineError
-from drnet_offline.odometry.comparison import summarise
+from drnet_offline.odometry.comparison import frame_warning, summarise
 from drnet_offline.odometry.report import write_trajectory
 from drnet_offline.odometry.running import Path3D
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
@@ -284,6 +285,18 @@ def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
     monkeypatch.setattr(playback, 'DepthEstimator', None)
     code, said = drnet('vo', path, '--depth-topic', 'none')
     assert (code, 'needs something to compare with' in said) == (1, True), said
+
+
+def test_true_poses_of_another_frame_than_the_images_are_said(tmp_path: Path) -> None:
+    scene, other = Scene.make(2), odometry(5)
+    other.child_frame_id = '/base_link'
+    topics = (('/gt', odometry(5)), ('/wheels', other))
+    bag = write(tmp_path / 'bag', replace(scene, before=(topics, ())))
+    with Recording(bag) as recording:
+        said = frame_warning(recording, '/wheels', {'optical'})
+        assert 'poses on /wheels are of base_link, and images of optical: ' in said
+        for source, frames in (('/gt', {'/optical'}), ('/wheels', set()), ('a.tum', {'optical'})):
+            assert frame_warning(recording, source, frames) == ''
 
 
 def write_topics(path: Path, poses: Sequence[str], others: Sequence[str] = ()) -> Path:

@@ -90,7 +90,7 @@ def vo(
         opened.enter_context(prepared_outputs(output, json_))
         recorded, truth_name, unusable = _truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
-        index = _index(recording, choice, tolerance)
+        index = _index(recording, choice, tolerance, truth_name)
         paths, factors, notes = _follow(index, variants, methods, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | notes.summary()
@@ -167,13 +167,17 @@ def _methods(method: list[str] | None) -> list[str]:
     return list(dict.fromkeys(method or METHODS))
 
 
-def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
+def _index(
+    recording: Recording, choice: TopicChoice, tolerance_s: float, truth_name: str
+) -> Index:
+    from drnet_offline.odometry.comparison import frame_warning  # noqa: PLC0415
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
     from drnet_offline.replay.registration import index_warnings, topics_text  # noqa: PLC0415
 
     index = index_recording(recording, choice, tolerance_s)
     _print(topics_text(choice))
-    for text in index_warnings(index):
+    about_truth = frame_warning(recording, truth_name, index.images.frame_ids)
+    for text in filter(None, (*index_warnings(index), about_truth)):
         _warn(text)
     return index
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from drnet_offline.odometry.trajectories import (
     read_truth,
     trajectory,
 )
+from drnet_ros.errors import RecordingError
+from drnet_ros.inference.sparse_depth.sources.transforms import frame_name
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from evo.core.trajectory import PoseTrajectory3D
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from drnet_ros.recordings.recording import Recording
     from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['jump_warning', 'recorded_truth', 'summarise', 'truth_by_method']
+__all__ = ['frame_warning', 'jump_warning', 'recorded_truth', 'summarise', 'truth_by_method']
 
 _FASTEST_M_PER_S, _MOST_TIMES_AS_FAST = 20.0, 10.0
 
@@ -76,6 +79,29 @@ def jump_warning(truth: PoseTrajectory3D) -> str:
         f'the true path jumps at {len(places)} places, first by {steps_m[places[0]]:.3g} m '
         f'{truth.timestamps[places[0]] - truth.timestamps[0]:.1f} s after its start: errors count '
         'that as motion'
+    )
+
+
+def frame_warning(recording: Recording, source: str, frame_ids: Collection[str]) -> str:
+    """Return a sentence if true poses are said to be of another frame than the images.
+
+    Args:
+        recording: The recording.
+        source: What `recorded_truth` calls them; poses of a file have no frame.
+        frame_ids: The frames of the images.
+    """
+    if source not in recording.topics:
+        return ''
+    message: Any = None
+    with suppress(RecordingError):  # counted where all are read
+        message = recording.deserialize(next(recording.messages([source])))
+    child = frame_name(getattr(message, 'child_frame_id', ''))
+    if not child or not frame_ids or child in map(frame_name, frame_ids):
+        return ''
+    return (
+        f'poses on {source} are of {child}, and images of {min(frame_ids)}: its errors of '
+        'rotation and of motion within a second are those of the mount too; give poses of the '
+        'camera'
     )
 
 
