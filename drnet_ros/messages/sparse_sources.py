@@ -14,6 +14,7 @@ from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment
 from drnet_ros.inference.sparse_depth.sources.odometry import OdometrySource
 from drnet_ros.inference.sparse_depth.sources.sensor import SensorSource, SourceStatus
 from drnet_ros.messages.reading import stamp_ns
+from drnet_ros.messages.sensor_kinds import kind_of_sensor
 from drnet_ros.messages.sparse_reading import (
     odometry_pose,
     read_cloud,
@@ -78,7 +79,8 @@ class SparseSources:
             read: Callable[[], Reading] = partial(self._read_depth, message)
         else:
             read = partial(_READERS[name], message)
-        self._sensors[name].add(stamp_ns(message), message.header.frame_id, read)
+        kind = kind_of_sensor(name, message)
+        self._sensors[name].add(stamp_ns(message), message.header.frame_id, read, kind)
 
     def receive_camera_info(self, message: Any) -> None:
         """Take the CameraInfo of the source 'depth'.

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rosbags.interfaces import ConnectionExtRosbag2, MessageDefinitionFormat
 from rosbags.rosbag1 import Reader as Reader1
+from rosbags.rosbag1 import reader as rosbag1_reader
 from rosbags.rosbag2 import Reader as Reader2
+from rosbags.rosbag2 import storage_mcap
 from rosbags.rosbag2.errors import ReaderError
 from rosbags.rosbag2.storage_mcap import McapReader, Schema
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
@@ -84,6 +86,26 @@ class Readers:
                 if new:
                     store.register(new)
         return store
+
+
+class _Header(rosbag1_reader.Header):
+    """The library's, but for text that is no UTF-8, as comments of old definitions are."""
+
+    def get_string(self, name: str) -> str:
+        """Return a field as text."""
+        value = self.get(name)
+        if not isinstance(value, bytes):
+            return super().get_string(name)
+        return value.decode(errors='replace')
+
+
+def _read_string(bio: BinaryIO) -> str:
+    return storage_mcap.read_bytes(bio).decode(errors='replace')
+
+
+# The library's readers look both up in their modules.
+rosbag1_reader.Header = _Header  # type: ignore[misc]
+storage_mcap.read_string = _read_string
 
 
 class _Schemas(dict[int, Schema]):

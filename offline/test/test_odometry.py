@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +14,21 @@ import numpy as np
 import pytest
 from clip_start import CLIP, DEPTH, IMAGE, INFO, write_clip_start
 from full_disk import full_disk
-from known_scenes import RunInProcess
+from known_scenes import RunInProcess, Scene, write
 from numpy.typing import NDArray
-from rosbags.rosbag2 import StoragePlugin, Writer
+from recorded_sensors import odometry
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from drnet_offline.errors import OfflineError
+from drnet_offline.odometry.comparison import frame_warning, summarise
 from drnet_offline.odometry.report import write_trajectory
+from drnet_offline.odometry.running import Path3D
 from drnet_offline.odometry.trajectories import compare, find_truth, read_truth, trajectory
 from drnet_offline.odometry.verdict import is_no_better_than_standing, path_verdict
 from drnet_offline.replay import playback
 from drnet_offline.replay.decoding import read_depths
+from drnet_offline.replay.summary import plain
 from drnet_ros.inference import DepthEstimator, DepthFrame, Engine, Frame, Settings
 from drnet_ros.inference.engines.engine import Pending
 from drnet_ros.recordings.recording import Recording
@@ -145,6 +150,58 @@ def test_the_verdict_says_when_standing_still_would_do_as_well() -> None:
     assert last.endswith('no better than standing still: the motion is hard to follow here.')
 
 
+@pytest.mark.parametrize(
+    ('factor', 'depth', 'said'),
+    [
+        (1.0, 'recorded depth', ''),
+        (1.5, 'recorded depth', ''),
+        (100.0, 'recorded depth', 'is 100 times as long as that by recorded depth'),
+        (0.3048, 'recorded depth', 'is 0.305 times as long as that by recorded depth'),
+        (3.0, 'embedded', ''),
+        (0.001, 'embedded', 'is 0.001 times as long as that by estimated depth'),
+        (0.0, 'recorded depth', 'The true path does not move'),
+    ],
+)
+def test_a_true_path_in_another_unit_is_said(factor: float, depth: str, said: str) -> None:
+    poses = random_path(20, 1)
+    true = [pose.copy() for pose in poses]
+    for pose in true:
+        pose[:3, 3] *= factor
+    stamps_s = [0.1 * i for i in range(20)]
+    path = Path3D(depth, False, 'dense', stamps_s, poses)
+    summary = plain(summarise([path], {'dense': trajectory(true, stamps_s)}))
+    assert said in path_verdict(summary)[0]
+    assert ('The true path' in path_verdict(summary)[0]) == bool(said)
+
+
+def test_poses_of_the_truth_that_cannot_be_used_are_left_out_and_counted(
+    clip: Path, tmp_path: Path, drnet: RunInProcess
+) -> None:
+    bag, store, seen = tmp_path / 'bag', get_typestore(Stores.LATEST), 0
+    with Reader(clip) as reader, Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as out:
+        for connection in reader.connections:
+            kind = connection.msgtype
+            added = out.add_connection(connection.topic, kind, typestore=store)
+            for _, recorded_ns, data in reader.messages([connection]):
+                if connection.topic != '/camera/pose':
+                    out.write(added, recorded_ns, data)
+                    continue
+                stamped: Any = store.deserialize_cdr(data, kind)
+                seen += 1
+                place, turn = stamped.pose.position, stamped.pose.orientation
+                place.x = math.nan if seen == 2 else place.x + 5.0 * (seen > 9)
+                turn.w = 0.0 if seen == 3 else turn.w
+                odd = bytes(store.serialize_cdr(stamped, kind))
+                out.write(added, recorded_ns, odd[:30] if seen == 4 else odd)
+    code, text = drnet('vo', bag, '--method', 'features')
+    assert code == 1
+    assert 'the true path jumps at 1 places, first by 5' in text
+    assert f'ground truth: /camera/pose, {FRAMES - 3} poses' in text
+    assert '2 true poses: /camera/pose: a pose must be finite and have a unit quaternion' in text
+    assert '1 true poses: ' in text
+    assert '3 messages could not be used' in text
+
+
 def random_path(count: int, seed: int) -> list[NDArray[np.float64]]:
     rng = np.random.default_rng(seed)
     poses = []
@@ -230,6 +287,18 @@ def test_a_recording_without_poses_and_depth_is_refused_before_the_work(
     assert (code, 'needs something to compare with' in said) == (1, True), said
 
 
+def test_true_poses_of_another_frame_than_the_images_are_said(tmp_path: Path) -> None:
+    scene, other = Scene.make(2), odometry(5)
+    other.child_frame_id = '/base_link'
+    topics = (('/gt', odometry(5)), ('/wheels', other))
+    bag = write(tmp_path / 'bag', replace(scene, before=(topics, ())))
+    with Recording(bag) as recording:
+        said = frame_warning(recording, '/wheels', {'optical'})
+        assert 'poses on /wheels are of base_link, and images of optical: ' in said
+        for source, frames in (('/gt', {'/optical'}), ('/wheels', set()), ('a.tum', {'optical'})):
+            assert frame_warning(recording, source, frames) == ''
+
+
 def write_topics(path: Path, poses: Sequence[str], others: Sequence[str] = ()) -> Path:
     """A recording with one PoseStamped on each of the topics, one empty image on the others."""
     store = get_typestore(Stores.LATEST)
@@ -280,7 +349,9 @@ def test_poses_of_something_else_are_named_and_taken_only_when_asked_for(
     assert '--ground-truth' in said
     assert '/goal_pose, /odom' in said
     code, said = drnet('vo', path, '--ground-truth', '/odom')
-    assert (code, '/odom must have at least two poses, got 1' in said) == (1, True), said
+    assert (code, '/odom must have two poses of different stamps, got 1' in said) == (1, True), (
+        said
+    )
 
 
 def test_poses_that_are_not_taken_are_named_where_paths_are_compared_with_another(

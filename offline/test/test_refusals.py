@@ -21,6 +21,8 @@ REFUSALS = {
     'train --config lite0 --data absent --output out': 'there is no data set at absent',
     'train --config lite0 --data data --output out --resume': 'no out/last.ckpt to resume',
     'train --config lite0 --data data --output mine': 'best.safetensors would be replaced',
+    'train --config lite0 --data data --output out --set pretrained=absent': 'no file absent',
+    'train --config lite0 --data data --output out --set initial_weights=absent': 'no file absent',
     'export --format onnx --output a.onnx --weights absent': 'found no file at absent',
     'export --format onnx --output folder.onnx': 'must be a file, got a folder',
     'export --format openvino --output taken.xml': 'taken.bin must be free',

@@ -425,3 +425,39 @@ def test_a_forked_process_is_refused_and_does_not_wait_for_ever(weights: str) ->
         os.close(received)
         assert 'an estimator must be used in the process that made it' in said
         estimator.estimate(RGB)
+
+
+_ENDED_BY_EXIT = """
+import os, sys
+import numpy as np
+from drnet_ros.inference import DepthEstimator, Frame, Settings
+settings = Settings.from_mapping({'weights': sys.argv[1], 'engine': sys.argv[2]})
+estimator = DepthEstimator(settings)
+image = np.zeros((60, 80, 3), np.uint8)
+estimator.estimate(image)
+pending = estimator.submit([Frame(image)])
+for how in ('as it is', 'closed', 'without it'):
+    child = os.fork()
+    if not child:
+        if how == 'closed':
+            estimator.close()
+        if how == 'without it':
+            del estimator, pending
+        sys.exit(3)
+    print(how, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+pending.result()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['openvino', 'torch'])
+def test_a_forked_process_ends_by_sys_exit(engine: str, weights: str) -> None:
+    """As a child of `os.fork` that never uses the estimator of its parent."""
+    done = subprocess.run(
+        [sys.executable, '-c', _ENDED_BY_EXIT, weights, engine],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ['as it is 3', 'closed 3', 'without it 3']

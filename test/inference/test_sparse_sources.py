@@ -104,6 +104,45 @@ def test_a_track_knows_no_pose_between_two_that_jump_or_are_far_apart() -> None:
     assert track.at(6 * S)[0, 3] == 6
 
 
+@pytest.mark.parametrize(
+    ('apart_m', 'order', 'is_torn'),
+    [
+        (0.3, 'AB', True),
+        (0.3, 'AAB', True),
+        (0.05, 'AB', False),  # two that agree
+        (0.0, 'AB', False),
+        (0.3, 'AAAAAAAAB', False),  # single outliers
+    ],
+)
+def test_two_nodes_that_publish_one_transform_are_said(
+    apart_m: float, order: str, is_torn: bool
+) -> None:
+    """A robot of 1 m/s, whose odometry comes from its driver and from a filter."""
+    track = PoseTrack()
+    for place in range(60):
+        from_filter = apart_m if order[place % len(order)] == 'B' else 0.0
+        track.add(place * S // 50, shift(place / 50, from_filter))
+    if is_torn:
+        with pytest.raises(SparseDepthError, match=r'go to and fro by 0\.3 m .* two nodes'):
+            track.at(S)
+    else:
+        assert track.at(S)[0, 3] == pytest.approx(1.0)
+
+
+def test_two_poses_of_one_stamp_are_two_nodes_too() -> None:
+    track = PoseTrack()
+    for place in range(60):
+        for apart_m in (0.0, 0.3):
+            track.add(place * S // 50, shift(place / 50, apart_m))
+    with pytest.raises(SparseDepthError, match='two nodes publish it'):
+        track.at(S)
+    again = PoseTrack()
+    for place in range(60):
+        for _ in range(2):
+            again.add(place * S // 50, shift(place / 50))
+    assert again.at(S)[0, 3] == pytest.approx(1.0)
+
+
 def test_a_track_starts_anew_when_time_is_set_back() -> None:
     track = PoseTrack()
     track.add(100 * S, shift(1))
@@ -296,6 +335,69 @@ def test_the_frame_of_the_sensor_that_stopped_is_named() -> None:
     assert known.status()['range'].problem == said
 
 
+def turned(stamp_ns: int, low: float, high: float, range_max: float = 30.0) -> SimpleNamespace:
+    """A scan over some angles."""
+    return SimpleNamespace(
+        header=at(stamp_ns),
+        angle_min=low,
+        angle_max=high,
+        angle_increment=(high - low) / 10,
+        time_increment=0.0,
+        range_min=0.1,
+        range_max=range_max,
+        ranges=[2.0] * 11,
+    )
+
+
+@pytest.mark.parametrize(
+    ('order', 'said'),
+    [
+        ('ABAB', 'angles -1.57 to 1.57 rad, range_max 30 m; angles -2.36 to 2.36 rad, range_max'),
+        (
+            'ACCA',
+            'angles -1.57 to 1.57 rad, range_max 30 m; angles -1.57 to 1.57 rad, range_max 5',
+        ),
+        ('AADA', ''),  # a driver that rounds
+        ('AABB', ''),  # set anew
+        ('EFEF', ''),  # one sensor that sends its view in parts
+    ],
+)
+def test_two_scanners_that_mix_in_one_frame_are_said(order: str, said: str) -> None:
+    kinds = {
+        'A': (-1.57, 1.57),
+        'B': (-2.36, 2.36),
+        'C': (-1.57, 1.57, 5.0),
+        'D': (-1.58, 1.56),
+        'E': (-3.1, 0.0),
+        'F': (0.0, 3.1),
+    }
+    known, _ = sources('scan')
+    for tenth, letter in enumerate(order):
+        stamp_ns = S + tenth * S // 10
+        known.receive('scan', turned(stamp_ns, *kinds[letter]))
+        assert depths(known, stamp_ns)
+    problem = known.status()['scan'].problem
+    assert said in problem
+    assert ('give each sensor a frame_id of its own' in problem) == bool(said)
+
+
+def test_other_sensors_that_mix_in_one_frame_are_said_too() -> None:
+    known, _ = sources('range', 'points')
+    clouds = [point_cloud(np.ones((1, 1), kind)) for kind in (XYZ, [*XYZ.descr, ('i', '<f4')])]
+    for place in range(3):
+        stamp_ns = S + place * S // 10
+        one = ranged(stamp_ns, 'laser', 2.0)
+        one.max_range = (4.0, 10.0)[place % 2]
+        known.receive('range', one)
+        cloud = clouds[place % 2]
+        cloud.header = at(stamp_ns)
+        known.receive('points', cloud)
+    depths(known, stamp_ns)
+    status = known.status()
+    assert 'max_range 4 m; field_of_view 0 rad, max_range 10 m' in status['range'].problem
+    assert '4 fields, 16 bytes for each point; 5 fields' in status['points'].problem
+
+
 def odometry(stamp_ns: int, frame_id: str, child: str, x: float) -> SimpleNamespace:
     pose = SimpleNamespace(
         position=SimpleNamespace(x=x, y=0.0, z=0.0),
@@ -326,6 +428,32 @@ def test_odometry_that_is_not_usable_is_all_that_is_said_of_it() -> None:
     said = known.status()['odometry'].problem
     assert said.startswith('an odometry message is not usable: ')
     assert 'no message has come' not in said
+
+
+@pytest.mark.parametrize(('speed', 'said'), [(18.0, 'the camera must move'), (50.0, 'by 5 m')])
+def test_odometry_in_another_unit_is_not_said_to_stand_still(speed: float, said: str) -> None:
+    """A robot of 0.5 m/s in centimetres; another one of 18 m/s is a fast one."""
+    known, _ = sources('odometry')
+    for tenth in range(4):
+        known.receive(
+            'odometry', odometry(S + tenth * S // 10, 'odom', 'base', speed * tenth / 10)
+        )
+        assert depths(known, S + tenth * S // 10) == []
+    status = known.status()['odometry']
+    assert said in status.problem
+    assert ('it must be in metres' in status.problem) == status.is_fault == (speed > 20)
+
+
+def test_odometry_of_two_robots_on_one_topic_is_said() -> None:
+    known, buffer = sources('odometry')
+    buffer.add('other', 'other_optical', shift(0.0))
+    for tenth in range(6):
+        stamp_ns = S + tenth * S // 10
+        known.receive('odometry', odometry(stamp_ns, 'odom', ('base', 'other')[tenth % 2], 0.1))
+        assert depths(known, stamp_ns) == []
+    said = 'poses of other in odom and of base in odom alternate on one topic'
+    assert said in known.status()['odometry'].problem
+    assert known.status()['odometry'].is_fault
 
 
 def test_landmarks_of_the_world_stay_where_they_are() -> None:

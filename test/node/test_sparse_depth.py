@@ -455,7 +455,7 @@ def test_where_tf_jumps_the_last_scale_holds_until_it_is_steady(
     send_mount(robot, tf, mount(1100, 50.0))
     robot.send(scans, scan(at(1075, BASE)), 'scan')
     _, scale = robot.take(1090)
-    assert 'the poses around it jump' in robot.problem('scan')
+    assert 'around it the pose jumps by' in robot.problem('scan')
     assert (scale['points'], scale['age_s']) == ('0', '0.040')
     assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.03)
     assert float(scale['relative_stddev']) > float(before['relative_stddev'])

@@ -175,7 +175,7 @@ def test_a_definition_that_cannot_be_parsed_costs_no_other_topic(
         )
     else:
         bag = tmp_path / 'odd'
-        with Writer(bag, version=9, storage_plugin=kind) as writer:
+        with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
             odd = writer.add_connection('/odd', name, msgdef=definition, rihs01='RIHS01_1')
             writer.write(odd, SECOND, b'\0\1\0\0' + bytes(16))
             known = writer.add_connection('/text', STRING, typestore=NOW)
@@ -184,6 +184,32 @@ def test_a_definition_that_cannot_be_parsed_costs_no_other_topic(
         assert recording.topics['/odd'].msgtype == name
         (only,) = recording.messages(['/text'])
         assert recording.deserialize(only) == text
+
+
+@pytest.mark.parametrize('kind', ['ros1', 'mcap'])
+def test_a_definition_may_hold_any_bytes(tmp_path: Path, kind: str) -> None:
+    """A comment in Latin-1, as in packages from before UTF-8."""
+    name, text = 'mine/msg/Thing', 'whole \N{MICRO SIGN}'
+    definition = 'string data # in \N{MICRO SIGN}m\n'
+    if kind == 'ros1':
+        data = bytes(ROS1.serialize_ros1(ROS1.types[STRING](text), STRING))
+        bag = file = write_ros1(
+            tmp_path / 'old.bag', ('/odd', name, definition, data), ('/text', STRING, None, data)
+        )
+    else:
+        bag = tmp_path / 'odd'
+        data = bytes(NOW.serialize_cdr(NOW.types[STRING](text), STRING))
+        with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            odd = writer.add_connection('/odd', name, msgdef=definition, rihs01='RIHS01_1')
+            known = writer.add_connection('/text', STRING, typestore=NOW)
+            for connection in (odd, known):
+                writer.write(connection, SECOND, data)
+        (file,) = (each for each in bag.iterdir() if each.suffix != '.yaml')
+    recorded, sign = file.read_bytes(), '\N{MICRO SIGN}'
+    odd_bytes = recorded.replace(f'in {sign}m'.encode(), f'in {sign}m '.encode('latin-1'))
+    assert odd_bytes != recorded
+    file.write_bytes(odd_bytes)
+    assert {topic: each.data for topic, each in read(bag).items()} == {'/odd': text, '/text': text}
 
 
 def test_messages_that_cannot_be_translated_are_an_error_after_all_others(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import openvino as ov
 from drnet_ros.errors import EngineError, one_line
 from drnet_ros.inference.arrays import FloatArray
 from drnet_ros.inference.engines.engine import Pending
+from drnet_ros.inference.engines.forked import keep_when_forked
 from drnet_ros.inference.frames import DepthFrame, Frame
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Network:
     """A compiled network and its infer requests, which are made on demand and used again."""
 
     def __init__(self, compiled: ov.CompiledModel) -> None:
+        keep_when_forked(compiled)
         self._compiled = compiled
         self._free: deque[Slot] = deque()
 
@@ -66,9 +68,7 @@ class Network:
             EngineError: If OpenVINO cannot; the infer request is not used again.
         """
         try:
-            slot = (
-                self._free.popleft() if self._free else Slot(self._compiled.create_infer_request())
-            )
+            slot = self._free.popleft() if self._free else self._slot()
             # Of a result that nobody fetched: wait, a request serves one image at a time.
             slot.request.wait()
             slot.image = image_hwc
@@ -77,6 +77,11 @@ class Network:
             msg = f'OpenVINO cannot start: {one_line(error)}'
             raise EngineError(msg) from error
         return slot
+
+    def _slot(self) -> Slot:
+        request = self._compiled.create_infer_request()
+        keep_when_forked(request)
+        return Slot(request)
 
     def release(self, slots: Sequence[Slot]) -> None:
         """Take slots back whose output is not needed any more."""

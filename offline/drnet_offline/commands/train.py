@@ -13,7 +13,7 @@ from rich.console import Console
 
 from drnet_offline.errors import StoppedError
 from drnet_offline.outputs.node_model import write_node_model
-from drnet_ros.allocator import keep_memory_of_training
+from drnet_offline.training.process import prepare_process
 
 __all__ = ['train']
 
@@ -63,18 +63,19 @@ def train(
     from drnet_offline.datasets.opening import detect_layout  # noqa: PLC0415
     from drnet_offline.outputs.files import make_folder  # noqa: PLC0415
     from drnet_offline.outputs.lock import OutputLock  # noqa: PLC0415
-    from drnet_offline.training.output_check import check_training_folder  # noqa: PLC0415
+    from drnet_offline.training.output_check import check_begun_from, check_training_folder  # noqa: PLC0415
     from drnet_offline.training.preset_reader import load_config, parse_override  # noqa: PLC0415
 
     preset = load_config(config, dict(map(parse_override, set_ or [])))
     preset = replace(preset, data=replace(preset.data, root=str(data)))
     if not preset.data.sources:
         detect_layout(data)
+    check_begun_from(preset)
     if _is_first():
         check_training_folder(output, resume=resume)
     make_folder(output)
     with OutputLock(output) if _is_first() else nullcontext():
-        keep_memory_of_training()
+        prepare_process()
         # PyTorch is imported only by the commands that need it, after what can be refused.
         from drnet_offline.training.run import train as run  # noqa: PLC0415
 

@@ -88,18 +88,31 @@ def vo(
 
         methods = _methods(method)
         opened.enter_context(prepared_outputs(output, json_))
-        recorded, truth_name = comparison.recorded_truth(recording, choice, ground_truth)
+        recorded, truth_name, unusable = _truth(recording, choice, ground_truth)
         sparse = sparse_topics_of(recording, choice, variants, source_topic)
-        index = _index(recording, choice, tolerance)
+        index = _index(recording, choice, tolerance, truth_name)
         paths, factors, notes = _follow(index, variants, methods, sparse)
         truth = comparison.truth_by_method(recording, recorded, paths)
         summary = comparison.summarise(paths, truth) | notes.summary()
         summary |= {'recording': str(path), 'ground_truth': truth_name, 'scale_factors': factors}
         _report(summary, paths, truth, output, json_, index)
-        _check_whole(index.damage, notes.problems)
+        _check_whole(index.damage, notes.problems, unusable)
 
 
-def _check_whole(damage: str, problems: Counter[str]) -> None:
+def _truth(
+    recording: Recording, choice: TopicChoice, source: str | None
+) -> tuple[PoseTrajectory3D | None, str, Counter[str]]:
+    """Return the true path, its name, and what of it cannot be used; warn where it jumps."""
+    from drnet_offline.odometry import comparison  # noqa: PLC0415
+
+    problems: Counter[str] = Counter()
+    recorded, name = comparison.recorded_truth(recording, choice, source, problems)
+    if recorded is not None and (text := comparison.jump_warning(recorded)):
+        _warn(text)
+    return recorded, name, problems
+
+
+def _check_whole(damage: str, problems: Counter[str], poses: Counter[str]) -> None:
     """Say what is doubtful; raise if the paths are not of the whole recording."""
     from drnet_offline.outputs.problems import Problems  # noqa: PLC0415
     from drnet_offline.replay.frames import DOUBTFUL_KINDS  # noqa: PLC0415
@@ -111,9 +124,11 @@ def _check_whole(damage: str, problems: Counter[str]) -> None:
     if damage:
         raise RecordingError(damage)
     listed = Problems()
-    unusable = {kind: n for kind, n in problems.items() if kind not in DOUBTFUL_KINDS}
+    unusable = Counter({k: n for k, n in problems.items() if k not in DOUBTFUL_KINDS})
     listed.lines += [f'{count} frames: {kind}' for kind, count in unusable.items()]
-    listed.check(f'{sum(unusable.values())} messages could not be used; paths are without them')
+    listed.lines += [f'{count} true poses: {kind}' for kind, count in poses.items()]
+    count = unusable.total() + poses.total()
+    listed.check(f'{count} messages could not be used; paths are without them')
 
 
 def _command() -> str:
@@ -152,13 +167,17 @@ def _methods(method: list[str] | None) -> list[str]:
     return list(dict.fromkeys(method or METHODS))
 
 
-def _index(recording: Recording, choice: TopicChoice, tolerance_s: float) -> Index:
+def _index(
+    recording: Recording, choice: TopicChoice, tolerance_s: float, truth_name: str
+) -> Index:
+    from drnet_offline.odometry.comparison import frame_warning  # noqa: PLC0415
     from drnet_offline.replay.index import index_recording  # noqa: PLC0415
     from drnet_offline.replay.registration import index_warnings, topics_text  # noqa: PLC0415
 
     index = index_recording(recording, choice, tolerance_s)
     _print(topics_text(choice))
-    for text in index_warnings(index):
+    about_truth = frame_warning(recording, truth_name, index.images.frame_ids)
+    for text in filter(None, (*index_warnings(index), about_truth)):
         _warn(text)
     return index
 

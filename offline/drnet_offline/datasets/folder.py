@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drnet_offline.datasets.image_files import read_camera_focal_px, read_cameras_focal_px
+from drnet_offline.datasets.image_files import FileCamera, read_camera, read_cameras
 from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
 from drnet_offline.datasets.parts import select_part
 from drnet_offline.errors import DatasetError
@@ -51,27 +51,26 @@ class FolderDataset(ListedDataset):
         test = _read_test_numbers(root / TEST_LIST)
         where = f'the folder {root}'
         numbers = _to_numbers(names, where) if validation_blocks or test else range(len(names))
-        kept = select_part(numbers, part=part, blocks=validation_blocks, test=test, where=where)
-        kept_names = [names[i] for i in kept]
-        focal_px = _read_focals_px(root, kept_names)
-        self.has_camera = None not in focal_px.values()
+        chosen = select_part(numbers, part=part, blocks=validation_blocks, test=test, where=where)
+        kept = [names[i] for i in chosen]
+        cameras = _read_cameras(root, kept)
+        self.has_camera = None not in cameras.values()
         super().__init__(
-            [ListedSample(name, images[name], depths[name], focal_px[name]) for name in kept_names]
+            [ListedSample.of(name, images[name], depths[name], cameras[name]) for name in kept]
         )
 
 
-def _read_focals_px(root: Path, names: Sequence[str]) -> Mapping[str, float | None]:
-    """Return the focal length of each image, from cameras.csv or camera.txt; None without both."""
+def _read_cameras(root: Path, names: Sequence[str]) -> Mapping[str, FileCamera | None]:
+    """Return the camera of each image, from cameras.csv or camera.txt; None without both."""
     cameras, camera = root / 'cameras.csv', root / 'camera.txt'
     if not cameras.is_file():
-        focal_px = read_camera_focal_px(camera) if camera.is_file() else None
-        return dict.fromkeys(names, focal_px)
-    focals_px = read_cameras_focal_px(cameras)
-    missing = sorted(set(names) - focals_px.keys())
+        return dict.fromkeys(names, read_camera(camera) if camera.is_file() else None)
+    found = read_cameras(cameras)
+    missing = sorted(set(names) - found.keys())
     if missing:
         msg = f'{cameras} lacks {len(missing)} images, first {missing[0]!r}: add their rows'
         raise DatasetError(msg)
-    return focals_px
+    return found
 
 
 def _to_numbers(names: Sequence[str], where: str) -> list[int]:

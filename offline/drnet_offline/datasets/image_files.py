@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     'IMAGE_SUFFIXES',
+    'FileCamera',
     'Photo',
     'is_image',
-    'read_camera_focal_px',
-    'read_cameras_focal_px',
+    'read_camera',
+    'read_cameras',
     'read_depth',
     'read_photo',
     'read_rgb',
@@ -197,11 +198,21 @@ def _to_rgb(bgr: NDArray[Any]) -> NDArray[np.uint8]:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
-def read_camera_focal_px(path: Path) -> float:
-    """Read a camera.txt: 'fx fy cx cy' in pixels.
+@dataclass(frozen=True, slots=True)
+class FileCamera:
+    """The camera of images, as a file beside them tells it.
 
-    Returns:
-        The geometric mean of fx and fy.
+    Attributes:
+        focal_px: Geometric mean of fx and fy, pixels.
+        centre_px: Principal point, column and row; None if the file does not tell it.
+    """
+
+    focal_px: float
+    centre_px: tuple[float, float] | None = None
+
+
+def read_camera(path: Path) -> FileCamera:
+    """Read a camera.txt: 'fx fy cx cy' in pixels.
 
     Raises:
         DatasetError: The file is missing or holds something else.
@@ -214,30 +225,39 @@ def read_camera_focal_px(path: Path) -> float:
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)) or min(numbers[:2]) <= 0:
         msg = f"{path} must hold 'fx fy cx cy' in pixels, fx and fy above 0; got {numbers}"
         raise DatasetError(msg)
-    return math.sqrt(numbers[0] * numbers[1])
+    return _file_camera(*numbers)
 
 
-def read_cameras_focal_px(path: Path) -> dict[str, float]:
+def read_cameras(path: Path) -> dict[str, FileCamera]:
     """Read a cameras.csv: a camera for each image, with columns index, fx and fy in pixels.
 
+    Columns cx and cy are read where they are there.
+
     Returns:
-        The geometric mean of fx and fy by the image's name (the column index).
+        The cameras by the image's name (the column index).
 
     Raises:
         DatasetError: The file is missing, lacks a column or holds something else than numbers.
     """
     try:
         with path.open(encoding='utf-8', newline='') as file:
-            focals = {
-                row['index']: math.sqrt(float(row['fx']) * float(row['fy']))
+            cameras = {
+                row['index']: _file_camera(
+                    *(float(row[name]) for name in ('fx', 'fy')),
+                    *(float(row.get(name) or 0) for name in ('cx', 'cy')),
+                )
                 for row in csv.DictReader(file)
             }
     except (OSError, KeyError, TypeError, ValueError) as error:
         got = f'no column {error}' if isinstance(error, KeyError) else str(error)
         msg = f'{path} must have columns index, fx and fy with numbers in pixels, got: {got}'
         raise DatasetError(msg) from error
-    for name, focal_px in focals.items():
-        if not (math.isfinite(focal_px) and focal_px > 0):
+    for name, camera in cameras.items():
+        if not (math.isfinite(camera.focal_px) and camera.focal_px > 0):
             msg = f'{path}: fx and fy of {name!r} must be finite and above 0'
             raise DatasetError(msg)
-    return focals
+    return cameras
+
+
+def _file_camera(fx: float, fy: float, cx: float, cy: float) -> FileCamera:
+    return FileCamera(math.sqrt(fx * fy), (cx, cy) if cx or cy else None)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from drnet_offline.datasets.image_files import FileCamera
+
 __all__ = [
     'NYU_FOCAL_PX',
     'ListedDataset',
@@ -30,6 +32,7 @@ __all__ = [
 NYU_FOCAL_PX = math.sqrt(518.8579 * 519.4696)
 """Colour camera of NYU Depth v2 at 640x480."""
 _NYU_WIDTH = 640
+_MOST_OFF_CENTRE = 0.2  # as `CameraModel` has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,38 @@ class ListedSample:
         depth: Path of the depth.
         focal_px: Focal length at the image's size, pixels; None is the field of view of the color
             camera of NYU Depth v2.
+        centre_px: Principal point, column and row, of a camera that must be of that size.
     """
 
     name: str
     image: Path
     depth: Path
     focal_px: float | None
+    centre_px: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, name: str, image: Path, depth: Path, camera: FileCamera | None) -> ListedSample:
+        """Return a sample with the camera of a file, None if there is none."""
+        if camera is None:
+            return cls(name, image, depth, None)
+        return cls(name, image, depth, camera.focal_px, camera.centre_px)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse the camera of images of another size, whose focal length is another one.
+
+        Raises:
+            DatasetError: The principal point is far from the middle.
+        """
+        if self.centre_px is None:
+            return
+        column, row = self.centre_px
+        if max(abs(column / width - 0.5), abs(row / height - 0.5)) > _MOST_OFF_CENTRE:
+            msg = (
+                f'the camera of {self.image} must be of images of {width} x {height}, got one '
+                f'with cx {column:g} and cy {row:g}: scale fx, fy, cx and cy to this size; of '
+                'cropped images give 0 for cx and cy'
+            )
+            raise DatasetError(msg)
 
 
 class ListedDataset:
@@ -95,6 +124,7 @@ class ListedDataset:
         if rgb.shape[:2] != depth.shape:
             msg = f'{sample.image} has size {rgb.shape[:2]}, {sample.depth} has {depth.shape}'
             raise DatasetError(msg)
+        sample.check_size(*depth.shape)
         focal_px = sample.focal_px
         if focal_px is None:
             focal_px = NYU_FOCAL_PX * rgb.shape[1] / _NYU_WIDTH

@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from drnet_offline.datasets.image_files import read_camera_focal_px
+from drnet_offline.datasets.image_files import FileCamera, read_camera
 from drnet_offline.datasets.listed import ListedDataset, ListedSample, read_lines
 from drnet_offline.datasets.matching import match_stamps
 from drnet_offline.datasets.parts import select_part
@@ -68,10 +68,10 @@ class TumDataset(ListedDataset):
         where = f'the sequence {root}'
         frames = range(len(pairs))
         kept = select_part(frames, part=part, blocks=validation_blocks, test=None, where=where)
-        focal_px = _find_focal_px(root)
+        camera = _find_camera(root)
         samples = []
         for (time, image), (_, depth) in (pairs[i] for i in kept):
-            samples.append(ListedSample(f'{time:.6f}', root / image, root / depth, focal_px))
+            samples.append(ListedSample.of(f'{time:.6f}', root / image, root / depth, camera))
         super().__init__(samples, units_per_m=UNITS_PER_M)
 
 
@@ -153,8 +153,8 @@ def camera_by_name(root: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return _CAMERAS[found.group(1)]
 
 
-def _find_focal_px(root: Path) -> float:
+def _find_camera(root: Path) -> FileCamera:
     if (root / 'camera.txt').is_file():
-        return read_camera_focal_px(root / 'camera.txt')
+        return read_camera(root / 'camera.txt')
     (fx, fy, *_), _ = camera_by_name(root)
-    return math.sqrt(fx * fy)
+    return FileCamera(math.sqrt(fx * fy))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from drnet_offline.odometry.trajectories import (
     read_truth,
     trajectory,
 )
+from drnet_ros.errors import RecordingError
+from drnet_ros.inference.sparse_depth.sources.transforms import frame_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections import Counter
+    from collections.abc import Collection, Mapping, Sequence
 
     from evo.core.trajectory import PoseTrajectory3D
 
@@ -25,11 +29,13 @@ if TYPE_CHECKING:
     from drnet_ros.recordings.recording import Recording
     from drnet_ros.recordings.topics import TopicChoice
 
-__all__ = ['recorded_truth', 'summarise', 'truth_by_method']
+__all__ = ['frame_warning', 'jump_warning', 'recorded_truth', 'summarise', 'truth_by_method']
+
+_FASTEST_M_PER_S, _MOST_TIMES_AS_FAST = 20.0, 10.0
 
 
 def recorded_truth(
-    recording: Recording, choice: TopicChoice, source: str | None
+    recording: Recording, choice: TopicChoice, source: str | None, problems: Counter[str]
 ) -> tuple[PoseTrajectory3D | None, str]:
     """Return what paths are compared with, before any are there.
 
@@ -37,6 +43,7 @@ def recorded_truth(
         recording: The recording.
         choice: Its topics.
         source: A topic or a file in TUM format; None for the topic whose name says so.
+        problems: Told how many of its poses are left out, and why.
 
     Returns:
         The true trajectory, None if paths are compared with odometry of the recorded depth; and
@@ -47,12 +54,55 @@ def recorded_truth(
     """
     source = source or find_truth(recording)
     if source is not None:
-        return read_truth(recording, source), source
+        return read_truth(recording, source, problems), source
     if choice.depth is None:
         raise _no_truth(recording)
     hint = _pose_words(recording)
     advice = f'; --ground-truth TOPIC names one{hint}' if hint else ''
     return None, f'none: compared with odometry of the {RECORDED}{advice}'
+
+
+def jump_warning(truth: PoseTrajectory3D) -> str:
+    """Return a sentence if the true path jumps, '' if not.
+
+    Args:
+        truth: The true trajectory.
+    """
+    steps_m = np.linalg.norm(np.diff(truth.positions_xyz, axis=0), axis=1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        speeds = steps_m / np.diff(truth.timestamps)
+    usual = float(np.nanmedian(speeds))
+    places = np.flatnonzero(speeds > max(_FASTEST_M_PER_S, _MOST_TIMES_AS_FAST * usual))
+    if not len(places):
+        return ''
+    return (
+        f'the true path jumps at {len(places)} places, first by {steps_m[places[0]]:.3g} m '
+        f'{truth.timestamps[places[0]] - truth.timestamps[0]:.1f} s after its start: errors count '
+        'that as motion'
+    )
+
+
+def frame_warning(recording: Recording, source: str, frame_ids: Collection[str]) -> str:
+    """Return a sentence if true poses are said to be of another frame than the images.
+
+    Args:
+        recording: The recording.
+        source: What `recorded_truth` calls them; poses of a file have no frame.
+        frame_ids: The frames of the images.
+    """
+    if source not in recording.topics:
+        return ''
+    message: Any = None
+    with suppress(RecordingError):  # counted where all are read
+        message = recording.deserialize(next(recording.messages([source])))
+    child = frame_name(getattr(message, 'child_frame_id', ''))
+    if not child or not frame_ids or child in map(frame_name, frame_ids):
+        return ''
+    return (
+        f'poses on {source} are of {child}, and images of {min(frame_ids)}: its errors of '
+        'rotation and of motion within a second are those of the mount too; give poses of the '
+        'camera'
+    )
 
 
 def truth_by_method(

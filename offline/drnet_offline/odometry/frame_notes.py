@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from drnet_offline.replay.sparse_records import count_sparse, sparse_fields
+from drnet_offline.replay.sparse_records import count_kinds, count_sparse, sparse_fields
 
 if TYPE_CHECKING:
     from drnet_offline.replay.playback import Estimated
@@ -36,7 +36,7 @@ class FrameNotes:
     def add(self, estimated: Estimated) -> None:
         """Take note of a frame."""
         own = [estimated.problem] if estimated.problem else []
-        self.problems.update({*estimated.frame.problems, *own})
+        count_kinds(self.problems, dict.fromkeys((*estimated.frame.problems, *own)))
         each = zip(estimated.results, estimated.sources, strict=True)
         fields = [sparse_fields(result.scale, sources) for result, sources in each]
         self._records.append({'variants': fields})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import numpy as np
 
 from drnet_offline.errors import DatasetError, OfflineError
 from drnet_offline.replay.headers import read_header
+from drnet_ros.errors import RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +47,8 @@ _WORDS = ('truth', 'groundtruth', 'gt', 'vicon', 'mocap', 'optitrack')
 # Alone it names the camera's own; as in goal_pose or robot_pose_ekf it may be anything's.
 _POSE_NAME = 'pose'
 _MAX_STAMP_GAP_S = 0.02
+_UNIT_TOLERANCE = 0.01  # of the length of a quaternion, as sparse depth has it
+_NO_POSE = 'a pose must be finite and have a unit quaternion'
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +94,46 @@ def find_truth(recording: Recording) -> str | None:
     return min(ranked)[1] if ranked else None
 
 
-def read_truth(recording: Recording, source: str) -> PoseTrajectory3D:
+def read_truth(
+    recording: Recording, source: str, problems: Counter[str] | None = None
+) -> PoseTrajectory3D:
     """Read ground truth from a topic of the recording, or from a file in TUM format.
+
+    Args:
+        recording: The recording.
+        source: Name of the topic, or path of the file.
+        problems: Told how many poses are left out, and why: those that are damaged, not finite, or
+            have no unit quaternion.
 
     Raises:
         OfflineError: The topic has no poses, or the file is none.
         RecordingError: The topic is not there, or the recording is damaged.
     """
+    problems = Counter() if problems is None else problems
     if source not in recording.topics and Path(source).is_file():
-        return _read_file(Path(source))
+        return _read_file(Path(source), problems)
     recording.require([source])
     msgtype = recording.topics[source].msgtype
     if msgtype not in POSE_TYPES:
         msg = f'ground truth must be of type {" or ".join(POSE_TYPES)}, got {msgtype} on {source}'
         raise OfflineError(msg)
-    rows = {}
-    for message in recording.messages([source]):
-        rows[read_header(message.data)[0]] = _pose(recording.deserialize(message))
-    if len(rows) < 2:
-        msg = f'{source} must have at least two poses, got {len(rows)}'
-        raise OfflineError(msg)
+    rows: dict[int, list[float]] = {}
+    try:
+        for message in recording.messages([source]):
+            try:
+                pose = _pose(recording.deserialize(message))
+            except RecordingError as error:
+                problems[f'{source}: {error}'] += 1
+                continue
+            if _is_pose(pose):
+                rows[read_header(message.data)[0]] = pose
+            else:
+                problems[f'{source}: {_NO_POSE}'] += 1
+    except RecordingError as error:  # what could be read is there
+        problems[str(error)] += 1
     stamps = sorted(rows)
-    values = np.array([rows[stamp] for stamp in stamps])
-    return _trajectory()(values[:, :3], values[:, [6, 3, 4, 5]], np.array(stamps) / 1e9)
+    values = np.array([rows[stamp] for stamp in stamps]).reshape(-1, 7)
+    return _built(source, np.array(stamps) / 1e9, values, problems)
 
 
 def trajectory(
@@ -199,15 +221,36 @@ def _align(aligned: Any, scaled: Any, reference: Any) -> float:
         return float('nan')
 
 
-def _read_file(path: Path) -> PoseTrajectory3D:
+def _read_file(path: Path, problems: Counter[str]) -> PoseTrajectory3D:
     from evo.tools.file_interface import FileInterfaceException, read_tum_trajectory_file  # noqa: PLC0415
 
     try:
-        return read_tum_trajectory_file(str(path))
+        found = read_tum_trajectory_file(str(path))
     # Bytes that are no text are a ValueError, too.
     except (FileInterfaceException, OSError, ValueError) as error:
         msg = f'{path} must be a trajectory in TUM format: {error}'
         raise DatasetError(msg) from error
+    turns = found.orientations_quat_wxyz[:, [1, 2, 3, 0]]
+    values = np.column_stack([found.positions_xyz, turns])
+    is_usable = np.array([_is_pose(pose) for pose in values.tolist()], bool)
+    if unusable := int(np.count_nonzero(~is_usable)):
+        problems[f'{path.name}: {_NO_POSE}'] += unusable
+    return _built(str(path), found.timestamps[is_usable], values[is_usable], problems)
+
+
+def _built(
+    source: str, stamps_s: NDArray[np.float64], values: NDArray[np.float64], problems: Counter[str]
+) -> PoseTrajectory3D:
+    """Return the trajectory of places and quaternions x y z w, (N, 7)."""
+    if len(values) < 2:
+        others = ''.join(f'; {count} others: {text}' for text, count in problems.most_common(1))
+        msg = f'{source} must have two poses of different stamps, got {len(values)}{others}'
+        raise OfflineError(msg)
+    return _trajectory()(values[:, :3], values[:, [6, 3, 4, 5]], stamps_s)
+
+
+def _is_pose(values: Sequence[float]) -> bool:
+    return all(map(math.isfinite, values)) and abs(math.hypot(*values[3:]) - 1) < _UNIT_TOLERANCE
 
 
 def _pose(message: Any) -> list[float]:

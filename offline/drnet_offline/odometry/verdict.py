@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 from drnet_offline.odometry.running import RECORDED, RESCALED
@@ -10,6 +11,13 @@ __all__ = ['is_no_better_than_standing', 'path_verdict']
 
 _AS_GOOD = 1.1
 """A camera that stands still is as good if its error is at most this many times that of a path."""
+
+
+# Of a path by depth in metres, the true one is no greater multiple; estimates may be far off.
+_MOST_SCALE, _MOST_ESTIMATED_SCALE = 1.8, 8.0
+# A path that was followed is off by less than this share of what standing still would be, scaled.
+_FOLLOWED = 0.2
+_LEAST_WAY_M = 0.001
 
 
 def is_no_better_than_standing(row: dict[str, Any], still: dict[str, Any]) -> bool:
@@ -25,9 +33,13 @@ def is_no_better_than_standing(row: dict[str, Any], still: dict[str, Any]) -> bo
 def path_verdict(summary: dict[str, Any]) -> list[str]:
     """Return sentences; the first says how far the best path with estimated depth is off.
 
+    Where the true path stands still or cannot be in metres, that is the only sentence.
+
     Args:
         summary: What `comparison.summarise` returned, as plain values.
     """
+    if doubt := _doubt(summary):
+        return [doubt]
     still = summary['standing_still']
     # Depth that is rescaled by the recorded one is no robot's: it is in the tables only.
     known = [
@@ -73,3 +85,26 @@ def _recorded_words(summary: dict[str, Any], method: str, still: dict[str, Any])
 
 def _metres(value_m: float) -> str:
     return f'{value_m:.2f} m' if value_m >= 1 else f'{value_m * 1000:.0f} mm'
+
+
+def _doubt(summary: dict[str, Any]) -> str:
+    """Return a sentence if the true path does not move or cannot be in metres, or ''."""
+    still_m = summary['standing_still'].get('ape_scaled_m') or 0.0
+    if summary['standing_still']['length_m'] < _LEAST_WAY_M:
+        return 'The true path does not move: it says nothing of other paths.'
+    scales: dict[bool, list[float]] = {True: [], False: []}
+    for row in summary['paths']:
+        if (row.get('ape_scaled_m') or still_m) < _FOLLOWED * still_m and row['scale']:
+            scales[row['depth'] == RECORDED].append(row['scale'])
+    for is_recorded, found in scales.items():
+        if not found:
+            continue
+        scale, most = median(found), _MOST_SCALE if is_recorded else _MOST_ESTIMATED_SCALE
+        if 1 / most <= scale <= most:
+            return ''
+        return (
+            f'The true path is {scale:.3g} times as long as that by '
+            f'{RECORDED if is_recorded else "estimated depth"}: one of the two is not in metres. '
+            'Errors in metres say nothing here, those after scaling do.'
+        )
+    return ''

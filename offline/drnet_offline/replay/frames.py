@@ -94,7 +94,7 @@ def read_frames(
 
     Raises:
         RecordingError: A side topic is not in the recording, or the recording is damaged before
-            the end of its index.
+            its last image. What else cannot be read is told to `index.damage`.
     """
     reader = _Reader(index, start, positions)
     choice = index.choice
@@ -103,10 +103,11 @@ def read_frames(
         for message in index.recording.messages(topics):
             reader.add(message)
             yield from reader.ready(is_ended=False)
-    except RecordingError:
-        # The index says where it ends; what could be read is there.
-        if not index.damage:
+    except RecordingError as error:
+        # Where all images were read, what cannot be is of side topics: it costs itself alone.
+        if not index.damage and not reader.has_all_images:
             raise
+        index.damage = index.damage or str(error)
     yield from reader.ready(is_ended=True)
 
 
@@ -139,6 +140,10 @@ class _Reader:
         self._wanted = {d for i, d in index.pairs.items() if i in self._positions}
         self._image_count = self._depth_count = 0
         self._bytes = 0
+
+    @property
+    def has_all_images(self) -> bool:
+        return self._image_count >= len(self._index.images)
 
     def add(self, message: RecordedMessage) -> None:
         if message.topic == self._index.choice.depth:

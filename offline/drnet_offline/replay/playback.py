@@ -147,12 +147,11 @@ class Playback(Closing):
         if not any(self._players):
             return
         topics = self._sparse_topics.static_transforms
+        recorded: list[RecordedMessage] = []
         try:
-            recorded = list(self._index.recording.messages(topics)) if topics else []
-        except RecordingError:
-            if not self._index.damage:
-                raise
-            return
+            recorded.extend(self._index.recording.messages(topics) if topics else ())
+        except RecordingError as error:
+            self._index.damage = self._index.damage or str(error)
         messages = [(each.topic, self._deserialized(each)) for each in reversed(recorded)]
         for player in self._players:
             if player is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from drnet_offline.replay.gallery import Gallery
 from drnet_offline.replay.registration import at_size, registration_warnings
 from drnet_offline.replay.scores import Scores, score_frame
-from drnet_offline.replay.sparse_records import sparse_fields
+from drnet_offline.replay.sparse_records import count_kinds, sparse_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,9 +81,8 @@ class Results:
             Its record for the journal.
         """
         frame, results = estimated.frame, estimated.results
-        self.problems.update(
-            {*frame.problems, *([estimated.problem] if estimated.problem else [])}
-        )
+        own = [estimated.problem] if estimated.problem else []
+        count_kinds(self.problems, dict.fromkeys((*frame.problems, *own)))
         self._warn_of_registration(index, frame)
         truth = frame.truth_hw
         figures = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from drnet_ros.inference import DepthScale
     from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
 
-__all__ = ['count_sparse', 'kind_of', 'sparse_fields', 'summarise_sparse']
+__all__ = ['count_kinds', 'count_sparse', 'kind_of', 'sparse_fields', 'summarise_sparse']
 
 _SETTLED = 1.1
-_NUMBER = re.compile(r'-?\d[\d.e+-]*')
+# Not those of names: /scan1, rgb8.
+_NUMBER = re.compile(r'(?<![\w/])-?\d[\d.e+-]*')
 _MOST_KINDS = 3
 
 
@@ -64,6 +66,18 @@ def count_sparse(records: Sequence[Mapping[str, Any]], variant: int) -> dict[str
 def kind_of(problem: str) -> str:
     """Return what problems have in common that differ in numbers only."""
     return _NUMBER.sub('#', problem)
+
+
+def count_kinds(problems: Counter[str], texts: Iterable[str]) -> None:
+    """Count problems, each as the first of those that differ from it in numbers only.
+
+    Args:
+        problems: Where they are counted.
+        texts: They.
+    """
+    first = {kind_of(text): text for text in problems}
+    for text in texts:
+        problems[first.setdefault(kind_of(text), text)] += 1
 
 
 def summarise_sparse(

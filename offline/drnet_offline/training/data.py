@@ -97,10 +97,12 @@ class AugmentedDataset(Dataset[Batch]):
         config = self._config
         rng = np.random.default_rng((config.seed, key))
         index = key % len(self._samples)
-        rgb, depth = self._draw(index, rng)
+        sample = self.draw_sample(index, rng)
+        rgb, depth = self._augmented(sample, index, rng)
         if rng.random() < config.augmentation.cutmix:
             siblings = self._samples.range_of(index)
-            other = self._draw(siblings[int(rng.integers(len(siblings)))], rng)
+            place = siblings[int(rng.integers(len(siblings)))]
+            other = self._augmented(self.draw_sample(place, rng), place, rng)
             paste_region(rgb, depth, *other, rng)
         source = self._samples.source_of(index).config
         return {
@@ -108,19 +110,19 @@ class AugmentedDataset(Dataset[Batch]):
             'depth': torch.from_numpy(depth[None]),
             'scale_trust': torch.tensor(source.scale_trust, dtype=torch.float32),
             'edge_weight': torch.tensor(source.edge_weight, dtype=torch.float32),
+            'empty': torch.tensor(_place_if_empty(sample, index)),
         }
 
     def draw_sample(self, index: int, rng: np.random.Generator) -> DepthSample:  # noqa: ARG002
         """Return what is to be augmented; a subclass may draw what of it counts."""
         return self._samples[index]
 
-    def _draw(
-        self, index: int, rng: np.random.Generator
+    def _augmented(
+        self, sample: DepthSample, index: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         config = self._config
         border_px = self._samples.source_of(index).config.border_px
         augmentation = replace(config.augmentation, border_px=border_px)
-        sample = self.draw_sample(index, rng)
         rgb, depth, focal_px = augment(sample, config.data.size, augmentation, rng)
         return rgb, depth * np.float32(self._focal_px / focal_px)
 
@@ -154,6 +156,7 @@ class ValidationDataset(Dataset[Batch]):
                 resized_focal_px(sample.focal_px, sample.depth_hw.shape, size_hw)
             ),
             'source': torch.tensor(source),
+            'empty': torch.tensor(_place_if_empty(sample, index)),
         }
 
 
@@ -194,6 +197,11 @@ class DepthData(lightning.LightningDataModule):
         world, rank = (trainer.world_size, trainer.global_rank) if trainer else (1, 0)
         share = torch.utils.data.Subset(self.val, range(rank, len(self.val), world))
         return DataLoader(share, 1, num_workers=self._config.data.workers)
+
+
+def _place_if_empty(sample: DepthSample, index: int) -> int:
+    """Return the place of a sample without any depth; -1 for others."""
+    return -1 if (sample.depth_hw > 0).any() else index
 
 
 def message_of_loader(error: Exception) -> str:

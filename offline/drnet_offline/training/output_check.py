@@ -1,15 +1,35 @@
-"""Whether a folder may hold a new training, or has one to go on with."""
+"""What of a training can be refused at once: its folder, and files that are not there."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drnet_offline.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from drnet_offline.training.preset import TrainConfig
 
-__all__ = ['check_training_folder']
+__all__ = ['check_begun_from', 'check_training_folder']
+
+
+def check_begun_from(config: TrainConfig) -> None:
+    """Refuse weights to begin with that are not there.
+
+    Args:
+        config: The preset.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    # Weights of the whole network stand in place of those of the backbone.
+    if config.initial_weights:
+        name, path, others = 'initial_weights', config.initial_weights, "'' or a file"
+    else:
+        name, path, others = 'pretrained', config.pretrained, "'', 'imagenet' or a file"
+    if path and (name, path) != ('pretrained', 'imagenet') and not Path(path).is_file():
+        msg = f'{name} must be {others}, found no file {path}'
+        raise ConfigError(msg)
 
 
 def check_training_folder(folder: Path, *, resume: bool) -> None:

@@ -98,9 +98,6 @@ def train(
     _check_run(config, checkpoint, layout, resume=resume)
     train_set, val_set = _open_parts(config, layout)
     _check_depth(train_set, val_set)
-    if not resume:
-        output.mkdir(parents=True, exist_ok=True)
-        write_preset(output, config)
     # Advertisements, and what this package says itself.
     logging.getLogger('lightning.pytorch.utilities.rank_zero').setLevel(logging.WARNING)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
@@ -113,8 +110,13 @@ def train(
     if resume:
         check_checkpoint(checkpoint, module, layout.processes)
         step = read_step(checkpoint)
+    else:
+        # Last of all, so that a training that is refused leaves nothing.
+        output.mkdir(parents=True, exist_ok=True)
+        write_preset(output, config)
+    progress = TrainingProgress(train_set, val_set)
     writer = WeightsWriter(output, _describe(module))
-    used = [writer, *_build_callbacks(config, output, data)]
+    used = [writer, *_build_callbacks(config, output, data, progress)]
     trainer = _build_trainer(config, output, used, layout, step)
     with warnings.catch_warnings():
         for text in _MEANT:
@@ -233,7 +235,7 @@ def _build_trainer(
 
 
 def _build_callbacks(
-    config: TrainConfig, output: Path, data: DepthData
+    config: TrainConfig, output: Path, data: DepthData, progress: TrainingProgress
 ) -> list[callbacks.Callback]:
     built: list[callbacks.Callback] = []
     if config.pictures:
@@ -244,7 +246,7 @@ def _build_callbacks(
         callbacks.ModelCheckpoint(output, 'last', save_top_k=1, every_n_epochs=1,
                                   save_on_train_epoch_end=True, enable_version_counter=False),
         callbacks.LearningRateMonitor('step'),
-        TrainingProgress(),
+        progress,
     ]  # fmt: skip
     if config.patience:
         built.append(EarlyStop(config.patience))

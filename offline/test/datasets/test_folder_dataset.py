@@ -50,6 +50,32 @@ def test_a_bad_camera_is_named(text: str, tmp_path: Path) -> None:
         FolderDataset(tmp_path)
 
 
+@pytest.mark.parametrize('factor', [0.5, 1.0, 1.5, 2.0])
+@pytest.mark.parametrize('name', ['camera.txt', 'cameras.csv'])
+def test_the_camera_of_images_of_another_size_is_refused(
+    name: str, factor: float, tmp_path: Path
+) -> None:
+    """As of the full images of a data set that was made smaller: its scale would be learned."""
+    write_folder(tmp_path)
+    (tmp_path / 'camera.txt').unlink()
+    height, width = SIZE
+    centre = factor * (width - 1) / 2, factor * (height - 1) / 2
+    for shown, is_refused in ((centre, factor != 1.0), ((0.0, 0.0), False)):
+        numbers = (40.0 * factor, 40.0 * factor, *shown)
+        rows = [f'{index:05d},{",".join(map(str, numbers))}' for index in (3, 4, 7, 12)]
+        texts = {
+            'camera.txt': ' '.join(map(str, numbers)),
+            'cameras.csv': '\n'.join(['index,fx,fy,cx,cy', *rows]),
+        }
+        (tmp_path / name).write_text(texts[name])
+        dataset = FolderDataset(tmp_path)
+        if is_refused:
+            with pytest.raises(DatasetError, match=f'of images of {width} x {height}, got one'):
+                dataset[0]
+        else:
+            assert dataset[0].focal_px == pytest.approx(40.0 * factor)
+
+
 def test_parts_of_a_folder_need_numbers(tmp_path: Path) -> None:
     write_folder(tmp_path)
     write_rgb(tmp_path / 'rgb' / 'x.png', 1)

@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from written_datasets import SIZE, write_rgb
 
-from drnet_offline.datasets.image_files import (
-    read_cameras_focal_px,
-    read_depth,
-    read_photo,
-    read_rgb,
-)
+from drnet_offline.datasets.image_files import read_cameras, read_depth, read_photo, read_rgb
 from drnet_offline.errors import DatasetError
 
 
@@ -219,4 +214,4 @@ def test_a_list_of_cameras_without_a_column_is_refused_in_words(tmp_path: Path) 
     path = tmp_path / 'cameras.csv'
     path.write_text('name,fx,fy\n00001,525,525\n')
     with pytest.raises(DatasetError, match=r"in pixels, got: no column 'index'$"):
-        read_cameras_focal_px(path)
+        read_cameras(path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from known_scenes import HW, Array, KnownEngine, RunInProcess, known_depth, load, write
 from recorded_sensors import (
     COUNT,
@@ -303,3 +304,43 @@ def test_of_several_scans_one_must_be_named(tmp_path: Path, drnet: RunInProcess)
     assert drnet('bag', bag, *source, '--source-topic', 'scan=/rear/laser')[0] == 0
     scale = load(out)['variants'][0]['sparse_depth']['factor']['median']
     assert scale == pytest.approx(2 * FACTOR, rel=0.01)
+
+
+@pytest.mark.parametrize('topic', ['/front/scan', '/tf_static'])
+def test_what_of_a_sensor_cannot_be_read_costs_itself_alone(
+    tmp_path: Path, drnet: RunInProcess, topic: str
+) -> None:
+    """It was found at the end of the last pass, and all figures were lost."""
+    bag, out = write(tmp_path / 'bag', with_scans()), tmp_path / 'out.json'
+    about = bag / 'metadata.yaml'
+    listed = yaml.safe_load(about.read_text())
+    for each in listed['rosbag2_bagfile_information']['topics_with_message_count']:
+        if each['topic_metadata']['name'] == topic:
+            each['message_count'] += 9
+    about.write_text(yaml.safe_dump(listed))
+    code, said = drnet('bag', bag, '--set', 'sparse_depth_sources=[scan]', '--json', out)
+    assert code == 1
+    assert f'messages of {topic}' in said
+    assert 'Traceback' not in said
+    first = load(out)['variants'][0]
+    assert first['sparse_depth']['frames_with_points'] == COUNT
+    assert first['figures']['full']['rel'] < 0.01
+    code, said = drnet('vo', bag, '--set', 'sparse_depth_sources=[scan]', '--method', 'dense')
+    assert (code, f'messages of {topic}' in said) == (1, True)
+    assert 'points in 6 of 6 frames' in said
+
+
+def test_problems_that_differ_in_numbers_only_are_one_line(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    """Of a tf whose quaternions are zero, hundreds of lines were printed."""
+    scene = with_scans()
+    before = []
+    for place, (messages, stamp) in enumerate(zip(scene.before, scene.stamps, strict=True)):
+        moved = transform(stamp, 0.25 * place)
+        moved.transforms[0].transform.rotation.w = 0.25
+        before.append((*messages, ('/tf', moved)))
+    bag = write(tmp_path / 'bag', replace(scene, before=tuple(before)))
+    _, said = drnet('bag', bag, '--set', 'sparse_depth_sources=[scan]', '--json', tmp_path / 'o')
+    assert said.count('a unit quaternion') == 1
+    assert f"warning: {COUNT} frames: transform 'optical' to 'laser': " in said

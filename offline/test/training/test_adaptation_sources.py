@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from known_scenes import HW, KnownEngine, Scene, known_depth, write
-from recorded_sensors import EXTRINSICS, FACTOR, odometry, scan, slanted_wall, with_scans
+from known_scenes import FOCAL, HW, KnownEngine, Scene, known_depth, write
+from recorded_sensors import CX, EXTRINSICS, FACTOR, odometry, scan, slanted_wall, with_scans
 
 from drnet_offline.errors import DatasetError
 from drnet_offline.training.adaptation import pinned
@@ -105,6 +105,63 @@ def test_a_scan_and_odometry_are_learned_from_together(tmp_path: Path, opened: E
     assert [frame.position for frame in frames] == [0, 3]
     for frame in frames:
         np.testing.assert_allclose(frame.depth_hw, TRUTH, rtol=0.03)
+
+
+def driven(speed: float) -> Scene:
+    """A scan, and odometry of a camera that is said to move sideways."""
+    scene = with_scans()
+    before = []
+    for messages, stamp in zip(scene.before, scene.stamps, strict=True):
+        pose = odometry(stamp)
+        step = speed * (stamp - scene.stamps[0]) / 1e9
+        pose.pose.pose.position = type(pose.pose.pose.position)(step, 0.0, 0.0)
+        before.append((*messages, ('/odom', pose)))
+    return replace(scene, before=tuple(before))
+
+
+@pytest.mark.usefixtures('known_estimator')
+def test_odometry_that_is_faster_than_is_believed_is_left_out_and_said(
+    tmp_path: Path, opened: ExitStack
+) -> None:
+    for speed, labels, said in ((18.0, 'scan and odometry', []), (50.0, 'scan', [5])):
+        bag = write(tmp_path / f'{speed}', driven(speed))
+        source = open_source(bag, plan_of(bag), 'sparse', opened)
+        assert source.may_have_label(np.arange(6)).all()
+        assert source.labels == f'depth scaled by {labels}'
+        found = {text: n for text, n in source.problems.items() if 'it must be in metres' in text}
+        assert list(found.values()) == said
+        assert all('odometry is left out: the pose jumps by 2.5 m' in text for text in found)
+    alone = open_source(bag, plan_of(bag), 'odometry', opened)
+    with pytest.raises(DatasetError, match=r'the pose jumps by 2\.5 m'):
+        alone.may_have_label(np.arange(6))
+
+
+@pytest.mark.usefixtures('known_estimator')
+def test_odometry_that_a_scan_contradicts_makes_no_views(
+    tmp_path: Path, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A robot of 5 cm/s in centimetres: no jump, and corners a hundred times as far away."""
+    columns = np.arange(4.0, 60.0, 4.0)
+    rays = np.stack([(columns - CX) / FOCAL, np.full(14, 0.1), np.ones(14)], axis=1)
+    seen = rays * FACTOR * (1 + columns[:, None] / 100)
+    swept: list[int] = []
+    monkeypatch.setattr(pinned, 'sweep', lambda image, *_: swept.append(image.position))
+    for share, count in ((1.0, 0), (100.0, 2)):
+        points = SparseDepth(seen * share, source='odometry')
+        bag = write(tmp_path / f'{share}', driven(5.0))
+        source = open_source(bag, plan_of(bag), 'sparse', opened)
+        assert isinstance(source, pinned.PinnedDepth)
+        placed = replace(place_corners(source, source.topics), points={0: points, 3: points})
+        monkeypatch.setattr(pinned, 'place_corners', lambda *_, placed=placed: placed)
+        source.may_have_label(np.arange(6))
+        frames = list(source.frames({0: -1, 3: -1, 5: -1}))
+        assert len(frames) == 3
+        for frame in frames:
+            np.testing.assert_allclose(frame.depth_hw, TRUTH, rtol=0.05)
+        assert swept == ([] if count else [0, 3])
+        swept.clear()
+        said = [n for text, n in source.problems.items() if 'odometry for 1' in text]
+        assert said == ([count] if count else [])
 
 
 @pytest.mark.usefixtures('known_estimator')

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from known_scenes import RunInProcess
+from small_training import configure
 
 from drnet_offline.datasets.sample import DepthSample
 from drnet_offline.errors import DatasetError
 from drnet_offline.training.depth_check import check_depth
+from drnet_offline.training.run import train
+from drnet_ros.errors import DrnetError
+from drnet_ros.network.checkpoint import load_network
+
+WriteFolder = Callable[..., Path]
 
 
 def sample(depth_m: float) -> DepthSample:
@@ -58,3 +65,35 @@ def test_a_training_without_depth_is_refused(tmp_path: Path, drnet: RunInProcess
     assert code == 1
     assert 'rooms (validation) must have depth, got 3 images without a valid pixel' in said
     assert not (tmp_path / 'run' / 'preset.yaml').exists()
+
+
+@pytest.mark.slow
+def test_images_without_depth_are_named_once_and_the_others_learned(
+    preset: Path, tmp_path: Path, write_folder: WriteFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_folder(tmp_path / 'set', 11)
+    for number in (4, 9):
+        path = str(folder / 'depth' / f'{number:05d}.png')
+        empty = np.zeros_like(cv2.imread(path, cv2.IMREAD_UNCHANGED))
+        cv2.imwrite(path, empty)
+    train(configure(preset, folder), tmp_path / 'run')
+    lines = [line for line in capsys.readouterr().out.splitlines() if 'no valid depth' in line]
+    assert lines == [
+        'warning: 1 of 8 images for training have no valid depth and count for nothing: 00004',
+        'warning: 1 of 3 images for validation have no valid depth and count for nothing: 00009',
+    ]
+    assert load_network(tmp_path / 'run' / 'best.safetensors')[1].metrics['n_images'] == 2
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
+    preset: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'other.pth').write_bytes(b'no weights')
+    for name, file, said in (
+        ('pretrained', 'other.pth', 'cannot read pre-trained weights'),
+        ('initial_weights', 'other.pth', 'other.pth'),
+        ('initial_weights', 'absent.safetensors', 'absent.safetensors'),
+    ):
+        with pytest.raises(DrnetError, match=said):
+            train(configure(preset, data, **{name: str(tmp_path / file)}), tmp_path / 'run')
+        assert not (tmp_path / 'run').exists()

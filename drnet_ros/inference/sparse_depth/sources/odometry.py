@@ -9,7 +9,7 @@ import cv2
 
 from drnet_ros.errors import SparseDepthError
 from drnet_ros.inference.sparse_depth.odometry_map import OdometryMap
-from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack, is_jump
+from drnet_ros.inference.sparse_depth.sources.pose_track import PoseTrack, is_jump, jump_words
 from drnet_ros.inference.sparse_depth.sources.sensor import SourceStatus
 from drnet_ros.inference.sparse_depth.sources.transforms import Authority, frame_name
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['OdometrySource']
+
+_NO_MOTION = 'no depth from the motion so far: the camera must move, not only turn'
 
 
 class OdometrySource:
@@ -43,6 +45,8 @@ class OdometrySource:
         self._last: tuple[int, Pose] | None = None
         self._received = 0
         self._is_reset = False
+        self._jump = self._mixed = ''
+        self._other = ('', '')
 
     def add(
         self, stamp_ns: int, frame_id: str, child: str, pose: Pose, transforms: TransformBuffer
@@ -62,8 +66,12 @@ class OdometrySource:
         transforms.add(frame_id, child, pose, stamp_ns=stamp_ns, authority=Authority.ODOMETRY)
         with self._lock:
             self._received += 1
-            if (self.frame_id, self._child) != (frame_name(frame_id), frame_name(child)):
-                self.frame_id, self._child = frame_name(frame_id), frame_name(child)
+            before, pair = (self.frame_id, self._child), (frame_name(frame_id), frame_name(child))
+            if pair != before:
+                is_back = pair == self._other
+                self._mixed = _mixed_words(pair, before) if is_back else ''
+                self._other = before
+                self.frame_id, self._child = pair
                 self._track = PoseTrack()
             self._track.add(stamp_ns, pose)
 
@@ -96,10 +104,10 @@ class OdometrySource:
             points = self._feed(image, rgb_hwc, camera, transforms, fixed_frame)
             found = [points] if len(points) else []
             if not found:
-                problem = 'no depth from the motion so far: the camera must move, not only turn'
-                is_fault = False
+                problem = self._mixed or self._jump or _NO_MOTION
+                is_fault = problem != _NO_MOTION
         except SparseDepthError as error:
-            problem = str(error)
+            problem = self._mixed or str(error)
         self.status = SourceStatus(self._received, sum(map(len, found)), problem, is_fault)
         return found
 
@@ -144,11 +152,16 @@ class OdometrySource:
             raise SparseDepthError(msg)
         pose = self.camera_pose(image, transforms, fixed_frame)
         last, self._last = self._last, (image.stamp_ns, pose)
-        is_gone_on = last is None or (
-            image.stamp_ns > last[0] and not is_jump(last[1], pose, image.stamp_ns - last[0])
-        )
-        if not is_gone_on or self._is_reset:
+        gap_ns = 0 if last is None else image.stamp_ns - last[0]
+        is_torn = last is not None and gap_ns > 0 and is_jump(last[1], pose, gap_ns)
+        self._jump = jump_words(last[1], pose, gap_ns) if last is not None and is_torn else ''
+        if is_torn or self._is_reset or (last is not None and gap_ns <= 0):
             self._is_reset = False
             self._map.reset()
         gray_hw = cv2.cvtColor(rgb_hwc, cv2.COLOR_RGB2GRAY)
         return self._map.feed(gray_hw, camera, pose)  # type: ignore[arg-type]
+
+
+def _mixed_words(first: tuple[str, str], second: tuple[str, str]) -> str:
+    both = ' and '.join(f'of {child} in {frame}' for frame, child in (first, second))
+    return f'poses {both} alternate on one topic: give each publisher a topic of its own'

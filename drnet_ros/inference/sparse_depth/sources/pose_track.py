@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from typing import TYPE_CHECKING
 
 from drnet_ros.errors import SparseDepthError
@@ -11,7 +12,7 @@ from drnet_ros.inference.sparse_depth.sources.rigid import angle, interpolate
 if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.sources.rigid import Pose
 
-__all__ = ['PoseTrack', 'is_jump', 'is_set_back']
+__all__ = ['PoseTrack', 'is_jump', 'is_set_back', 'jump_words']
 
 _NS_PER_S = 1e9
 _KEPT_S = 10.0
@@ -29,6 +30,10 @@ _WIDEST_GAP_S = 1.0
 _FASTEST_M_PER_S = 20.0
 _FASTEST_RAD_PER_S = 20.0
 _JITTER_M, _JITTER_RAD = 0.05, 0.05
+# A pose so far from the two beside it, which are near one another, swings; where many do, two
+# nodes publish the transform, such as a driver's odometry and a filter's.
+_LEAST_SWING_M, _MOST_SHARE_OF_SWING = 0.1, 1 / 3
+_SWING_POINTS, _TORN_POINTS, _MOST_POINTS = 3, 9, 18
 
 
 class PoseTrack:
@@ -38,6 +43,8 @@ class PoseTrack:
         """Begin without poses."""
         self._stamps_ns: list[int] = []
         self._poses: list[Pose] = []
+        self._swing_points = 0
+        self._swing_m = 0.0
 
     def __len__(self) -> int:
         """Return the number of poses."""
@@ -61,10 +68,13 @@ class PoseTrack:
             self._poses.clear()
         place = bisect.bisect_left(stamps, stamp_ns)
         if place < len(stamps) and stamps[place] == stamp_ns:
+            self._count_swing(self._poses[place], pose, self._poses[place])
             self._poses[place] = pose
             return
         stamps.insert(place, stamp_ns)
         self._poses.insert(place, pose)
+        if len(stamps) > 2:
+            self._count_swing(*self._poses[-3:])
         oldest_ns = stamps[-1] - _KEPT_S * _NS_PER_S
         old = max(bisect.bisect_left(stamps, oldest_ns), len(stamps) - _MOST_POSES)
         # In bulk, since taking from the front moves the rest.
@@ -84,6 +94,12 @@ class PoseTrack:
         if not stamps:
             msg = 'a pose must have come, got none'
             raise SparseDepthError(msg)
+        if self._swing_points >= _TORN_POINTS:
+            msg = (
+                f'poses go to and fro by {self._swing_m:.2g} m from one to the next: two nodes '
+                'publish it, stop one'
+            )
+            raise SparseDepthError(msg)
         place = bisect.bisect_left(stamps, stamp_ns)
         if place < len(stamps) and stamps[place] == stamp_ns:
             return poses[place]
@@ -95,6 +111,19 @@ class PoseTrack:
             msg = f'it is {(stamps[0] - stamp_ns) / _NS_PER_S:.2f} s older than the oldest pose'
             raise SparseDepthError(msg)
         return self._between(place - 1, place, stamp_ns)
+
+    def _count_swing(self, before: Pose, middle: Pose, after: Pose) -> None:
+        # In plain numbers: hundreds of these come in a second.
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = (
+            pose[:3, 3].tolist() for pose in (before, middle, after)
+        )
+        swing_m = math.hypot(bx - (ax + cx) / 2, by - (ay + cy) / 2, bz - (az + cz) / 2)
+        gone_m = math.hypot(cx - ax, cy - ay, cz - az)
+        if swing_m > _LEAST_SWING_M and gone_m < _MOST_SHARE_OF_SWING * swing_m:
+            self._swing_points = min(_MOST_POINTS, self._swing_points + _SWING_POINTS)
+            self._swing_m = swing_m
+        else:
+            self._swing_points = max(0, self._swing_points - 1)
 
     def _continued(self, stamp_ns: int) -> Pose:
         stamps, poses = self._stamps_ns, self._poses
@@ -114,7 +143,7 @@ class PoseTrack:
         stamps, poses = self._stamps_ns, self._poses
         gap_ns = stamps[second] - stamps[first]
         if is_jump(poses[first], poses[second], gap_ns):
-            msg = 'the poses around it jump'
+            msg = f'around it {jump_words(poses[first], poses[second], gap_ns)}'
             raise SparseDepthError(msg)
         if gap_ns > _WIDEST_GAP_S * _NS_PER_S and is_jump(poses[first], poses[second], 0):
             msg = f'the poses around it are {gap_ns / _NS_PER_S:.1f} s apart'
@@ -145,4 +174,21 @@ def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
     return (
         moved_m > _JITTER_M + _FASTEST_M_PER_S * gap_s
         or angle(first, second) > _JITTER_RAD + _FASTEST_RAD_PER_S * gap_s
+    )
+
+
+def jump_words(first: Pose, second: Pose, gap_ns: int) -> str:
+    """Say how far a pose jumps, and what may be wrong with it.
+
+    Args:
+        first: A pose.
+        second: A later pose that `is_jump`.
+        gap_ns: The time between them in nanoseconds.
+    """
+    moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
+    gap_s = max(0.0, gap_ns / _NS_PER_S)
+    return (
+        f'the pose jumps by {moved_m:.3g} m and {math.degrees(angle(first, second)):.0f} degrees '
+        f'in {gap_s:.2g} s, at most {_FASTEST_M_PER_S:g} m/s are believed: it must be in metres, '
+        'and not be set anew while the robot moves'
     )

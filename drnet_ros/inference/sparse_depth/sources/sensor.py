@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from drnet_ros.errors import DrnetError, SparseDepthError
 from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment, bring
 from drnet_ros.inference.sparse_depth.sources.pose_track import is_set_back
+from drnet_ros.inference.sparse_depth.sources.sensor_kind import mixed_kinds
 
 if TYPE_CHECKING:
     from drnet_ros.inference.sparse_depth.points import SparseDepth
     from drnet_ros.inference.sparse_depth.sources.readings import Reading
+    from drnet_ros.inference.sparse_depth.sources.sensor_kind import SensorKind
     from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 
 __all__ = ['SensorSource', 'SourceStatus']
@@ -45,6 +47,7 @@ class _Kept:
     """A reading that is made of its message when it is first used."""
 
     moment: ImageMoment
+    kind: SensorKind | None
     read: Callable[[], Reading]
     reading: Reading | None = None
 
@@ -76,13 +79,20 @@ class SensorSource:
         self._kept: dict[str, deque[_Kept]] = {}
         self._received = 0
 
-    def add(self, stamp_ns: int, frame_id: str, read: Callable[[], Reading]) -> None:
+    def add(
+        self,
+        stamp_ns: int,
+        frame_id: str,
+        read: Callable[[], Reading],
+        kind: SensorKind | None = None,
+    ) -> None:
         """Take a reading.
 
         Args:
             stamp_ns: Its stamp. If time was set back, those before it are forgotten.
             frame_id: Frame of its sensor.
             read: Makes the reading; called when it is first used.
+            kind: By what its sensor can be told from others.
         """
         with self._lock:
             self._received += 1
@@ -91,7 +101,7 @@ class SensorSource:
             kept = self._kept.setdefault(frame_id, deque(maxlen=_KEPT_READINGS))
             if any(is_set_back(stamp_ns, entry.moment.stamp_ns) for entry in kept):
                 kept.clear()
-            kept.append(_Kept(ImageMoment(stamp_ns, frame_id), read))
+            kept.append(_Kept(ImageMoment(stamp_ns, frame_id), kind, read))
 
     def at(
         self, image: ImageMoment, transforms: TransformBuffer, fixed_frame: str
@@ -113,8 +123,14 @@ class SensorSource:
                 min(reversed(kept), key=lambda entry: abs(entry.moment.stamp_ns - image.stamp_ns))
                 for kept in self._kept.values()
             ]
+            kinds = {
+                frame: [entry.kind for entry in kept if entry.kind is not None]
+                for frame, kept in self._kept.items()
+            }
         found: list[SparseDepth] = []
         problems = [] if received else ['no message has come']
+        mixed = ((frame, mixed_kinds(each)) for frame, each in kinds.items())
+        problems += [f'{frame}: {words}' for frame, words in mixed if words]
         for entry in nearest:
             try:
                 moved = bring(entry.get(), entry.moment, image, transforms, fixed_frame)

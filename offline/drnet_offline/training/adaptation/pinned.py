@@ -14,6 +14,7 @@ import numpy as np
 from drnet_offline.replay.frames import read_frames
 from drnet_offline.replay.registration import has_same_aspect, registration_warnings
 from drnet_offline.replay.sparse_player import SparsePlayer
+from drnet_offline.replay.sparse_records import count_kinds
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_offline.training.adaptation.fusing import fuse, points_of
 from drnet_offline.training.adaptation.hindsight import frames_with_points
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from drnet_offline.replay.frames import RecordedFrame
     from drnet_offline.replay.index import Index
     from drnet_offline.replay.sparse_topics import SparseTopics
-    from drnet_ros.inference import DepthFrame, Settings
+    from drnet_ros.inference import DepthFrame, DepthScale, Settings
 
 __all__ = ['PinnedDepth', 'weight_of']
 
@@ -66,14 +67,18 @@ class PinnedDepth(RecordedFrames):
         super().__init__(index, settings)
         names = settings.sparse_depth_names
         self.kind = 'odometry' if names == ('odometry',) else 'sparse'
+        self._sensors = tuple(name for name in names if name != 'odometry')
+        self._corners: Corners | None = None
+        self._use(names)
+        self.topics = topics
+        self._on_image = on_image
+
+    def _use(self, names: tuple[str, ...]) -> None:
         self.labels = f'depth scaled by {" and ".join(names)}'
         # Images from places apart show the shape as well.
         self.follows_network = 'odometry' not in names
-        self._sensors = tuple(name for name in names if name != 'odometry')
         self._has_odometry = 'odometry' in names
-        self.topics = topics
-        self._on_image = on_image
-        self._corners: Corners | None = None
+        self._corners = None
 
     def may_have_label(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which images show enough corners; all of them, if there are sensors.
@@ -83,6 +88,9 @@ class PinnedDepth(RecordedFrames):
         """
         if self._has_odometry and self._corners is None:
             self._corners = place_corners(self, self.topics, self._on_image)
+            if self._sensors and self._corners.is_torn:
+                self.problems[f'odometry is left out: {self._corners.jump}'] += self._corners.jumps
+                self._use(self._sensors)
         if self._sensors or self._corners is None:
             return np.ones(len(positions), np.bool_)
         self._corners.check(self.name)
@@ -103,6 +111,7 @@ class PinnedDepth(RecordedFrames):
                 result = estimator.estimate(
                     frame.rgb_hwc, frame.camera, sparse_depth=points, stddev=True
                 )
+                self._note_scale(result.scale)
                 if result.scale is None or result.scale.points < _LEAST_POINTS:
                     continue
                 depth_hw, stddev_hw = self._swept(estimator, frame, points, result)
@@ -124,6 +133,11 @@ class PinnedDepth(RecordedFrames):
             known = [points, *([corners[frame.position]] if frame.position in corners else [])]
             yield frame, SparseDepth.fused(known)
 
+    def _note_scale(self, scale: DepthScale | None) -> None:
+        """Count why sources were left out of a frame, or all its points."""
+        if scale is not None:
+            count_kinds(self.problems, filter(None, (scale.refusal, scale.contradiction)))
+
     def _swept(
         self,
         estimator: DepthEstimator,
@@ -132,11 +146,16 @@ class PinnedDepth(RecordedFrames):
         first: DepthFrame,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return depth and its standard deviation, better known by images from places apart."""
-        image = None if self._corners is None else self._corners.views.at(frame.position)
-        if self._corners is None or image is None or frame.rgb_hwc is None:
+        corners = self._corners
+        image = None if corners is None else corners.views.at(frame.position)
+        if corners is None or image is None or frame.rgb_hwc is None:
+            return first.depth_hw, _stddev_of(first)
+        # Poses that other sensors contradict, or nothing confirms, make views agree by chance.
+        is_contradicted = first.scale is not None and 'odometry' in first.scale.contradiction
+        if frame.position not in corners.points or is_contradicted:
             return first.depth_hw, _stddev_of(first)
         depth_m = float(np.median(first.depth_hw))
-        earlier, later = self._corners.views.around(frame.position, depth_m)
+        earlier, later = corners.views.around(frame.position, depth_m)
         swept = sweep(image, earlier, later, first.depth_hw)
         if swept is None:
             return first.depth_hw, _stddev_of(first)

@@ -11,7 +11,7 @@ import numpy as np
 from drnet_offline.errors import DatasetError
 from drnet_offline.replay import registration
 from drnet_offline.replay.frames import RecordedFrame, read_frames
-from drnet_offline.replay.sparse_records import kind_of
+from drnet_offline.replay.sparse_records import count_kinds
 from drnet_offline.training.adaptation.frame_store import LabelledFrame
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.postprocess import ray_camera_of
@@ -107,7 +107,6 @@ class RecordedFrames:
         self.index = index
         self.settings = settings
         self.problems: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
 
     @property
     def damage(self) -> str:
@@ -144,11 +143,12 @@ class RecordedFrames:
 
     def note(self, frame: RecordedFrame, player: SparsePlayer) -> None:
         """Count what is wrong with a frame, and with each source of sparse depth in it."""
-        self.problems.update(frame.problems)
-        for name, status in player.status().items():
-            if status.problem:
-                example = self._examples.setdefault(kind_of(status.problem), status.problem)
-                self.problems[f'{name}: {example}'] += 1
+        own = (
+            f'{name}: {status.problem}'
+            for name, status in player.status().items()
+            if status.problem
+        )
+        count_kinds(self.problems, (*frame.problems, *own))
 
     def labelled(
         self,

@@ -25,7 +25,7 @@ from drnet_ros.inference import OdometryMap, SparseDepth
 from drnet_ros.inference.sparse_depth.sources.extrinsics import add_extrinsics
 from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment
 from drnet_ros.inference.sparse_depth.sources.odometry import OdometrySource
-from drnet_ros.inference.sparse_depth.sources.pose_track import is_jump
+from drnet_ros.inference.sparse_depth.sources.pose_track import is_jump, jump_words
 from drnet_ros.inference.sparse_depth.sources.rigid import Pose, angle, pose_of
 from drnet_ros.inference.sparse_depth.sources.transforms import TransformBuffer
 from drnet_ros.messages.reading import stamp_ns
@@ -47,6 +47,8 @@ _WIDTH = 400  # as `OdometryMap` has it
 _LAG = 10
 _LEAST_CORNERS = 10
 _LEAST_SHARE = 0.2
+# Corrections of a SLAM are rarer.
+_MOST_TORN_SHARE = 0.2
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class Corners:
         problem: Why one has no pose, '' if all have.
         moved_m: Length of the camera's way.
         turned_deg: Sum of its turns.
+        jumps: How many times it moved faster than is believed between two images.
+        jump: One of these, in words.
         views: The images with their poses.
     """
 
@@ -69,7 +73,14 @@ class Corners:
     problem: str = ''
     moved_m: float = 0.0
     turned_deg: float = 0.0
+    jumps: int = 0
+    jump: str = ''
     views: Views = field(default_factory=lambda: Views(()))
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether poses jump so often that their unit is wrong, or the camera too fast."""
+        return self.jumps > _MOST_TORN_SHARE * max(self.posed - 1, 1)
 
     def check(self, name: str) -> None:
         """Refuse a recording whose camera has turned, but not moved.
@@ -89,7 +100,7 @@ class Corners:
             f'depth, {_LEAST_SHARE:.0%} are needed; {self.posed} have a pose, and the camera '
             f'moved by {self.moved_m:.2f} m and turned by {self.turned_deg:.0f} degrees, '
             f'{turn:.0f} for each metre'
-            + (f' ({self.problem})' if self.problem else '')
+            + (f' ({self.problem or self.jump})' if self.problem or self.jump else '')
             + ': drive, do not only turn, or learn from depth'
         )
         raise DatasetError(msg)
@@ -158,11 +169,14 @@ def _follow(way: Sequence[PosedImage], on_image: Callable[[], None]) -> dict[int
 
 
 def _measure_motion(posed: Sequence[PosedImage], corners: Corners) -> None:
-    poses = [each.pose for each in posed if each.pose is not None]
+    poses = [(each.stamp_ns, each.pose) for each in posed if each.pose is not None]
     corners.posed = len(poses)
-    for before, after in pairwise(poses):
+    for (earlier_ns, before), (later_ns, after) in pairwise(poses):
         corners.moved_m += float(np.linalg.norm(after[:3, 3] - before[:3, 3]))
         corners.turned_deg += float(np.degrees(angle(before, after)))
+        if later_ns > earlier_ns and is_jump(before, after, later_ns - earlier_ns):
+            corners.jumps += 1
+            corners.jump = jump_words(before, after, later_ns - earlier_ns)
 
 
 def _poses(
@@ -182,6 +196,7 @@ def _poses(
             yield reader.posed(waiting.popleft(), corners)
     while waiting:
         yield reader.posed(waiting.popleft(), corners)
+    index.damage = index.damage or alone.damage
 
 
 class _PoseReader:
