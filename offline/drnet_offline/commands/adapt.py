@@ -22,7 +22,7 @@ from drnet_offline.commands.recording_options import (
     source_topics_of,
 )
 from drnet_offline.errors import OfflineError
-from drnet_ros.allocator import keep_memory_of_training
+from drnet_offline.training.process import prepare_process
 
 if TYPE_CHECKING:
     from drnet_offline.training.adaptation.plan import AdaptationPlan
@@ -165,7 +165,7 @@ def _run(plan: AdaptationPlan, output: Path) -> bool:
         )
         if state.is_resumed:
             progress.console.print(f'going on with {state.folder}', markup=False)
-        keep_memory_of_training()
+        prepare_process()
         # PyTorch is imported after what can be refused.
         from drnet_offline.training.adaptation.outputs import print_outcome, write_outputs  # noqa: PLC0415
         from drnet_offline.training.adaptation.run import Adaptation  # noqa: PLC0415

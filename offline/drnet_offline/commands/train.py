@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from drnet_offline.errors import StoppedError
-from drnet_ros.allocator import keep_memory_of_training
+from drnet_offline.training.process import prepare_process
 
 __all__ = ['train']
 
@@ -73,7 +73,7 @@ def train(
         check_training_folder(output, resume=resume)
     make_folder(output)
     with OutputLock(output) if _is_first() else nullcontext():
-        keep_memory_of_training()
+        prepare_process()
         # PyTorch is imported only by the commands that need it, after what can be refused.
         from drnet_offline.training.run import train as run  # noqa: PLC0415
 
