@@ -5,6 +5,7 @@ Only headers are read, so that a recording of any length costs a few bytes for e
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -51,14 +52,17 @@ class StampedTopic:
         stamps_ns: Stamps of their headers; where one is unset, when the message was recorded.
         frame_ids: The frames named in their headers.
         unstamped: How many have no stamp.
+        sums: Checksums of what follows their headers.
     """
 
     stamps_ns: list[int] = field(default_factory=list)
     frame_ids: set[str] = field(default_factory=set)
     unstamped: int = 0
+    sums: list[int] = field(default_factory=list)
 
-    def add(self, header: RecordedHeader) -> None:
-        """Take note of a message."""
+    def add(self, header: RecordedHeader, content: memoryview) -> None:
+        """Take note of a message, by its header and what follows that."""
+        self.sums.append(zlib.crc32(content))
         self.stamps_ns.append(header.taken_ns)
         if header.is_whole:
             self.frame_ids.add(header.frame_id)
@@ -79,6 +83,16 @@ class StampedTopic:
     def backward_steps(self) -> int:
         """How many stamps are not later than the one before."""
         return int(np.count_nonzero(np.diff(np.asarray(self.stamps_ns, np.int64)) <= 0))
+
+    @property
+    def longest_repeat(self) -> range:
+        """The positions of the most messages in a row with the same content."""
+        longest, first = range(0), 0
+        for position, content in enumerate(self.sums):
+            if content != self.sums[first]:
+                first = position
+            longest = max(longest, range(first, position + 1), key=len)
+        return longest
 
     @property
     def longest_gap_s(self) -> float:
@@ -180,7 +194,8 @@ def _read_headers(index: Index, on_message: Callable[[], None]) -> None:
     for message in recording.messages(indexed_topics(recording, choice)):
         header = header_of(message)
         if message.topic in pictures:
-            pictures[message.topic].add(header)
+            content = memoryview(message.data)[_HEADER_START + len(header.frame_id) :]
+            pictures[message.topic].add(header, content)
         else:
             cameras[message.topic].add(
                 header,

@@ -10,6 +10,7 @@ import numpy as np
 from drnet_offline.replay.depth_topics import depth_hint
 from drnet_ros.errors import CameraError
 from drnet_ros.inference.images.doubts import stretch_doubt
+from drnet_ros.messages.reading import NS_PER_S
 from drnet_ros.recordings.topics import COMPRESSED_TYPE, IMAGE_TYPE, base_topic
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ __all__ = ['at_size', 'index_warnings', 'registration_warnings', 'topics_text']
 _MOST_FOCAL_DIFFERENCE = 0.02
 _MOST_CENTER_DIFFERENCE = 0.02
 _ASPECT_TOLERANCE = 0.01
+# Noise makes each picture of a camera another one; a slower camera may be recorded twice.
+_LEAST_REPEATED = 10
 
 
 def registration_warnings(
@@ -94,7 +97,27 @@ def index_warnings(index: Index) -> list[str]:
             )
         if steps := topic.backward_steps:
             warnings.append(f'stamps of {name} do not rise at {steps} places')
-    return warnings
+    return warnings + _stopped_warnings(index)
+
+
+def _stopped_warnings(index: Index) -> list[str]:
+    """Return what to say of a camera that repeats one picture while the other goes on."""
+    depth_by_image = index.pairs
+    image_by_depth = {depth: image for image, depth in depth_by_image.items()}
+    found = []
+    for name, own, other, partners in (
+        ('images', index.images, index.depths, depth_by_image),
+        ('depth images', index.depths, index.images, image_by_depth),
+    ):
+        repeat = own.longest_repeat
+        beside = {other.sums[partners[place]] for place in repeat if place in partners}
+        if len(repeat) >= _LEAST_REPEATED and len(beside) > len(repeat) / 2:
+            begun_s = (own.stamps_ns[repeat[0]] - own.stamps_ns[0]) / NS_PER_S
+            found.append(
+                f'{len(repeat)} {name} in a row are the same, from {begun_s:.1f} s on, while the '
+                'others change: the camera has stopped, and what is compared is of another time'
+            )
+    return found
 
 
 def _matrix_warnings(index: Index) -> list[str]:

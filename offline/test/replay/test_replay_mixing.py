@@ -23,7 +23,10 @@ from known_scenes import (
 )
 
 from drnet_offline.evaluation.figures import own_depth_warning, shape_difference
+from drnet_offline.replay.index import index_recording
+from drnet_offline.replay.registration import index_warnings
 from drnet_ros.recordings.recording import Recording
+from drnet_ros.recordings.topics import choose_topics
 
 pytestmark = pytest.mark.usefixtures('known_network')
 
@@ -120,3 +123,22 @@ def test_a_namespace_that_ros_does_not_have_is_refused(
     code, said = drnet('bag', path, '--write', out, '--namespace', given)
     assert (code, '--namespace must be a name of ROS 2' in said) == (1, True), said
     assert not out.exists()
+
+
+def test_a_camera_that_has_stopped_while_the_other_goes_on_is_said(tmp_path: Path) -> None:
+    """As of a driver that sends its last picture again and again, with new stamps."""
+    scene = Scene.make(14)
+    still_images = scene.images[:2] + scene.images[2:3] * 12
+    still_truths = scene.truths[:2] + scene.truths[2:3] * 12
+    for name, shown, said in (
+        ('whole', scene, ''),
+        ('images', replace(scene, images=still_images), '12 images in a row'),
+        ('depth', replace(scene, truths=still_truths), '12 depth images in a row'),
+        ('both', replace(scene, images=still_images, truths=still_truths), ''),  # a still world
+        ('few', replace(scene, truths=scene.truths[:6] + scene.truths[6:7] * 8), ''),
+    ):
+        with Recording(write(tmp_path / name, shown)) as recording:
+            index = index_recording(recording, choose_topics(recording.topics), 0.02)
+            found = [text for text in index_warnings(index) if 'in a row are the same' in text]
+        assert len(found) == bool(said)
+        assert all(text.startswith(f'{said} are the same, from 0.1 s on') for text in found)
