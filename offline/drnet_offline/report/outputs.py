@@ -87,7 +87,7 @@ class Outputs:
                 another process writes the same, or the report has nothing to draw with.
         """
         if self.report is not None and find_spec('matplotlib') is None:
-            msg = "--report needs matplotlib: pip install './offline[train]', or leave it out"
+            msg = "--report needs matplotlib: pip install './offline[report]', or leave it out"
             raise OfflineError(msg)
         if self.recording is not None:
             check_output(self.recording, source, self.namespace)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
-PYPROJECT = Path(__file__).parents[2] / 'pyproject.toml'
-MODULES = {'pyyaml': 'yaml'}  # whose name differs from the package's
-OF_THE_NODE = {'safetensors'}  # drnet_ros itself requires it
+from small_install import modules_of
 
 PROGRAM = """
 import importlib, pkgutil, sys
@@ -23,10 +19,8 @@ print(settings_of('embedded', None, None, ['max_depth=5.0']).max_depth)
 
 
 def test_nothing_of_the_extra_train_is_needed() -> None:
-    listed = PYPROJECT.read_text(encoding='utf-8').partition('train = [')[2].partition(']')[0]
-    names = set(re.findall(r"'([\w-]+)'", listed)) - OF_THE_NODE
-    assert 'torch' in names
-    modules = [MODULES.get(name, name.replace('-', '_')) for name in sorted(names)]
+    modules = modules_of('train')
+    assert 'torch' in modules
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM, *modules], capture_output=True, text=True, check=False
     )
