@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -73,10 +74,14 @@ class Spinning(AbstractContextManager['Spinning']):
         for node in nodes:
             self._executor.add_node(node)
         self._stopped: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._executor.spin_until_future_complete, args=(self._stopped,), daemon=True
-        )
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stopped.done():
+            # What a test destroys meanwhile ends one round of rclpy's executor.
+            with suppress(rclpy_implementation.InvalidHandle):
+                self._executor.spin_until_future_complete(self._stopped)
 
     def __exit__(
         self,
