@@ -29,7 +29,7 @@ CONFIG = Path(__file__).parents[1] / 'config'
 SOURCE_TOPICS = {
     'scan': ('scan', 'LaserScan topic of the source scan.'),
     'range': ('range', 'Range topic of the source range.'),
-    'sparse_points': ('sparse_points', 'PointCloud2 topic of the source points.'),
+    'sparse_points': ('sparse_points', 'PointCloud2 or PointCloud topic of the source points.'),
     'sparse_depth_image': (
         'sparse_depth/image',
         "Image topic of the source depth; its CameraInfo is camera_info in the image's namespace.",

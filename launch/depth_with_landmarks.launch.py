@@ -23,7 +23,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'sparse_points',
                 default_value='/landmarks',
-                description='PointCloud2 topic of the landmarks.',
+                description='PointCloud2 or PointCloud topic of the landmarks.',
             ),
             DeclareLaunchArgument(
                 'sources',

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from drnet_ros.inference.sparse_depth.sources.sensor_kind import SensorKind
+from drnet_ros.messages.sparse_reading import is_listed_cloud
 
 __all__ = ['kind_of_sensor']
 
@@ -33,6 +35,8 @@ def _range(message: Any) -> SensorKind:
 
 
 def _cloud(message: Any) -> SensorKind:
+    if is_listed_cloud(message):
+        return SensorKind('points', (math.nan, math.nan))
     words = f'{len(message.fields)} fields, {message.point_step} bytes for each point'
     return SensorKind(words, (float(len(message.fields)), float(message.point_step)))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'add_transforms',
+    'is_listed_cloud',
     'odometry_pose',
     'read_cloud',
     'read_depth',
@@ -89,11 +90,14 @@ def read_cloud(message: Any) -> Reading:
     """Read the points of a cloud; of a very large one, every n-th.
 
     Args:
-        message: A sensor_msgs/PointCloud2 with fields x, y and z of float32 or float64.
+        message: A sensor_msgs/PointCloud2 with fields x, y and z of float32 or float64, or a
+            sensor_msgs/PointCloud.
 
     Raises:
         SparseDepthError: If it has no such fields, or less data than it claims.
     """
+    if is_listed_cloud(message):
+        return _read_listed_cloud(message)
     height, width = int(message.height), int(message.width)
     if not height * width:
         return cloud_reading(np.empty((0, 3)))
@@ -107,6 +111,17 @@ def read_cloud(message: Any) -> Reading:
     thinned = cloud[::rows, :: max(1, every // rows)]
     points = np.stack([thinned[name].ravel() for name in ('x', 'y', 'z')], axis=1)
     return cloud_reading(points.astype(points.dtype.newbyteorder('='), copy=False))
+
+
+def is_listed_cloud(message: Any) -> bool:
+    """Return whether a cloud is a sensor_msgs/PointCloud, whose points are listed one by one."""
+    return not hasattr(message, 'point_step')
+
+
+def _read_listed_cloud(message: Any) -> Reading:
+    # Channels are left alone: VINS-Fusion has one for each point in place of a value in each.
+    thinned = message.points[:: max(1, math.ceil(len(message.points) / MAX_POINTS))]
+    return cloud_reading(np.array([_xyz(each) for each in thinned], np.float32).reshape(-1, 3))
 
 
 def read_depth(message: Any, camera_info: Any) -> Reading:

@@ -68,7 +68,7 @@ class SparseSources:
 
         Args:
             name: Its source: a sensor_msgs/LaserScan of 'scan', sensor_msgs/Range of 'range',
-                sensor_msgs/PointCloud2 of 'points', sensor_msgs/Image of 'depth', or
+                sensor_msgs/PointCloud2 or PointCloud of 'points', sensor_msgs/Image of 'depth', or
                 nav_msgs/Odometry of 'odometry'.
             message: The message. It is kept, and must not be changed.
         """

@@ -125,7 +125,7 @@ class Camera:
         topic = f'{self.prefix}image'
         self._images = MatchingSubscription(
             self._node,
-            CompressedImage if is_compressed else Image,
+            (CompressedImage if is_compressed else Image,),
             transport_topic(self._node, topic, 'compressed') if is_compressed else topic,
             lambda message: on_image(self.prefix, message),
             reliability=settings.input_reliability,
@@ -133,7 +133,7 @@ class Camera:
         )
         self._infos = MatchingSubscription(
             self._node,
-            CameraInfo,
+            (CameraInfo,),
             f'{self.prefix}camera_info',
             self._intrinsics.store,
             takes_latched=True,

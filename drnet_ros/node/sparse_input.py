@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, Range
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud, PointCloud2, Range
 
 from drnet_ros.inference import SparseDepth
 from drnet_ros.inference.sparse_depth.sources.motion import ImageMoment
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ['SparseInput']
 
-_TOPICS: dict[str, tuple[type[Any], str]] = {
-    'scan': (LaserScan, 'scan'),
-    'range': (Range, 'range'),
-    'points': (PointCloud2, 'sparse_points'),
-    'depth': (Image, 'sparse_depth/image'),
-    'odometry': (Odometry, 'odom'),
+_TOPICS: dict[str, tuple[tuple[type[Any], ...], str]] = {
+    'scan': ((LaserScan,), 'scan'),
+    'range': ((Range,), 'range'),
+    'points': ((PointCloud2, PointCloud), 'sparse_points'),
+    'depth': ((Image,), 'sparse_depth/image'),
+    'odometry': ((Odometry,), 'odom'),
 }
 # Several range finders may share a topic, and poses must not be lost.
 _QUEUE_DEPTHS = {'range': 10, 'odometry': 50}
@@ -63,11 +63,11 @@ class SparseInput:
         self._has_failed = False
         self._subscriptions: dict[str, MatchingSubscription] = {}
         for name in names:
-            kind, topic = _TOPICS[name]
-            self._subscribe(kind, f'{prefix}{topic}', self._receiver(name), name)
+            kinds, topic = _TOPICS[name]
+            self._subscribe(kinds, f'{prefix}{topic}', self._receiver(name), name)
         if 'depth' in names:
             self._subscribe(
-                CameraInfo,
+                (CameraInfo,),
                 f'{prefix}sparse_depth/camera_info',
                 self._sources.receive_camera_info,
                 'depth camera_info',
@@ -127,11 +127,11 @@ class SparseInput:
         return lambda message: self._sources.receive(name, message)
 
     def _subscribe(
-        self, kind: type[Any], topic: str, receive: Callable[[Any], None], name: str
+        self, kinds: Sequence[type[Any]], topic: str, receive: Callable[[Any], None], name: str
     ) -> None:
         self._subscriptions[name] = MatchingSubscription(
             self._node,
-            kind,
+            kinds,
             topic,
             receive,
             reliability=self._reliability,

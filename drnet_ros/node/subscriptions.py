@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor
@@ -37,7 +37,7 @@ _DURABILITIES = {
 
 
 class MatchingSubscription:
-    """A KEEP_LAST subscription, made anew when another QoS suits the publishers better.
+    """A KEEP_LAST subscription, made anew when another QoS or type suits the publishers better.
 
     Reliable where every publisher offers it: with large images a best-effort reader loses most of
     them on a bad transport. Best effort as soon as one publisher does not, since a reliable reader
@@ -51,7 +51,7 @@ class MatchingSubscription:
     def __init__(
         self,
         node: Node,
-        message_type: type[MessageT],
+        message_types: Sequence[type[MessageT]],
         topic: str,
         callback: Callable[[MessageT], None],
         *,
@@ -64,7 +64,7 @@ class MatchingSubscription:
 
         Args:
             node: The node that subscribes.
-            message_type: Class of the messages.
+            message_types: Class of the messages; of several, the first that a publisher has.
             topic: Name of the topic, before remapping.
             callback: Called with each message in the executor's thread.
             reliability: 'auto', 'reliable' or 'best_effort'; the parameter
@@ -78,7 +78,8 @@ class MatchingSubscription:
             SettingsError: If a QoS override is not allowed.
         """
         self._node = node
-        self._message_type = message_type
+        self._message_types = message_types
+        self._message_type = message_types[0]
         self._topic = topic
         self._callback = callback
         self._takes_latched = takes_latched
@@ -103,9 +104,7 @@ class MatchingSubscription:
     def other_types(self) -> tuple[str, ...]:
         """Types of the topic's publishers that differ from ours: 'sensor_msgs/msg/Image'."""
         infos = self._node.get_publishers_info_by_topic(self._topic)
-        package, _, _ = self._message_type.__module__.partition('.')
-        own = f'{package}/msg/{self._message_type.__name__}'
-        return tuple(sorted({info.topic_type for info in infos} - {own}))
+        return tuple(sorted({info.topic_type for info in infos} - {_name_of(self._message_type)}))
 
     @property
     def type_problem(self) -> str:
@@ -113,7 +112,8 @@ class MatchingSubscription:
         types = self.other_types
         if self.received_count or not types:
             return ''
-        return f'{self.resolved_topic} has {", ".join(types)}, no {self._message_type.__name__}'
+        own = ' and no '.join(each.__name__ for each in self._message_types)
+        return f'{self.resolved_topic} has {", ".join(types)}, no {own}'
 
     def topics_of_images(self) -> tuple[str, ...]:
         """Return topics that others publish images on, if nobody publishes on this one."""
@@ -135,7 +135,7 @@ class MatchingSubscription:
         return self._chosen[0].name.lower()
 
     def refresh(self) -> None:
-        """Look at the publishers again, and subscribe anew if another QoS suits them better."""
+        """Look at the publishers again, and subscribe anew if another QoS or type suits them."""
         chosen = self._choose()
         if self._subscription is None or chosen == self._chosen:
             return
@@ -162,7 +162,7 @@ class MatchingSubscription:
     def _lose(self, event: QoSMessageLostInfo) -> None:
         self._losses.reported(event.total_count_change)
 
-    def _choose(self) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
+    def _choose(self) -> tuple[ReliabilityPolicy, DurabilityPolicy, type[Any]]:
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         self._losses.publishers_are(frozenset(bytes(info.endpoint_gid) for info in publishers))
         offers = [info.qos_profile for info in publishers]
@@ -177,10 +177,16 @@ class MatchingSubscription:
         return (
             _RELIABILITIES.get(self._reliability, reliability),
             _DURABILITIES.get(self._durability, durability),
+            self._choose_type({info.topic_type for info in publishers}),
         )
 
+    def _choose_type(self, offered: Collection[str]) -> type[Any]:
+        """Return the type to subscribe with; a topic has one at a time."""
+        there = (each for each in self._message_types if _name_of(each) in offered)
+        return next(there, self._message_type)
+
     def _subscribe(self) -> Subscription[Any]:
-        reliability, durability = self._chosen
+        reliability, durability, self._message_type = self._chosen
         profile = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=self._depth,
@@ -203,6 +209,12 @@ class MatchingSubscription:
                     (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
                 ),
             )
+
+
+def _name_of(message_type: type[Any]) -> str:
+    """Return the name of a type as the graph has it: 'sensor_msgs/msg/Image'."""
+    package, _, _ = message_type.__module__.partition('.')
+    return f'{package}/msg/{message_type.__name__}'
 
 
 def _override(

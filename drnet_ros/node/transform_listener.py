@@ -52,7 +52,7 @@ class TransformListener:
         for topic, receive in (('/tf', self._receive), ('/tf_static', self._receive_static)):
             self._subscriptions.append(
                 MatchingSubscription(
-                    node, message_type, topic, receive, takes_latched=True, depth=_QUEUE_DEPTH
+                    node, (message_type,), topic, receive, takes_latched=True, depth=_QUEUE_DEPTH
                 )
             )
 

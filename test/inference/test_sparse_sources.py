@@ -601,6 +601,40 @@ def test_a_cloud_that_claims_what_it_has_not_is_refused(
         read_cloud(point_cloud(np.zeros((2, 3), XYZ), **changed))
 
 
+def listed_cloud(points_xyz: Any, channels: int = 0) -> SimpleNamespace:
+    """A sensor_msgs/PointCloud; its channels have 5 values each, as those of VINS-Fusion."""
+    listed = [SimpleNamespace(x=x, y=y, z=z) for x, y, z in np.asarray(points_xyz).tolist()]
+    values = [SimpleNamespace(name='', values=[0.0] * 5) for _ in range(channels)]
+    return SimpleNamespace(points=listed, channels=values)
+
+
+@pytest.mark.parametrize('count', [0, 1, 7, 100_000])
+def test_listed_points_are_those_of_a_cloud_with_fields(count: int) -> None:
+    points = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32)
+    points[::5] = np.nan
+    points[3::5, 1] = np.inf
+    cloud = np.zeros((1, count), XYZ)
+    for index, name in enumerate('xyz'):
+        cloud[name] = points[:, index]
+    expected, found = read_cloud(point_cloud(cloud)), read_cloud(listed_cloud(points))
+    assert found.points_xyz.dtype == np.float32
+    assert len(found.points_xyz) == (count if count < 30_000 else 25_000)
+    np.testing.assert_array_equal(found.points_xyz, expected.points_xyz)
+    assert found.relative_stddev == expected.relative_stddev
+
+
+def test_listed_points_whose_channels_are_not_one_value_for_each_are_read() -> None:
+    known, _ = sources('points')
+    for place, count in enumerate((3, 2, 3, 2)):
+        stamp_ns = S + place * S // 10
+        message = listed_cloud(np.ones((count, 3)), channels=count)
+        message.header = at(stamp_ns)
+        known.receive('points', message)
+        assert len(depths(known, stamp_ns)) == count
+    # Landmarks come and go: that is no sign of two sensors.
+    assert known.status()['points'].problem == ''
+
+
 def test_a_depth_image_becomes_points_along_its_rays() -> None:
     camera = CameraModel(2, 1, 10.0, 10.0, 0.5, 0.0)
     reading = depth_reading(np.array([[2.0, np.nan]], np.float32), camera)

@@ -10,10 +10,19 @@ import math
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Point32
 from nav_msgs.msg import Odometry
 from node_graph import camera_info, header, rgb_image
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, PointField, Range
+from sensor_msgs.msg import (
+    CameraInfo,
+    Image,
+    LaserScan,
+    PointCloud,
+    PointCloud2,
+    PointField,
+    Range,
+)
 from std_msgs.msg import Header
 
 FACTOR = 1.4
@@ -60,6 +69,12 @@ def cloud(points_xyz: NDArray[Any], stamp: Header) -> PointCloud2:
     )
     message.data.frombytes(points_xyz.astype('<f4').tobytes())
     return message
+
+
+def listed_cloud(points_xyz: NDArray[Any], stamp: Header) -> PointCloud:
+    """The same points in the message that VINS-Fusion publishes."""
+    listed = [Point32(x=x, y=y, z=z) for x, y, z in points_xyz.astype(np.float32).tolist()]
+    return PointCloud(header=stamp, points=listed)
 
 
 def scan(stamp: Header, *, forward_m: float = 0.0, rays: int = 181) -> LaserScan:

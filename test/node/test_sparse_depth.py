@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
 from known_depth import depth_of
 from nav_msgs.msg import Odometry
 from node_graph import Graph, NodeFactory, camera_info, qos, values_of
 from numpy.typing import NDArray
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, Range
+from rclpy.serialization import serialize_message
+from rosbags.typesys import Stores, get_typestore
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud, PointCloud2, Range
 from sparse_scene import (
     BASE,
     BASE_TO_OPTICAL,
@@ -25,6 +29,7 @@ from sparse_scene import (
     at,
     cloud,
     image,
+    listed_cloud,
     odometry,
     picture,
     range_finder,
@@ -35,6 +40,7 @@ from sparse_scene import (
 )
 from std_srvs.srv import Trigger
 
+from drnet_ros.messages.sparse_reading import read_cloud
 from drnet_ros.messages.sparse_sources import SparseSources
 from drnet_ros.node.depth_node import DepthNode
 
@@ -146,6 +152,65 @@ def test_exact_data_give_the_factor_within_one_percent(
     assert float(scale['factor']) == pytest.approx(FACTOR, rel=tolerance)
     assert error_of(depth) < tolerance + 0.01
     assert float(scale['residual']) < 0.01
+
+
+@pytest.fixture
+def other_program() -> Iterator[Node]:
+    """A node as in another process: a topic has one type in each of them."""
+    context = rclpy.Context()
+    context.init()
+    node = rclpy.create_node('slam', context=context)
+    yield node
+    node.destroy_node()
+    context.shutdown()
+
+
+def test_listed_points_are_taken_where_nobody_publishes_a_cloud_with_fields(
+    graph: Graph, start_node: NodeFactory, other_program: Node
+) -> None:
+    """As VINS-Fusion publishes its landmarks, and what nobody should send in that type."""
+    robot = Robot(graph, start_node, sparse_depth_sources=['points'])
+    listed = other_program.create_publisher(PointCloud, 'sparse_points', qos())
+    empty = listed_cloud(np.empty((0, 3)), at(1000))
+    send_until_received(robot, listed, empty)
+    strange = listed_cloud(np.full((1000, 3), np.nan), at(1000))
+    far = listed_cloud(np.tile(true_points() * 1e3, (300, 1)), at(1000))  # 57 600 points
+    for number, message in enumerate((empty, strange, far)):
+        robot.send(listed, message, 'points')
+        depth, scale = robot.take(1000 + number)
+        assert float(scale['factor']) == 1
+        np.testing.assert_array_equal(depth, depth_of(picture()))
+    robot.send(listed, listed_cloud(true_points(), at(1100)), 'points')
+    depth, scale = robot.take(1100)
+    assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.01)
+    assert error_of(depth) < 0.02
+    assert robot.problem('points') == ''
+    # Another program takes its place.
+    other_program.destroy_publisher(listed)
+    clouds = other_program.create_publisher(PointCloud2, 'sparse_points', qos())
+    send_until_received(robot, clouds, cloud(true_points(), at(1200)))
+    _, scale = robot.take(1200)
+    assert float(scale['factor']) == pytest.approx(FACTOR, rel=0.01)
+    assert (scale['age_s'], robot.problem('points')) == ('0.000', '')
+
+
+def send_until_received(robot: Robot, publisher: Publisher[Any], message: Any) -> None:
+    """The node looks now and then which type the topic has."""
+    before = robot.received('points')
+    robot.graph.repeat_until(
+        lambda: publisher.publish(message),
+        lambda: robot.received('points') > before,
+        f'{type(message).__name__} in the node',
+    )
+
+
+def test_a_recorded_cloud_is_read_as_a_live_one() -> None:
+    live = listed_cloud(np.array([[0.1, -2.3, 4.5], [np.nan, 0, 1], [1e9, 1 / 3, 7]]), at(1000))
+    store = get_typestore(Stores.LATEST)
+    recorded = store.deserialize_cdr(serialize_message(live), 'sensor_msgs/msg/PointCloud')
+    found, expected = read_cloud(recorded).points_xyz, read_cloud(live).points_xyz
+    assert expected.shape == (3, 3)
+    assert found.tobytes() == expected.tobytes()
 
 
 def test_a_scan_is_moved_by_the_motion_of_the_robot(graph: Graph, start_node: NodeFactory) -> None:

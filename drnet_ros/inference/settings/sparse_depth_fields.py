@@ -25,8 +25,8 @@ class SparseDepthFields(SettingsFields):
             choices=('', *SPARSE_DEPTH_SOURCES),
             length=(0, len(SPARSE_DEPTH_SOURCES)),
             text="What sets the scale of depth, besides the image: 'scan' (LaserScan on scan), "
-            "'range' (Range on range), 'points' (PointCloud2 on sparse_points), 'depth' (Image on "
-            'sparse_depth/image with sparse_depth/camera_info), and '
+            "'range' (Range on range), 'points' (PointCloud2 or PointCloud on sparse_points), "
+            "'depth' (Image on sparse_depth/image with sparse_depth/camera_info), and "
             "'odometry' (Odometry on odom). Several are fused. [''] is none.",
         ),
     ] = ('',)

@@ -12,15 +12,15 @@ from drnet_ros.recordings.topics import CAMERA_INFO_TYPE, IMAGE_TYPE, TopicChoic
 
 __all__ = ['SOURCE_TYPES', 'SparseTopics', 'choose_sparse_topics']
 
-SOURCE_TYPES: Mapping[str, str] = {
-    'scan': 'sensor_msgs/msg/LaserScan',
-    'range': 'sensor_msgs/msg/Range',
-    'points': 'sensor_msgs/msg/PointCloud2',
-    'depth': IMAGE_TYPE,
-    'odometry': 'nav_msgs/msg/Odometry',
-    'camera_info': CAMERA_INFO_TYPE,
+SOURCE_TYPES: Mapping[str, tuple[str, ...]] = {
+    'scan': ('sensor_msgs/msg/LaserScan',),
+    'range': ('sensor_msgs/msg/Range',),
+    'points': ('sensor_msgs/msg/PointCloud2', 'sensor_msgs/msg/PointCloud'),
+    'depth': (IMAGE_TYPE,),
+    'odometry': ('nav_msgs/msg/Odometry',),
+    'camera_info': (CAMERA_INFO_TYPE,),
 }
-"""Type of the messages of each source, and of the CameraInfo of the source 'depth'."""
+"""Types that messages of each source may have, and the CameraInfo of the source 'depth'."""
 
 _TRANSFORMS_TYPE = 'tf2_msgs/msg/TFMessage'
 # How the topics of the node end; of several topics of a type, this is the one.
@@ -88,7 +88,7 @@ def choose_sparse_topics(
         sorted(topic.name for topic in topics.values() if topic.msgtype == _TRANSFORMS_TYPE)
     )
     if tf_may_be_odometry and transforms and not given.get('odometry'):
-        is_recorded = any(each.msgtype == SOURCE_TYPES['odometry'] for each in topics.values())
+        is_recorded = any(each.msgtype in SOURCE_TYPES['odometry'] for each in topics.values())
         names = [name for name in names if name != 'odometry' or is_recorded]
     by_source = {name: given.get(name) or _found(topics, name, choice) for name in names}
     if 'depth' in by_source:
@@ -103,15 +103,15 @@ def _check(
 ) -> None:
     wanted = SOURCE_TYPES[name]
     if topic not in topics:
-        usable = sorted(each.name for each in topics.values() if each.msgtype == wanted)
+        usable = sorted(each.name for each in topics.values() if each.msgtype in wanted)
         msg = (
-            f'{name} must be on a topic of type {wanted}, got no such topic for {topic}; '
+            f'{name} must be on a topic of type {_types_of(name)}, got no such topic for {topic}; '
             f'{known_names(topic, usable)} (--source-topic {name}=TOPIC)'
         )
         raise RecordingError(msg)
-    if (found := topics[topic].msgtype) != wanted:
+    if (found := topics[topic].msgtype) not in wanted:
         msg = (
-            f'{name} must be on a topic of type {wanted}, got {found} for {topic}; '
+            f'{name} must be on a topic of type {_types_of(name)}, got {found} for {topic}; '
             f'name it by --source-topic {name}=TOPIC'
         )
         raise RecordingError(msg)
@@ -123,21 +123,27 @@ def _check(
         raise RecordingError(msg)
 
 
+def _types_of(name: str) -> str:
+    return ' or '.join(SOURCE_TYPES[name])
+
+
 def _found(topics: Mapping[str, RecordedTopic], name: str, choice: TopicChoice) -> str:
-    candidates = [
-        topic.name
+    usable = [
+        topic
         for topic in topics.values()
-        if topic.msgtype == SOURCE_TYPES[name]
-        and topic.count
+        if topic.count
         and topic.name not in {choice.image, choice.depth}
         and (name != 'depth' or 'depth' in topic.name)
         and not _is_estimate(topic.name, topics)
     ]
+    candidates: list[str] = []
+    for kind in SOURCE_TYPES[name]:  # the first goes first, as in the node
+        candidates = candidates or [topic.name for topic in usable if topic.msgtype == kind]
     named = [topic for topic in candidates if topic.endswith(_ENDINGS[name])]
     chosen = named if len(named) == 1 else candidates
     if len(chosen) != 1:
         msg = (
-            f'the source {name} must have one topic of type {SOURCE_TYPES[name]}, got '
+            f'the source {name} must have one topic of type {_types_of(name)}, got '
             f'{", ".join(sorted(candidates)) or "none"}; leave the source out or give '
             f'--source-topic {name}=TOPIC'
         )

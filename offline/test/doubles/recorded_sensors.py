@@ -86,6 +86,14 @@ def cloud(stamp_ns: int) -> Any:
     )
 
 
+def listed_cloud(stamp_ns: int) -> Any:
+    """The points of `cloud` in the message that VINS-Fusion publishes."""
+    points = cloud(stamp_ns).data.view('<f4').reshape(-1, 3)
+    point = ROS2.types['geometry_msgs/msg/Point32']
+    listed = [point(*map(float, each)) for each in points]
+    return message(ROS2, 'PointCloud', stamp_ns, 'optical', points=listed, channels=[])
+
+
 def transform(stamp_ns: int, ahead_m: float = 0.0) -> Any:
     """Where the laser is, as /tf_static tells it, so far ahead of the camera."""
     types = ROS2.types

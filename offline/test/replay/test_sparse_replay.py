@@ -16,6 +16,7 @@ from recorded_sensors import (
     EXTRINSICS,
     FACTOR,
     cloud,
+    listed_cloud,
     odometry,
     range_finder,
     scan,
@@ -26,7 +27,10 @@ from recorded_sensors import (
 )
 
 from drnet_offline.replay import journal
-from drnet_ros.recordings.recording import Recording
+from drnet_offline.replay.sparse_topics import choose_sparse_topics
+from drnet_ros.errors import RecordingError
+from drnet_ros.recordings.recording import RecordedTopic, Recording
+from drnet_ros.recordings.topics import TopicChoice
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('known_network')]
 
@@ -82,6 +86,41 @@ def test_a_recorded_scan_sets_the_scale(tmp_path: Path, drnet: RunInProcess) -> 
     assert '<h2>Sparse depth</h2>' in page
     assert f'<td>{error["image_alone"]:.1%}</td><td>{error["won"]:.0%}</td>' in page
     assert (report / 'calibration.png').is_file()
+
+
+def test_listed_points_give_the_depth_of_a_cloud_with_fields(
+    tmp_path: Path, drnet: RunInProcess
+) -> None:
+    depths = []
+    for make in (cloud, listed_cloud):
+        scene = slanted_wall()
+        before = tuple((('/landmarks', make(stamp)),) for stamp in scene.stamps)
+        bag = write(tmp_path / make.__name__, replace(scene, before=before))
+        out = tmp_path / f'{make.__name__}.mcap'
+        code, said = drnet('bag', bag, '--write', out, '--set', 'sparse_depth_sources=[points]')
+        assert code == 0, said
+        depths.append(depths_of(out))
+    assert max(map(error_of, depths[1])) < 0.01
+    np.testing.assert_array_equal(depths[0], depths[1])
+
+
+def test_of_two_clouds_the_one_with_fields_is_taken_as_in_the_node() -> None:
+    kinds = {'/a': 'PointCloud', '/b': 'PointCloud2', '/c': 'PointCloud'}
+    topics = {
+        name: RecordedTopic(name, f'sensor_msgs/msg/{kind}', 9, is_latched=False)
+        for name, kind in kinds.items()
+    }
+    choice = TopicChoice('/image', None, None)
+    found = choose_sparse_topics(topics, ('points',), choice, {})
+    assert found.by_source == {'points': '/b'}
+    found = choose_sparse_topics(topics, ('points',), choice, {'points': '/c'})
+    assert found.by_source == {'points': '/c'}
+    del topics['/b']
+    said = (
+        r'one topic of type sensor_msgs/msg/PointCloud2 or sensor_msgs/msg/PointCloud, got /a, /c'
+    )
+    with pytest.raises(RecordingError, match=said):
+        choose_sparse_topics(topics, ('points',), choice, {})
 
 
 def test_a_source_is_compared_with_the_image_alone(tmp_path: Path, drnet: RunInProcess) -> None:
