@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def test_the_log_says_once_that_a_model_is_of_other_weights(
     with DepthEstimator(Settings(weights=str(other), engine='openvino')) as estimator:
         for image in (IMAGE, IMAGE[:64], IMAGE):
             assert np.isfinite(estimator.estimate(image).depth_hw).all()
-    (said,) = caplog.messages
+    (said,) = (each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
     assert said == (
         f'{portable_path(other)} is not the model of other.safetensors: it is not used; write it '
         'anew with python -m drnet_ros.inference.engines.openvino_portable other.safetensors'
@@ -202,7 +203,7 @@ def test_a_damaged_model_is_not_used(
         assert before in whole
         path.write_bytes(whole.replace(before, after))
         assert read_portable(own) is None
-        (said,) = caplog.messages
+        (said,) = (each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
         assert said.startswith(f'{model} or its .bin is damaged: it is not used; write it anew')
         assert main(['--check', str(own)]) == 1
         path.write_bytes(whole)
