@@ -1,7 +1,8 @@
 """Converts a weights file into an OpenVINO model, in a process of its own.
 
 Of weights with a portable model beside them, as the embedded ones and those of `drnet train` and
-`drnet adapt` have it, it is made of that; only of others it needs PyTorch.
+`drnet adapt` have it, it is made of that; only of others it needs PyTorch. With PyTorch, networks
+with a guided filter get guides for this CPU.
 
 Run as a program it writes the model into a folder. The engine starts it so, in a process of its
 own, because importing PyTorch costs hundreds of megabytes that a robot's node never gives back.
@@ -39,7 +40,8 @@ def convert_network(
 ) -> ov.Model:
     """Build the OpenVINO model of a network for one input size.
 
-    It is made of the portable model beside the weights, if there is one of them, else by PyTorch.
+    It is made of the portable model beside the weights, if there is one of them, else by PyTorch;
+    that of a network with a guided filter by PyTorch, if that is installed.
 
     Args:
         weights_path: The weights file.
@@ -58,9 +60,16 @@ def convert_network(
     metadata = read_metadata(weights_path)
     try:
         network = read_portable(weights_path)
-        if network is not None:
+        # Guides for this CPU alone are faster, and only PyTorch can write them.
+        is_best = is_portable or not metadata.network.guided_filter
+        if network is not None and is_best:
             return _finished(network, size_hw, metadata)
-        return _from_pytorch(weights_path, size_hw, metadata, is_portable=is_portable)
+        try:
+            return _from_pytorch(weights_path, size_hw, metadata, is_portable=is_portable)
+        except ImportError:
+            if network is None:
+                raise
+            return _finished(network, size_hw, metadata)
     except ImportError as error:
         module = missing_module(error, 'torch')
         msg = (

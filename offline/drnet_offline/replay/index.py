@@ -1,6 +1,7 @@
 """The first pass over a recording: what is in it, what belongs together, what is odd about it.
 
-Only headers are read, so that a recording of any length costs a few bytes for each frame.
+Of each message only its header and a checksum of the rest are kept, so that a recording of any
+length costs a few bytes for each frame.
 """
 
 from __future__ import annotations

@@ -169,6 +169,18 @@ class DepthData(lightning.LightningDataModule):
         self._weights = train.weights()
         self.val = ValidationDataset(val, config)
         self._config = config
+        self.sets = {'training': train, 'validation': val}
+        self.empty: dict[str, set[int]] = {part: set() for part in self.sets}
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:  # noqa: ARG002
+        """Take out of a batch which of its images have no depth.
+
+        On a GPU, reading them there would make each step wait for the device.
+        """
+        is_training = self.trainer is not None and self.trainer.training
+        found = self.empty['training' if is_training else 'validation']
+        found.update(place for place in batch.pop('empty').tolist() if place >= 0)
+        return batch
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the loader of augmented batches; the last, incomplete one is left out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import callbacks
@@ -11,11 +10,7 @@ from lightning.pytorch import callbacks
 if TYPE_CHECKING:
     import lightning
 
-    from drnet_offline.datasets.mixture import Mixture
-
 __all__ = ['TrainingProgress']
-
-_MOST_NAMED = 10
 
 
 class TrainingProgress(callbacks.RichProgressBar):
@@ -24,17 +19,10 @@ class TrainingProgress(callbacks.RichProgressBar):
     `train/images_per_s` counts all processes, from an epoch's first batch asked for to its last
     one done, without validation. `train/loader_wait` is the share of that time in which the first
     process waited for its loader. (A GPU may still be busy then, so it is an upper bound there.)
-
-    Args:
-        train_set: What is learned from.
-        val_set: What is validated with.
     """
 
-    def __init__(self, train_set: Mixture, val_set: Mixture) -> None:
+    def __init__(self) -> None:
         super().__init__(refresh_rate=10)
-        self._sets = {'training': train_set, 'validation': val_set}
-        self._empty: dict[str, set[int]] = {part: set() for part in self._sets}
-        self._said = {part: {-1} for part in self._sets}
         self._began_s = self._free_s = self._waited_s = 0.0
         self._images = 0
         self._speeds: list[tuple[int, float, float]] = []
@@ -70,8 +58,7 @@ class TrainingProgress(callbacks.RichProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Log the speed so far, and note images without depth."""
-        self._empty['training'].update(batch['empty'].tolist())
+        """Log the speed so far."""
         self._images += len(batch['rgb']) * trainer.world_size
         self._free_s = time.perf_counter()
         elapsed_s = self._free_s - self._began_s
@@ -80,21 +67,6 @@ class TrainingProgress(callbacks.RichProgressBar):
         if trainer.is_last_batch:
             self._speeds.append((self._images, elapsed_s, self._waited_s))
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
-
-    def on_validation_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Note images without depth."""
-        super().on_validation_batch_end(
-            trainer, pl_module, outputs, batch, batch_idx, dataloader_idx
-        )
-        self._empty['validation'].update(batch['empty'].tolist())
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -108,8 +80,6 @@ class TrainingProgress(callbacks.RichProgressBar):
             f'delta1 {value["val/delta1"]:.3f} (eigen, {value["val/n_images"]:.0f} images); '
             f'{value["train/images_per_s"]:.1f} images/s'
         )
-        for part in self._sets:
-            self._say_empty(part)
 
     def on_train_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -128,16 +98,3 @@ class TrainingProgress(callbacks.RichProgressBar):
         """Print above the bar, or as plain lines where there is no terminal."""
         if self._console is not None and self.is_enabled:
             self._console.print(*words, highlight=False, soft_wrap=True)
-
-    def _say_empty(self, part: str) -> None:
-        """Name the images without depth that were not named before."""
-        samples, places = self._sets[part], sorted(self._empty[part] - self._said[part])
-        if not places:
-            return
-        self._said[part].update(places)
-        names = ', '.join(Path(samples[place].name).name for place in places[:_MOST_NAMED])
-        more = f' and {len(places) - _MOST_NAMED} more' if len(places) > _MOST_NAMED else ''
-        self.print(
-            f'warning: {len(places)} of {len(samples)} images for {part} have no valid depth and '
-            f'count for nothing: {names}{more}'
-        )

@@ -19,6 +19,7 @@ from drnet_offline.training.callbacks import AveragedWeights, EarlyStop, SharedB
 from drnet_offline.training.data import DepthData, message_of_loader
 from drnet_offline.training.depth_check import check_counted, check_depth, validation_protocols
 from drnet_offline.training.distributed import ProcessLayout, find_processes
+from drnet_offline.training.empty_images import EmptyImages
 from drnet_offline.training.logs import KeptTensorBoardLogger, ResumedCSVLogger
 from drnet_offline.training.module import DepthModule
 from drnet_offline.training.output_check import check_training_folder
@@ -114,9 +115,8 @@ def train(
         # Last of all, so that a training that is refused leaves nothing.
         output.mkdir(parents=True, exist_ok=True)
         write_preset(output, config)
-    progress = TrainingProgress(train_set, val_set)
     writer = WeightsWriter(output, _describe(module))
-    used = [writer, *_build_callbacks(config, output, data, progress)]
+    used = [writer, *_build_callbacks(config, output, data)]
     trainer = _build_trainer(config, output, used, layout, step)
     with warnings.catch_warnings():
         for text in _MEANT:
@@ -235,8 +235,9 @@ def _build_trainer(
 
 
 def _build_callbacks(
-    config: TrainConfig, output: Path, data: DepthData, progress: TrainingProgress
+    config: TrainConfig, output: Path, data: DepthData
 ) -> list[callbacks.Callback]:
+    progress = TrainingProgress()
     built: list[callbacks.Callback] = []
     if config.pictures:
         built.append(ValidationPictures(output, data.val, config.pictures))
@@ -247,6 +248,7 @@ def _build_callbacks(
                                   save_on_train_epoch_end=True, enable_version_counter=False),
         callbacks.LearningRateMonitor('step'),
         progress,
+        EmptyImages(data.sets, data.empty, progress),
     ]  # fmt: skip
     if config.patience:
         built.append(EarlyStop(config.patience))

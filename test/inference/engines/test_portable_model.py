@@ -6,6 +6,7 @@ import logging
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,23 @@ def test_depth_without_pytorch(
         expected = robot.estimate(IMAGE).depth_hw
     assert np.isfinite(expected).mean() > 0.9
     np.testing.assert_allclose(found, expected, atol=2e-5 if name == 'guided_weights' else 0.03)
+
+
+@pytest.mark.slow
+def test_guides_are_those_of_this_cpu_where_pytorch_is(
+    guided_weights: str, tmp_path: Path
+) -> None:
+    own = Path(shutil.copy(guided_weights, tmp_path / 'own.safetensors'))
+    without_model = operations(convert_network(own, (96, 128)))
+    write_portable(own)
+    assert read_portable(own) is not None
+    assert operations(convert_network(own, (96, 128))) == without_model
+
+
+def operations(model: ov.Model) -> Counter[str]:
+    """Return how many operations of each type a model has, without those of compressed weights."""
+    names = (node.get_type_name() for node in model.get_ordered_ops())
+    return Counter(name for name in names if name not in {'Constant', 'Convert'})
 
 
 @pytest.mark.slow

@@ -170,9 +170,8 @@ def is_jump(first: Pose, second: Pose, gap_ns: int) -> bool:
         gap_ns: The time between them in nanoseconds.
     """
     gap_s = max(0.0, gap_ns / _NS_PER_S)
-    moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
     return (
-        moved_m > _JITTER_M + _FASTEST_M_PER_S * gap_s
+        _moved_m(first, second) > _JITTER_M + _FASTEST_M_PER_S * gap_s
         or angle(first, second) > _JITTER_RAD + _FASTEST_RAD_PER_S * gap_s
     )
 
@@ -185,10 +184,14 @@ def jump_words(first: Pose, second: Pose, gap_ns: int) -> str:
         second: A later pose that `is_jump`.
         gap_ns: The time between them in nanoseconds.
     """
-    moved_m = float(sum((second[:3, 3] - first[:3, 3]) ** 2)) ** 0.5
     gap_s = max(0.0, gap_ns / _NS_PER_S)
     return (
-        f'the pose jumps by {moved_m:.3g} m and {math.degrees(angle(first, second)):.0f} degrees '
+        f'the pose jumps by {_moved_m(first, second):.3g} m and '
+        f'{math.degrees(angle(first, second)):.0f} degrees '
         f'in {gap_s:.2g} s, at most {_FASTEST_M_PER_S:g} m/s are believed: it must be in metres, '
         'and not be set anew while the robot moves'
     )
+
+
+def _moved_m(first: Pose, second: Pose) -> float:
+    return math.dist(first[:3, 3], second[:3, 3])
